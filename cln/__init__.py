@@ -1,0 +1,1 @@
+"""CLN: sell, activate and bill per-server software licenses."""
