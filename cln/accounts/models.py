@@ -1,0 +1,192 @@
+"""The paying party and the people and machines that may speak for it."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    BaseUserManager,
+    PermissionsMixin,
+)
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from cln.domain.dunning import DunningState
+from cln.enums import AccountKind, Role, one_of
+
+
+class Account(models.Model):
+    """Tenant, paying party and lock: every money verb locks this row first."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    kind = models.CharField(max_length=20, default=AccountKind.CUSTOMER)
+    currency = models.CharField(max_length=3, default="USD")
+    company = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=400, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    vat_number = models.CharField(max_length=32, blank=True)
+    # Where invoices and notices go; empty = only in the console (facts A-14).
+    billing_email = models.EmailField(blank=True)
+    created_at = models.DateTimeField()
+    # Written by flows.collection only; the table of states is domain/dunning.py.
+    dunning_state = models.CharField(max_length=20, default=DunningState.CURRENT)
+    # Due column: the day the next dunning step is looked at; null = nothing overdue.
+    dunning_next_on = models.DateField(null=True, blank=True)
+    blocked_on = models.DateField(null=True, blank=True)
+    # Resellers: since when the balance is negative without a break (R7).
+    negative_since = models.DateField(null=True, blank=True)
+    # A billing run that failed for this account sets both; an operator clears them.
+    parked_at = models.DateTimeField(null=True, blank=True)
+    parked_reason = models.TextField(blank=True)
+    # How far a reseller's balance may go below zero (R3), as a positive number of cents.
+    floor_cents = models.BigIntegerField(default=0)
+    api_enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("kind", AccountKind, name="account_kind"),
+            one_of("dunning_state", DunningState, name="account_dunning_state"),
+            models.CheckConstraint(
+                condition=Q(floor_cents__gte=0), name="account_floor_cents"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["dunning_next_on"],
+                condition=Q(dunning_next_on__isnull=False),
+                name="account_dunning_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class LoginManager(BaseUserManager["Login"]):
+    """What Django's authentication needs of a manager; verbs live in services."""
+
+    def get_by_natural_key(self, username: str | None) -> "Login":
+        return self.get(username__iexact=username)
+
+
+class Login(AbstractBaseUser, PermissionsMixin):
+    """A person's credential. Operators of the vendor have no account."""
+
+    account = models.ForeignKey(
+        Account, null=True, blank=True, on_delete=models.PROTECT, related_name="logins"
+    )
+    username = models.CharField("login", max_length=150, unique=True)
+    email = models.EmailField()
+    first_name = models.CharField(max_length=100, blank=True)
+    last_name = models.CharField(max_length=100, blank=True)
+    role = models.CharField(max_length=30, default=Role.FULL)
+    is_primary = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    joined_at = models.DateTimeField()
+
+    objects: ClassVar[LoginManager] = LoginManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar = ["email"]
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("role", Role, name="login_role"),
+            models.UniqueConstraint(Lower("username"), name="login_username_unique"),
+            models.UniqueConstraint(Lower("email"), name="login_email_unique"),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(is_primary=True),
+                name="login_one_primary",
+            ),
+            models.CheckConstraint(
+                condition=Q(account__isnull=False) | Q(is_staff=True),
+                name="login_has_account_or_is_operator",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class ApiSecret(models.Model):
+    """The account's secret for signed tokens (facts §7); encrypted at rest."""
+
+    account = models.OneToOneField(
+        Account, on_delete=models.CASCADE, related_name="api_secret"
+    )
+    cipher = models.BinaryField()
+    last4 = models.CharField(max_length=4)
+    rotated_at = models.DateTimeField()
+
+
+class Agreement(models.Model):
+    """Which text an account accepted, when and from where (R1)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="agreements"
+    )
+    version = models.CharField(max_length=40)
+    accepted_at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True, blank=True)
+
+
+class ServerAccount(models.Model):
+    """A reseller's named sub-account with its own tokens (facts §4.12)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="server_accounts"
+    )
+    login = models.CharField(max_length=150)
+    email = models.EmailField()
+    first_name = models.CharField(max_length=100, blank=True)
+    last_name = models.CharField(max_length=100, blank=True)
+    company = models.CharField(max_length=200, blank=True)
+    limit = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                "account", Lower("login"), name="server_account_login_unique"
+            ),
+        ]
+
+
+class AuditEntry(models.Model):
+    """Who did what, from where and why. Append-only: a trigger refuses changes."""
+
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="audit"
+    )
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    verb = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-at"], name="audit_by_account")
+        ]
+
+
+class IdempotentRequest(models.Model):
+    """One answered request: the same key with the same input returns the same answer."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT)
+    key = models.CharField(max_length=100)
+    input_hash = models.CharField(max_length=64)
+    answer = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "key"], name="idempotency_key_unique"
+            ),
+        ]

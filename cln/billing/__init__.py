@@ -1,0 +1,1 @@
+"""Subscriptions, their dated quantity changes, invoices, credit notes and the ledger."""

@@ -1,0 +1,6 @@
+from enum import StrEnum
+
+
+class Interval(StrEnum):
+    MONTH = "month"
+    YEAR = "year"

@@ -1,0 +1,1 @@
+"""The right to run servers: entitlements, activation keys, servers, trials, IP licenses."""

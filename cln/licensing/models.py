@@ -1,0 +1,305 @@
+"""The right to run servers and the servers that use it. No money in here."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from cln.accounts.models import Account
+from cln.catalog.models import LicenseType, Product
+from cln.enums import EntitlementKind, ServerStatus, one_of
+
+
+class Entitlement(models.Model):
+    """How many servers of a license type an account may run, and until when.
+
+    Written by flows when money settles or a trial starts; registration reads only this.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="entitlements"
+    )
+    license_type = models.ForeignKey(
+        LicenseType, on_delete=models.PROTECT, related_name="+"
+    )
+    kind = models.CharField(max_length=10)
+    # null = unlimited (KernelCare trials, resellers' keys).
+    quantity = models.PositiveIntegerField(null=True)
+    used = models.PositiveIntegerField(default=0)
+    # First instant at which servers have no right to run any more; null = open end.
+    valid_until = models.DateTimeField(null=True)
+    # Blocked accounts: no new registrations; suspended: running servers lost the license (P7).
+    suspended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("kind", EntitlementKind, name="entitlement_kind"),
+            models.UniqueConstraint(
+                fields=["account", "license_type"], name="entitlement_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__isnull=True) | Q(used__lte=F("quantity")),
+                name="entitlement_pool_not_exceeded",
+            ),
+        ]
+
+
+class Trial(models.Model):
+    """Once per account and product, by constraint (T1); a due column ends it (T4)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="trials"
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    license_type = models.ForeignKey(
+        LicenseType, on_delete=models.PROTECT, related_name="+"
+    )
+    started_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    # Due column: the next notice (−7, −3, −1 days) or the end itself; null = over.
+    next_step_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    converted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "product"], name="trial_once_per_product"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_step_at"],
+                condition=Q(next_step_at__isnull=False),
+                name="trial_step_due",
+            ),
+        ]
+
+
+class TrialAddress(models.Model):
+    """An address that has run a trial of a product, under any account (T3)."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    address = models.GenericIPAddressField()
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    first_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["product", "address"], name="trial_address_unique"
+            ),
+        ]
+
+
+class ActivationKey(models.Model):
+    """Registers servers up to a limit. The text itself is encrypted; a keyed hash finds it."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="keys")
+    license_type = models.ForeignKey(
+        LicenseType, on_delete=models.PROTECT, related_name="+"
+    )
+    lookup_hash = models.BinaryField(max_length=32)
+    cipher = models.BinaryField()
+    last4 = models.CharField(max_length=4)
+    # 0 = unlimited (facts K-4).
+    limit = models.PositiveIntegerField(default=0)
+    used = models.PositiveIntegerField(default=0)
+    note = models.CharField(max_length=100, blank=True)
+    # Networks servers may register from, canonical text; empty = any.
+    cidrs = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    sticky_on = models.DateField(null=True, blank=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["lookup_hash"], name="key_text_unique"),
+            models.UniqueConstraint(
+                fields=["account", "license_type"],
+                condition=Q(is_default=True, removed_at__isnull=True),
+                name="key_one_default",
+            ),
+            models.CheckConstraint(
+                condition=Q(limit=0) | Q(used__lte=F("limit")),
+                name="key_limit_not_exceeded",
+            ),
+        ]
+
+
+class ServerGroup(models.Model):
+    """A named set of servers of one account (facts §4.6)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="server_groups"
+    )
+    name = models.CharField(max_length=100)
+    description = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "name"], name="server_group_name_unique"
+            ),
+        ]
+
+
+class Server(models.Model):
+    """One registration of one machine for one license type; its secret is its identity."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="servers"
+    )
+    license_type = models.ForeignKey(
+        LicenseType, on_delete=models.PROTECT, related_name="+"
+    )
+    key = models.ForeignKey(
+        ActivationKey, null=True, on_delete=models.PROTECT, related_name="servers"
+    )
+    # What the agent presents; a keyed hash, the text is shown once at registration.
+    secret_hash = models.BinaryField(max_length=32)
+    status = models.CharField(max_length=12, default=ServerStatus.ACTIVE)
+    # False where Imunify360 on the same machine includes this license (S3).
+    takes_seat = models.BooleanField(default=True)
+    hostname = models.CharField(max_length=253, blank=True)
+    address = models.GenericIPAddressField()
+    machine_uuid = models.CharField(max_length=64, blank=True)
+    os_version = models.CharField(max_length=40, blank=True)
+    kernel = models.CharField(max_length=120, blank=True)
+    users = models.PositiveIntegerField(null=True, blank=True)
+    group = models.ForeignKey(
+        ServerGroup,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="servers",
+    )
+    registered_at = models.DateTimeField()
+    last_check_in_at = models.DateTimeField(null=True, blank=True)
+    # Due column of "Systems Not Checking In"; null = not watched.
+    alert_after = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    removed_why = models.CharField(max_length=120, blank=True)
+    # A reinstall keeps the row it replaced, for undo and history (security §1).
+    supersedes = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="superseded_by",
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("status", ServerStatus, name="server_status"),
+            models.UniqueConstraint(
+                fields=["secret_hash"], name="server_secret_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="active", removed_at__isnull=True)
+                | (~Q(status="active") & Q(removed_at__isnull=False)),
+                name="server_removed_has_instant",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account", "license_type"],
+                condition=Q(status="active"),
+                name="server_active",
+            ),
+            models.Index(
+                fields=["key"], condition=Q(status="active"), name="server_by_key"
+            ),
+            models.Index(
+                fields=["address"],
+                condition=Q(status="active"),
+                name="server_by_address",
+            ),
+            models.Index(
+                fields=["alert_after"],
+                condition=Q(alert_after__isnull=False),
+                name="server_alert_due",
+            ),
+        ]
+
+
+class RefusedRegistration(models.Model):
+    """Why a server was not let in, for the page of its key (ux.md, key details)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    key = models.ForeignKey(
+        ActivationKey, on_delete=models.CASCADE, related_name="refused"
+    )
+    at = models.DateTimeField()
+    code = models.CharField(max_length=40)
+    message = models.TextField()
+    fix = models.TextField(blank=True)
+    hostname = models.CharField(max_length=253, blank=True)
+    address = models.GenericIPAddressField(null=True)
+
+
+class IpLicense(models.Model):
+    """A license bound to one address, no key; counted by days held (R2)."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="ip_licenses"
+    )
+    license_type = models.ForeignKey(
+        LicenseType, on_delete=models.PROTECT, related_name="+"
+    )
+    # Copy of license_type.product: one band of a product per address.
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    address = models.GenericIPAddressField()
+    hostname = models.CharField(max_length=253, blank=True)
+    els_allowed = models.BooleanField(default=False)
+    added_at = models.DateTimeField()
+    added_on = models.DateField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+    removed_on = models.DateField(null=True, blank=True)
+    registered_at = models.DateTimeField(null=True, blank=True)
+    last_check_in_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["address", "license_type"],
+                condition=Q(removed_at__isnull=True),
+                name="ip_license_held_once",
+            ),
+            models.UniqueConstraint(
+                fields=["address", "product"],
+                condition=Q(removed_at__isnull=True),
+                name="ip_license_one_band",
+            ),
+        ]
+
+
+class FeatureSetting(models.Model):
+    """A feature switched on or off for an account, a key or a server; absent = unset (F-2)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="features"
+    )
+    key = models.ForeignKey(
+        ActivationKey, null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    server = models.ForeignKey(
+        Server, null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    feature = models.CharField(max_length=40)
+    enabled = models.BooleanField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "key", "server", "feature"],
+                nulls_distinct=False,
+                name="feature_setting_unique",
+            ),
+        ]

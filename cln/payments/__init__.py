@@ -1,0 +1,1 @@
+"""How money arrives: payment methods, attempts, payments, allocations, refunds, autopay."""
