@@ -137,6 +137,12 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
+    "cln.accounts",
+    "cln.catalog",
+    "cln.billing",
+    "cln.licensing",
+    "cln.payments",
+    "cln.notifications",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -173,6 +179,7 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 
 # -- people -------------------------------------------------------------------------------------
 
+AUTH_USER_MODEL = "accounts.Login"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
