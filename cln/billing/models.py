@@ -45,7 +45,7 @@ class Subscription(models.Model):
     billed_periods = models.PositiveIntegerField(default=0)
     paid = models.PositiveIntegerField()
     paid_unit_cents = models.BigIntegerField()
-    # Due column: the boundary whose invoice comes next; null once ended or void.
+    # Due column: the boundary whose invoice comes next; null while pending and once over.
     next_billing_on = models.DateField(null=True, blank=True)
     # Unsubscribed: the day service and billing stop (Q10).
     ends_on = models.DateField(null=True, blank=True)
@@ -153,6 +153,7 @@ class Invoice(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     # Due column of reminders (P6); null = none left.
     remind_on = models.DateField(null=True, blank=True)
+    reminded_on = models.DateField(null=True, blank=True)
     # Due column of unpaid first orders (Q3).
     void_on = models.DateField(null=True, blank=True)
 

@@ -2,7 +2,7 @@
 whose first statement locked the account (`accounts.locks.lock_account`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -72,7 +72,6 @@ def open_subscription(
         anchor=today,
         paid=quantity,
         paid_unit_cents=unit_cents,
-        next_billing_on=today,
         created_at=now,
     )
 
@@ -83,7 +82,7 @@ def record_change(
     kind: ChangeKind,
     delta: int,
     unit_cents: int,
-    price_list_id: int,
+    price_list_id: int | None,
     note: str,
     now: datetime,
 ) -> QuantityChange:
@@ -178,17 +177,24 @@ def apply_draft(*, subscription: Subscription, draft: InvoiceDraft, advanced: Su
     if draft.ends:
         end(subscription=subscription, on=draft.on)
         return
+    plan_next_invoice(subscription=subscription)
+
+
+def plan_next_invoice(*, subscription: Subscription) -> None:
+    """Set the due column: the next boundary or an earlier end; nothing while the first order is
+    not paid.
+    """
     cycle = BillingCycle(subscription.anchor, Interval(subscription.interval))
-    subscription.next_billing_on = cycle.boundary(subscription.billed_periods)
-    subscription.save(
-        update_fields=["billed_periods", "paid", "paid_unit_cents", "next_billing_on"]
-    )
+    boundary = cycle.boundary(subscription.billed_periods)
+    is_live = subscription.status == SubscriptionStatus.ACTIVE
+    subscription.next_billing_on = min(boundary, subscription.ends_on or boundary) if is_live else None
+    subscription.save()
 
 
 def activate(*, subscription: Subscription) -> None:
     """The first invoice is paid: the subscription lives (Q3)."""
     subscription.status = SubscriptionStatus.ACTIVE
-    subscription.save(update_fields=["status"])
+    plan_next_invoice(subscription=subscription)
 
 
 def end(*, subscription: Subscription, on: date) -> None:
@@ -198,6 +204,20 @@ def end(*, subscription: Subscription, on: date) -> None:
     subscription.next_billing_on = None
     subscription.quantity = 0
     subscription.save()
+
+
+def void_subscription(*, subscription: Subscription) -> None:
+    """A first order that was never paid leaves nothing behind."""
+    subscription.status = SubscriptionStatus.VOID
+    subscription.next_billing_on = None
+    subscription.quantity = 0
+    subscription.save()
+
+
+def schedule_end(*, subscription: Subscription, on: date) -> None:
+    """Let the subscription end on a day (Q10); the billing run of that day does it."""
+    subscription.ends_on = on
+    plan_next_invoice(subscription=subscription)
 
 
 def void(*, account: Account, invoice: Invoice, now: datetime) -> None:
