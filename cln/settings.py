@@ -42,7 +42,7 @@ def _secret_key() -> str:
         if len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-"):
             raise ImproperlyConfigured(
                 "CLN_SECRET_KEY is weak: production needs at least 50 characters that nobody can "
-                "guess. Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+                "guess. Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
             )
         return key
     return key or _kept_secret_key(CLN_DATA_DIR / "secret_key")
@@ -71,7 +71,7 @@ def _kept_secret_key(path: Path) -> str:
 
 
 def _database(url: str) -> dict[str, Any]:
-    parts = dict(conninfo_to_dict(url)) if url else {}
+    parts: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
     database: dict[str, Any] = {key: parts.pop(name, None) or "" for key, name in known.items()}
     database["PORT"] = str(parts.pop("port", None) or "")

@@ -269,7 +269,7 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     data = "/proc/self/cwd" if identity is not None else str(cluster)
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-    return subprocess.run(  # noqa: S603 (our own programs, no shell)
+    return subprocess.run(
         [str(program), "-D", data, *arguments],
         cwd=cluster,
         env=environment,
@@ -287,7 +287,7 @@ def _run(
 def _new_socket_dir(identity: Identity | None) -> Path:
     parent = tempfile.gettempdir()
     if len(os.fsencode(parent)) > 60 or not parent.replace("/", "").isalnum():
-        parent = "/tmp"  # noqa: S108 (mkdtemp makes a private directory inside)
+        parent = "/tmp"
     directory = Path(tempfile.mkdtemp(prefix="cln-", dir=parent))
     if identity is not None:
         os.chown(directory, identity.uid, identity.gid)
