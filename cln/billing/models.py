@@ -1,5 +1,6 @@
 """Standing agreements, what they cost, and the books. Columns and constraints only."""
 
+from datetime import date
 from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -9,7 +10,7 @@ from django.db.models import F, Q
 
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, PriceList, Product
-from cln.domain.calendar import Interval
+from cln.domain.calendar import BillingCycle, Interval
 from cln.domain.invoicing import ChangeKind, LineKind
 from cln.domain.ledger import LedgerAccount
 from cln.enums import (
@@ -78,6 +79,13 @@ class Subscription(models.Model):
                 name="subscription_due",
             ),
         ]
+
+    @property
+    def paid_until(self) -> date | None:
+        """End of the newest billed period; None before the first."""
+        if self.billed_periods == 0:
+            return None
+        return BillingCycle(self.anchor, Interval(self.interval)).boundary(self.billed_periods)
 
 
 class QuantityChange(models.Model):

@@ -29,7 +29,7 @@ from cln.flows import notices
 from cln.flows.dunning import reconsider
 from cln.flows.facts import facts_of
 from cln.flows.settlement import settle_from_balance
-from cln.licensing import services as licensing
+from cln.licensing import entitlements as licensing
 
 log = logging.getLogger(__name__)
 

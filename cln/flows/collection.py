@@ -12,7 +12,7 @@ from django.db import transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
-from cln.accounts.services import record as audit
+from cln.accounts.audit import record as audit
 from cln.billing.models import Invoice
 from cln.catalog import queries as catalog
 from cln.clock import start_of_day

@@ -29,7 +29,7 @@ from cln.enums import (
     SubscriptionStatus,
 )
 from cln.flows import notices
-from cln.licensing import services as licensing
+from cln.licensing import entitlements as licensing
 from cln.payments import services as payments
 
 # The five states in a row, and a step that stays: a longer loop is a bug.

@@ -14,7 +14,7 @@ from cln.enums import (
     SubscriptionStatus,
 )
 from cln.flows.dunning import reconsider
-from cln.licensing import services as licensing
+from cln.licensing import entitlements as licensing
 from cln.payments import services as payments
 
 
@@ -57,7 +57,7 @@ def _activate_order(account: Account, invoice: Invoice, *, now: datetime) -> Non
     billing.activate(subscription=subscription)
     licensing.grant(
         account_id=account.pk,
-        license_type=subscription.license_type,
+        license_type=subscription.license_type.code,
         kind=EntitlementKind.PAID,
         quantity=subscription.quantity,
         valid_until=None,
