@@ -1,12 +1,3 @@
-<<<<<<< HEAD
-from enum import StrEnum
-
-
-class AutopayMode(StrEnum):
-    ADD_FUNDS = "add_funds"
-    REPAY = "repay"
-    OFF = "off"
-=======
 """Topping up a reseller's deposit by itself (R4)."""
 
 from dataclasses import dataclass
@@ -70,4 +61,3 @@ def next_try(declines: int, rules: Rules | None = None) -> timedelta | None:
     assert declines >= 1, "there is something to wait for"
     hours = (rules or Rules()).autopay_retry_hours
     return timedelta(hours=hours[declines - 1]) if declines <= len(hours) else None
->>>>>>> domain

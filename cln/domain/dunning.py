@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-from enum import StrEnum
-
-
-class DunningState(StrEnum):
-=======
 """Overdue accounts: a table of states, one step at a time (P6-P8, R7).
 
 The caller loops while a step's `next_on` is due. Suspension counts from the day the account was
@@ -42,7 +36,6 @@ __all__ = [
 class DunningState(StrEnum):
     """How far asking for overdue money has come."""
 
->>>>>>> domain
     CURRENT = "current"
     PAST_DUE = "past_due"
     BLOCKED = "blocked"
@@ -50,10 +43,6 @@ class DunningState(StrEnum):
     ENDED = "ended"
 
 
-<<<<<<< HEAD
-class DeclineCode(StrEnum):
-    OTHER = "other"
-=======
 class DunningAction(StrEnum):
     """What a step does to the account."""
 
@@ -139,4 +128,3 @@ def _suspended(due_on: date, on: date, rules: Rules) -> Step:
 
 def _after(day: date, days: int) -> date:
     return day + timedelta(days=days)
->>>>>>> domain

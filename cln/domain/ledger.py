@@ -1,5 +1,3 @@
-<<<<<<< HEAD
-=======
 """The books: every movement of value is a transfer from a credit to a debit account (P12).
 
 A transfer balances by itself, so the sum over all accounts is always zero. `balance` is what the
@@ -10,24 +8,18 @@ is a liability of ours, credited when money comes in; a reseller's may go negati
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
->>>>>>> domain
 from enum import StrEnum
 
 
 class LedgerAccount(StrEnum):
-<<<<<<< HEAD
-=======
     """The places where an account's value can be."""
 
->>>>>>> domain
     RECEIVABLE = "receivable"
     BALANCE = "balance"
     REVENUE = "revenue"
     TAX = "tax"
     CASH = "cash"
     BAD_DEBT = "bad_debt"
-<<<<<<< HEAD
-=======
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,4 +136,3 @@ def allocate_oldest_first(*, available_cents: int, dues: Sequence[Due]) -> tuple
 def _post(*legs: tuple[LedgerAccount, LedgerAccount, int]) -> Postings:
     """Transfers of the legs that move something."""
     return tuple(Transfer(debit, credit, cents) for debit, credit, cents in legs if cents)
->>>>>>> domain
