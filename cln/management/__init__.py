@@ -1,0 +1,1 @@
+"""Commands of the console script `cln`: each makes one call downward."""

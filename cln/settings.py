@@ -1,0 +1,220 @@
+"""Django's settings, read from the environment; docs/operator/settings.md explains each variable.
+
+Nothing here opens a connection. `cln <command>` starts the embedded database first and hands its
+address over in `CLN_DATABASE_URL`; see `cln.management.main`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+PACKAGE_DIR = Path(__file__).resolve().parent
+
+
+def _flag(name: str) -> bool:
+    value = os.environ.get(name, "").strip().lower()
+    if value not in {"", "0", "1", "false", "true", "no", "yes", "off", "on"}:
+        raise ImproperlyConfigured(f"{name} is {value!r}; write 1 or 0.")
+    return value in {"1", "true", "yes", "on"}
+
+
+def _number(name: str, default: int) -> int:
+    value = os.environ.get(name, "").strip() or str(default)
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}; write a whole number.")
+    return int(value)
+
+
+def _secret_key() -> str:
+    """Return the configured key; a sandbox makes its own once and keeps it in the data directory.
+
+    Production refuses a missing, short or repetitive key with ImproperlyConfigured.
+    """
+    key = os.environ.get("CLN_SECRET_KEY", "")
+    if CLN_MODE == "production":
+        if len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-"):
+            raise ImproperlyConfigured(
+                "CLN_SECRET_KEY is weak: production needs at least 50 characters that nobody can "
+                "guess. Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+            )
+        return key
+    return key or _kept_secret_key(CLN_DATA_DIR / "secret_key")
+
+
+def _kept_secret_key(path: Path) -> str:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written aside and linked into place: two first starts at once agree on one key.
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        if not path.exists():
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+                f.write(secrets.token_urlsafe(50))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data directory {path.parent} cannot be used: {error.strerror} "
+            f"({error.filename}); set CLN_DATA_DIR to one that this user may write."
+        ) from error
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = dict(conninfo_to_dict(url)) if url else {}
+    known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
+    database: dict[str, Any] = {key: parts.pop(name, None) or "" for key, name in known.items()}
+    database["PORT"] = str(parts.pop("port", None) or "")
+    options = f"{parts.pop('options', None) or ''} -c lock_timeout=3000".strip()
+    pool_size = _number("CLN_DATABASE_POOL", 0)
+    # A pool of its own for each process that serves many threads; others keep one connection.
+    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10} if pool_size else False
+    return database | {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 0 if pool else 60,
+        "CONN_HEALTH_CHECKS": not pool,
+        "OPTIONS": parts | {"options": options, "pool": pool},
+    }
+
+
+# -- where and how this runs --------------------------------------------------------------------
+
+CLN_MODE = os.environ.get("CLN_MODE", "sandbox")
+if CLN_MODE not in {"sandbox", "production"}:
+    raise ImproperlyConfigured(f"CLN_MODE is {CLN_MODE!r}; write sandbox or production.")
+CLN_DATA_DIR = Path(os.environ.get("CLN_DATA_DIR") or "var").absolute()
+CLN_BASE_URL = (os.environ.get("CLN_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")
+CLN_GATEWAY = os.environ.get("CLN_GATEWAY") or ("sandbox" if CLN_MODE == "sandbox" else "")
+DEBUG = _flag("CLN_DEBUG")
+SECRET_KEY = _secret_key()
+
+if CLN_MODE == "production":
+    if DEBUG:
+        raise ImproperlyConfigured("CLN_DEBUG shows secrets to visitors; production refuses it.")
+    if CLN_GATEWAY == "sandbox":
+        raise ImproperlyConfigured(
+            "CLN_GATEWAY is the sandbox gateway, which moves no money; production refuses it."
+        )
+    if not CLN_BASE_URL.startswith("https://"):
+        raise ImproperlyConfigured(
+            f"CLN_BASE_URL is {CLN_BASE_URL}; production needs an address that begins with https://"
+        )
+
+_HTTPS = CLN_BASE_URL.startswith("https://")
+_HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"
+ALLOWED_HOSTS = ["*"] if CLN_MODE == "sandbox" else [_HOST, "127.0.0.1", "localhost"]
+CSRF_TRUSTED_ORIGINS = [CLN_BASE_URL]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SESSION_COOKIE_SECURE = _HTTPS
+CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+X_FRAME_OPTIONS = "DENY"
+
+# -- what it is made of -------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "template_partials",
+    "procrastinate.contrib.django",
+    "cln",
+    "cln.clock",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "cln.urls"
+WSGI_APPLICATION = "cln.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# -- database and due work ----------------------------------------------------------------------
+
+DATABASES = {"default": _database(os.environ.get("CLN_DATABASE_URL", ""))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+
+# -- people -------------------------------------------------------------------------------------
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# -- mail ---------------------------------------------------------------------------------------
+
+EMAIL_HOST = os.environ.get("CLN_SMTP_HOST", "")
+EMAIL_PORT = _number("CLN_SMTP_PORT", 587)
+EMAIL_HOST_USER = os.environ.get("CLN_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("CLN_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = _flag("CLN_SMTP_TLS")
+DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>"
+
+# -- files --------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = CLN_DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+# The finders are asked once, at start: in a running server files do not change.
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("CLN_LOG_LEVEL") or "WARNING"},
+}

@@ -1,0 +1,12 @@
+"""Every door of CLN; each interface keeps its own list."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from cln.api import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,85 @@
+"""The tests' PostgreSQL: one cluster per checkout, one database per test process.
+
+The migrations run for real, once, into a template database named by their content; every test
+process gets a clone. The cluster stays in `build/` between runs, so a second run starts at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from cln.database import EmbeddedServer
+
+ROOT = Path(__file__).resolve().parent.parent
+CLUSTER_DIR = ROOT / "build" / "test-cluster"
+_TEMPLATES_LOCK = 4_711
+
+
+@contextlib.contextmanager
+def migrated_database(migrate: Callable[[str], None]) -> Iterator[str]:
+    """Yield the URL of a fresh, migrated database; `migrate(url)` fills the template if need be."""
+    with EmbeddedServer(CLUSTER_DIR, durable=False) as server:
+        name = f"cln_test_{os.getpid()}"
+        with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+            admin.execute("SELECT pg_advisory_lock(%s)", [_TEMPLATES_LOCK])
+            template = f"cln_template_{_fingerprint()}"
+            _drop_stale(admin, template)
+            if template not in _databases(admin):
+                _build_template(admin, template, server, migrate)
+            _create(admin, name, template)
+            admin.execute("SELECT pg_advisory_unlock(%s)", [_TEMPLATES_LOCK])
+        try:
+            yield server.url(name)
+        finally:
+            with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+                _drop(admin, name)
+
+
+def _build_template(
+    admin: psycopg.Connection, template: str, server: EmbeddedServer, migrate: Callable[[str], None]
+) -> None:
+    unfinished = "cln_template_unfinished"
+    _drop(admin, unfinished)
+    _create(admin, unfinished, "template0")
+    migrate(server.url(unfinished))
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    admin.execute(rename.format(sql.Identifier(unfinished), sql.Identifier(template)))
+
+
+def _fingerprint() -> str:
+    """Return a digest of everything that shapes an empty, migrated database."""
+    paths = [*ROOT.glob("cln/**/migrations/*.py"), ROOT / "requirements" / "dev.txt"]
+    paths += [ROOT / "cln" / "settings.py"]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _databases(admin: psycopg.Connection) -> set[str]:
+    return {row[0] for row in admin.execute("SELECT datname FROM pg_database")}
+
+
+def _drop_stale(admin: psycopg.Connection, template: str) -> None:
+    for name in _databases(admin):
+        if name.startswith("cln_template_") and name != template:
+            _drop(admin, name)
+        elif name.startswith("cln_test_") and not Path(f"/proc/{name.split('_')[2]}").exists():
+            _drop(admin, name)
+
+
+def _create(admin: psycopg.Connection, name: str, template: str) -> None:
+    query = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    admin.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def _drop(admin: psycopg.Connection, name: str) -> None:
+    query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+    admin.execute(query.format(sql.Identifier(name)))

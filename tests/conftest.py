@@ -1,0 +1,57 @@
+"""Plumbing of all tests: the database, the marker of each tier, hypothesis profiles.
+
+Django is imported inside fixtures only: the domain's tests run without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoDbBlocker
+
+TESTS_DIR = Path(__file__).resolve().parent
+TIERS = ("domain", "db", "web", "contract", "stories", "browser")
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("deep", max_examples=5_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, the folder it lies in."""
+    for item in items:
+        tier = item.path.relative_to(TESTS_DIR).parts[0]
+        if tier in TIERS:
+            item.add_marker(tier)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Give this process a database of its own, cloned from a template the migrations made."""
+    from django.core.management import call_command
+    from django.db import connection, connections
+
+    from cln.settings import _database
+    from tests.cluster import migrated_database
+
+    def use(url: str) -> None:
+        connections.close_all()
+        connection.settings_dict.update(_database(url))
+
+    def migrate(url: str) -> None:
+        use(url)
+        call_command("migrate", verbosity=0)
+        connections.close_all()
+
+    with django_db_blocker.unblock(), migrated_database(migrate) as url:
+        use(url)
+        yield
+        connections.close_all()
