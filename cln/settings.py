@@ -137,7 +137,14 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
+    "cln.accounts",
+    "cln.catalog",
+    "cln.licensing",
+    "cln.billing",
+    "cln.payments",
+    "cln.notifications",
 ]
+AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
