@@ -234,7 +234,7 @@ def _surcharge_line(
         source=f"{kind}:{surcharge.code}",
         title=f"{surcharge.title}, {span_text(period)}",
         why=f"{percent} % of {product_text(surcharge.servers, unit_cents)}",
-        quantity=Fraction(surcharge.servers * percent, 100),
+        quantity=Fraction(surcharge.servers),
         unit_cents=unit_cents,
         period=period,
         amount_cents=half_up(Fraction(surcharge.servers * unit_cents * percent, 100)),
