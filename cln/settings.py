@@ -144,6 +144,7 @@ INSTALLED_APPS = [
     "cln.payments",
     "cln.notifications",
 ]
+AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -148,6 +148,7 @@ class RegistrationFacts:
 
     `trial_ip_used`: the address has run a trial of the product other than this very one.
     `included_with` names the paid license that covers it without a seat (S3).
+    `any_address` also lets private addresses in: a sandbox runs on one machine.
     """
 
     product: str
@@ -159,6 +160,7 @@ class RegistrationFacts:
     is_blocked: bool = False
     trial_ip_used: bool = False
     included_with: str | None = None
+    any_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,8 @@ def decide_registration(facts: RegistrationFacts) -> Granted:
         raise UnknownKey("There is no such activation key.", "Copy the key from your console.")
     if facts.is_blocked:
         raise AccountBlocked.because_of_debt()
-    address = check_public_address(facts.address)
+    check_address = canonical_address if facts.any_address else check_public_address
+    address = check_address(facts.address)
     if not is_in_ranges(address, facts.key.cidrs):
         raise AddressNotInRange(
             f"The activation key does not allow the address {address}.",

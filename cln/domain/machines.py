@@ -94,16 +94,22 @@ def usable_uuid(text: str) -> str | None:
     return uuid
 
 
+def usable_hostname(text: str) -> str | None:
+    """The hostname as names are compared, or None if every fresh installation has it."""
+    name = text.strip().rstrip(".").lower()
+    return None if name in _JUNK_HOSTNAMES else name
+
+
 def _same_hardware(hints: MachineHints, candidate: MachineCandidate) -> bool:
     uuid = usable_uuid(hints.uuid)
     return uuid is not None and uuid == usable_uuid(candidate.uuid)
 
 
 def _same_name_and_address(hints: MachineHints, candidate: MachineCandidate) -> bool:
-    name = hints.hostname.strip().rstrip(".").lower()
+    name = usable_hostname(hints.hostname)
     return (
-        name not in _JUNK_HOSTNAMES
-        and name == candidate.hostname.strip().rstrip(".").lower()
+        name is not None
+        and name == usable_hostname(candidate.hostname)
         and hints.address != ""
         and hints.address == candidate.address
     )
