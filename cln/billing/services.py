@@ -18,7 +18,7 @@ from cln.billing.models import (
     Subscription,
     Transfer,
 )
-from cln.catalog.models import PriceList as PriceListRow
+from cln.catalog.models import LicenseType
 from cln.domain import ledger
 from cln.domain.calendar import BillingCycle, Interval
 from cln.domain.invoicing import Change, ChangeKind, InvoiceDraft, LineDraft, SubscriptionFacts
@@ -53,55 +53,49 @@ class TaxedDraft:
 def open_subscription(
     *,
     account: Account,
-    license_type_id: int,
-    product_id: int,
+    license_type: LicenseType,
     interval: Interval,
-    quantity: int,
-    unit_cents: int,
-    today: date,
+    first: Change,
     now: datetime,
 ) -> Subscription:
-    """Write a subscription that waits for the payment of its first invoice (Q3)."""
-    return Subscription.objects.create(
+    """Write a subscription that waits for the payment of its first invoice, with its first
+    change (Q3). The anchor is the day of the order (M2).
+    """
+    subscription = Subscription.objects.create(
         account=account,
-        license_type_id=license_type_id,
-        product_id=product_id,
+        license_type=license_type,
+        product_id=license_type.product_id,
         interval=interval,
         status=SubscriptionStatus.PENDING,
-        quantity=quantity,
-        anchor=today,
-        paid=quantity,
-        paid_unit_cents=unit_cents,
+        quantity=0,
+        anchor=first.on,
+        paid=first.delta,
+        paid_unit_cents=first.unit_cents,
         created_at=now,
     )
+    record_change(subscription=subscription, change=first, now=now)
+    return subscription
 
 
-def record_change(
-    *,
-    subscription: Subscription,
-    kind: ChangeKind,
-    delta: int,
-    unit_cents: int,
-    price_list_id: int | None,
-    note: str,
-    now: datetime,
-) -> QuantityChange:
-    """Append a dated change of quantity and move the subscription's quantity with it."""
-    subscription.quantity += delta
-    change = QuantityChange.objects.create(
+def record_change(*, subscription: Subscription, change: Change, now: datetime) -> None:
+    """Append a dated change of quantity and move the subscription's quantity with it.
+
+    The row gets its own id: that of `change` was a stand-in for previews.
+    """
+    subscription.quantity += change.delta
+    QuantityChange.objects.create(
         subscription=subscription,
-        kind=kind,
-        on=now.date(),
+        kind=change.kind,
+        on=change.on,
         at=now,
         period=subscription.billed_periods,
-        delta=delta,
+        delta=change.delta,
         quantity_after=subscription.quantity,
-        unit_cents=unit_cents,
-        price_list_id=price_list_id,
-        note=note,
+        unit_cents=change.unit_cents,
+        price_list_id=change.price_list_id,
+        note=change.note,
     )
     subscription.save(update_fields=["quantity"])
-    return change
 
 
 def changes_of_period(subscription: Subscription) -> tuple[Change, ...]:
@@ -202,7 +196,6 @@ def end(*, subscription: Subscription, on: date) -> None:
     subscription.status = SubscriptionStatus.ENDED
     subscription.ended_on = on
     subscription.next_billing_on = None
-    subscription.quantity = 0
     subscription.save()
 
 
@@ -210,12 +203,11 @@ def void_subscription(*, subscription: Subscription) -> None:
     """A first order that was never paid leaves nothing behind."""
     subscription.status = SubscriptionStatus.VOID
     subscription.next_billing_on = None
-    subscription.quantity = 0
     subscription.save()
 
 
-def schedule_end(*, subscription: Subscription, on: date) -> None:
-    """Let the subscription end on a day (Q10); the billing run of that day does it."""
+def schedule_end(*, subscription: Subscription, on: date | None) -> None:
+    """Let the subscription end on a day (Q10), or go on; the billing run of that day does it."""
     subscription.ends_on = on
     plan_next_invoice(subscription=subscription)
 

@@ -8,6 +8,7 @@ database refuses a period that is billed already.
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 
 from django.db import transaction
 
@@ -18,8 +19,6 @@ from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import tax_rate_of
 from cln.catalog import queries as catalog
 from cln.clock import start_of_day
-from fractions import Fraction
-
 from cln.domain.calendar import Period
 from cln.domain.invoicing import InvoiceDraft, LineDraft, LineKind, advance, compose, upcoming
 from cln.domain.rules import Rules
@@ -225,13 +224,14 @@ def _terms(purpose: InvoicePurpose, *, rules: Rules, now: datetime) -> billing.T
 
 
 def _stop_service(subscription: Subscription, *, now: datetime) -> None:
+    why = "it was cancelled" if subscription.ends_on else "its last license was removed"
     licensing.end_entitlement(
         account_id=subscription.account_id,
         license_type=subscription.license_type.code,
         now=now,
-        why="the subscription ended",
+        why=f"subscription ended: {why}",
     )
-    notices.subscription_ended(subscription=subscription, now=now)
+    notices.subscription_ended(subscription=subscription, why=why, now=now)
 
 
 def _park(*, account_id: int, reason: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from cln.enums import (
     SubscriptionStatus,
 )
 from cln.flows.dunning import reconsider
+from cln.flows.trials import convert_trial
 from cln.licensing import entitlements as licensing
 from cln.payments import services as payments
 
@@ -63,3 +64,4 @@ def _activate_order(account: Account, invoice: Invoice, *, now: datetime) -> Non
         valid_until=None,
         now=now,
     )
+    convert_trial(account=account, license_type=subscription.license_type, now=now)
