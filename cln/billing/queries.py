@@ -11,7 +11,7 @@ from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer
 from cln.catalog.models import TaxRate
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
-from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus
+from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
 
 
 class UnknownInvoice(Refusal):
@@ -24,6 +24,12 @@ class NotSubscribed(Refusal):
     """The account has no live subscription of the license type."""
 
     code: ClassVar[str] = "not_subscribed"
+
+
+class OrderPending(Refusal):
+    """The first order of this license type is not paid yet."""
+
+    code: ClassVar[str] = "order_pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,17 @@ def live_subscription(*, account_id: int, license_type: str) -> Subscription:
     if row is None:
         raise NotSubscribed(
             "You have no subscription of this license type.", "Buy it first, under Purchase."
+        )
+    return row
+
+
+def paid_subscription(*, account_id: int, license_type: str) -> Subscription:
+    """The same, once its first order is paid. Refusals: `not_subscribed`, `order_pending`."""
+    row = live_subscription(account_id=account_id, license_type=license_type)
+    if row.status == SubscriptionStatus.PENDING:
+        raise OrderPending(
+            f"Your first order of {row.license_type.name} is not paid yet.",
+            "Pay its invoice first; unpaid it lapses by itself.",
         )
     return row
 

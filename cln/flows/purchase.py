@@ -17,6 +17,7 @@ from cln.accounts.locks import lock_account
 from cln.accounts.models import Account, IdempotentRequest
 from cln.billing import services as billing
 from cln.billing.models import Invoice, Subscription
+from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval
@@ -43,7 +44,6 @@ from cln.enums import (
     EntitlementKind,
     InvoicePurpose,
     InvoiceStatus,
-    SubscriptionStatus,
 )
 from cln.flows.billing_run import Upcoming, bring_current, issue, tax_lines, upcoming_of
 from cln.flows.collection import InvoiceResult, collect
@@ -51,12 +51,6 @@ from cln.flows.facts import facts_of, facts_of_order
 from cln.licensing import entitlements as licensing
 
 NEW_CHANGE_ID = 2**62
-
-
-class OrderPending(Refusal):
-    """The first order of this license type is not paid yet."""
-
-    code: ClassVar[str] = "order_pending"
 
 
 class SubscriptionEnding(Refusal):
@@ -244,11 +238,7 @@ def _interval(text: str) -> Interval:
 
 
 def _check_may_grow(subscription: Subscription, license_type: LicenseType) -> None:
-    if subscription.status == SubscriptionStatus.PENDING:
-        raise OrderPending(
-            f"Your first order of {license_type.name} is not paid yet.",
-            "Pay its invoice first; then add more licenses.",
-        )
+    paid_subscription(account_id=subscription.account_id, license_type=license_type.code)
     if subscription.ends_on is not None:
         raise SubscriptionEnding(
             f"Your {license_type.name} subscription ends on {subscription.ends_on}.",

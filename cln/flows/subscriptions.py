@@ -11,7 +11,7 @@ from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.billing import services as billing
 from cln.billing.models import Subscription
-from cln.billing.queries import live_subscription
+from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
 from cln.domain.invoicing import ChangeKind, priced_change
@@ -63,7 +63,7 @@ def remove_unused(
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         bring_current(account=account, now=now)
-        subscription = _paid_subscription(account, license_type)
+        subscription = paid_subscription(account_id=account_id, license_type=license_type)
         return _cut(subscription, keep=keep, actor=actor, now=now)
 
 
@@ -83,7 +83,9 @@ def remove_server(
         )
         if not cancel_license:
             return Removed(0, _held(account, row.license_type.code))
-        subscription = _paid_subscription(account, row.license_type.code)
+        subscription = paid_subscription(
+            account_id=account_id, license_type=row.license_type.code
+        )
         used = _used(subscription)
         keep = max(subscription.quantity - 1, used)
         return _cut(subscription, keep=keep, actor=actor, now=now)
@@ -101,7 +103,7 @@ def unsubscribe(
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         bring_current(account=account, now=now)
-        subscription = _paid_subscription(account, license_type)
+        subscription = paid_subscription(account_id=account_id, license_type=license_type)
         if when == "period_end":
             if subscription.ends_on is not None:
                 raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
@@ -128,7 +130,7 @@ def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> 
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         bring_current(account=account, now=now)
-        subscription = _paid_subscription(account, license_type)
+        subscription = paid_subscription(account_id=account_id, license_type=license_type)
         if subscription.ends_on is None:
             raise NotEnding("This subscription has not been cancelled.")
         billing.schedule_end(subscription=subscription, on=None)
@@ -165,18 +167,6 @@ def _cut(
         now=now,
     )
     return Removed(units, subscription.quantity)
-
-
-def _paid_subscription(account: Account, license_type: str) -> Subscription:
-    from cln.flows.purchase import OrderPending
-
-    subscription = live_subscription(account_id=account.pk, license_type=license_type)
-    if subscription.status == SubscriptionStatus.PENDING:
-        raise OrderPending(
-            "The first order of this license type is not paid yet.",
-            "Pay its invoice, or let it lapse: it is cancelled by itself.",
-        )
-    return subscription
 
 
 def _held(account: Account, license_type: str) -> int:
