@@ -21,6 +21,7 @@ import fcntl
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,28 +119,35 @@ class EmbeddedServer:
             if not self._cluster.exists():
                 self._create(programs, identity)
             self._check_version()
-            if self._running_socket_dir() is None:
-                self._launch(programs, identity)
-            self._users_lock = (self._data_dir / "postgres.users").open("ab")
-            fcntl.flock(self._users_lock, fcntl.LOCK_SH)
-            url = self.url()
-            _ensure_database(url)
-            return url
+            users_lock = (self._data_dir / "postgres.users").open("ab")
+            fcntl.flock(users_lock, fcntl.LOCK_SH)
+            self._users_lock = users_lock
+            try:
+                if self._running_socket_dir() is None:
+                    self._launch(programs, identity)
+                _ensure_database(self.url())
+            except BaseException:
+                self._leave(users_lock)
+                raise
+            return self.url()
 
     def stop(self) -> None:
         """Leave the server; stop it when no other process uses it. Doing this twice is harmless."""
         if self._users_lock is None:
             return
         with self._mutex():
-            try:
-                fcntl.flock(self._users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            else:
-                self._shut_down()
-            finally:
-                self._users_lock.close()
-                self._users_lock = None
+            self._leave(self._users_lock)
+
+    def _leave(self, users_lock: IO[bytes]) -> None:
+        try:
+            fcntl.flock(users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        else:
+            self._shut_down()
+        finally:
+            users_lock.close()
+            self._users_lock = None
 
     def url(self, database: str = DATABASE_NAME) -> str:
         """Return the URL of a database of the running server."""
@@ -257,11 +265,18 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _mutex(self) -> Iterator[None]:
-        """Let one process at a time start or stop the server of this data directory."""
+        """Let one process at a time start or stop the server of this data directory.
+
+        Signals wait until it is done: a Ctrl-C in between would leave a server nobody stops.
+        """
         self._data_dir.mkdir(parents=True, exist_ok=True)
         with (self._data_dir / "postgres.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+            try:
+                yield
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run(
