@@ -210,9 +210,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>
 # -- files --------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = CLN_DATA_DIR / "static"
+# Nothing is collected: the finders are asked once, at start, where the files lie.
 WHITENOISE_USE_FINDERS = True
-# The finders are asked once, at start: in a running server files do not change.
 WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
