@@ -97,11 +97,9 @@ def lock_entitlement(*, account_id: int, license_type_id: int) -> Entitlement | 
 
 
 def holds_a_license(now: datetime) -> Q:
-    """Entitlements that give a right at `now`: some quantity, not ended, not suspended."""
-    return (
-        (Q(quantity=None) | Q(quantity__gt=0))
-        & (Q(valid_until=None) | Q(valid_until__gt=now))
-        & Q(suspended_at=None)
+    """Entitlements of some quantity that have not ended; a suspended one is still held."""
+    return (Q(quantity=None) | Q(quantity__gt=0)) & (
+        Q(valid_until=None) | Q(valid_until__gt=now)
     )
 
 

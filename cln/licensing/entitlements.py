@@ -6,27 +6,14 @@ Every verb here joins the transaction of the flow that calls it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
 
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
-from cln.domain.errors import Refusal
+from cln.domain.quantities import KeepBelowUsed
 from cln.enums import EntitlementKind
-from cln.licensing import keys, removal
+from cln.licensing import included, keys, removal
 from cln.licensing.access import LICENSING, lock_pool, record
 from cln.licensing.models import Entitlement
-
-
-class SeatsInUse(Refusal):
-    """More servers are registered than licenses would be left."""
-
-    code: ClassVar[str] = "seats_in_use"
-
-
-class NoLicense(Refusal):
-    """The account has no license of this type."""
-
-    code: ClassVar[str] = "no_license"
 
 
 def grant(
@@ -59,6 +46,7 @@ def grant(
     entitlement.quantity = quantity
     entitlement.valid_until = valid_until
     entitlement.save(update_fields=["kind", "quantity", "valid_until"])
+    included.settle_account(account_id=account_id, license_type=row, now=now)
     if row.has_keys and not any(key.is_default for key in pool.keys.values()):
         keys.create_default(account_id=account_id, license_type=row, now=now)
     return entitlement
@@ -69,16 +57,15 @@ def set_quantity(
 ) -> Entitlement:
     """Change how many servers may run, down to those in use; 0 ends the license.
 
-    Refuses `unknown_license_type`, `no_license`, `seats_in_use`.
+    Refuses `unknown_license_type`, `no_license`, `keep_below_used`.
     """
     row = get_license_type(license_type)
     entitlement = _locked(account_id=account_id, license_type=row)
     if entitlement.used > quantity:
-        raise SeatsInUse(
+        raise KeepBelowUsed(
             f"{entitlement.used} servers use a {row.name} license, so {quantity} are not enough.",
             "Remove servers first.",
             used=entitlement.used,
-            quantity=quantity,
         )
     entitlement.quantity = quantity
     if quantity == 0:
@@ -117,7 +104,7 @@ def end_entitlement(*, account_id: int, license_type: str, now: datetime, why: s
     row = get_license_type(license_type)
     pool = lock_pool(account_id=account_id, license_type_id=row.pk)
     if pool.entitlement is None:
-        raise _no_license(row)
+        raise keys.no_license(row)
     removed = removal.remove_all(pool, why=why, now=now)
     Entitlement.objects.filter(pk=pool.entitlement.pk).update(quantity=0, valid_until=now)
     _record(account_id, "license_ended", now=now, subject=row.code, servers=removed, why=why)
@@ -135,9 +122,5 @@ def _record(
 def _locked(*, account_id: int, license_type: LicenseType) -> Entitlement:
     pool = lock_pool(account_id=account_id, license_type_id=license_type.pk)
     if pool.entitlement is None:
-        raise _no_license(license_type)
+        raise keys.no_license(license_type)
     return pool.entitlement
-
-
-def _no_license(license_type: LicenseType) -> NoLicense:
-    return NoLicense(f"You have no {license_type.name} license.", "Buy one or start a trial.")

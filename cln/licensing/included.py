@@ -8,10 +8,11 @@ from typing import Protocol
 
 from django.db.models import F
 
+from cln.catalog.models import LicenseType
 from cln.domain.addresses import AddressNotPublic, check_public_address
 from cln.domain.machines import usable_hostname
 from cln.enums import EntitlementKind, ServerStatus
-from cln.licensing.access import Pool, active_servers, holds_a_license, lock_pool
+from cln.licensing.access import active_servers, holds_a_license, lock_pool
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
 INCLUDED_PRODUCT = "kernelcare"
@@ -59,13 +60,20 @@ def settle(*, account_id: int, machines: Iterable[Machine], now: datetime) -> No
         if any(_overlap(_spot(server.hostname, server.address), spot) for spot in spots)
     ]
     for license_type_id in sorted({server.license_type_id for server in included}):
-        pool = lock_pool(account_id=account_id, license_type_id=license_type_id)
+        lock_pool(account_id=account_id, license_type_id=license_type_id)
         for server in included:
             if server.license_type_id == license_type_id:
-                _settle_one(server, pool=pool, now=now)
+                _settle_one(server, now=now)
 
 
-def _settle_one(server: Server, *, pool: Pool, now: datetime) -> None:
+def settle_account(*, account_id: int, license_type: LicenseType, now: datetime) -> None:
+    """`settle` for every server of a covering license type whose right has just changed."""
+    if license_type.product.code == INCLUDED_WITH:
+        covering = active_servers(account_id=account_id).filter(license_type=license_type)
+        settle(account_id=account_id, machines=list(covering), now=now)
+
+
+def _settle_one(server: Server, *, now: datetime) -> None:
     server.refresh_from_db(fields=["status", "takes_seat"])
     covered = covering_license(
         account_id=server.account_id,

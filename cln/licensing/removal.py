@@ -66,9 +66,7 @@ def remove_beyond(pool: Pool, *, quantity: int, now: datetime) -> int:
     return remove(seated[quantity:], pool=pool, why=why, now=now)
 
 
-def remove(
-    servers: Iterable[Server], *, pool: Pool, why: str, now: datetime, settle: bool = True
-) -> int:
+def remove(servers: Iterable[Server], *, pool: Pool, why: str, now: datetime) -> int:
     """Remove running servers of a locked pool and free what they used; how many.
 
     Where one of them carried an included license, that license is settled anew (S3).
@@ -80,7 +78,7 @@ def remove(
         status=ServerStatus.REMOVED, removed_at=now, removed_why=why[:120], alert_after=None
     )
     free_seats(gone, pool=pool)
-    if settle:
+    if gone[0].license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=gone[0].account_id, machines=gone, now=now)
     return len(gone)
 
