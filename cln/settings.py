@@ -137,6 +137,8 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
+    "allauth",
+    "allauth.account",
     "cln.accounts",
     "cln.catalog",
     "cln.billing",
@@ -155,6 +157,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "cln.urls"
 WSGI_APPLICATION = "cln.wsgi.application"

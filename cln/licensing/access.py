@@ -98,9 +98,7 @@ def lock_entitlement(*, account_id: int, license_type_id: int) -> Entitlement | 
 
 def holds_a_license(now: datetime) -> Q:
     """Entitlements of some quantity that have not ended; a suspended one is still held."""
-    return (Q(quantity=None) | Q(quantity__gt=0)) & (
-        Q(valid_until=None) | Q(valid_until__gt=now)
-    )
+    return (Q(quantity=None) | Q(quantity__gt=0)) & (Q(valid_until=None) | Q(valid_until__gt=now))
 
 
 def active_servers(*, account_id: int) -> QuerySet[Server]:

@@ -114,9 +114,7 @@ def end_entitlement(*, account_id: int, license_type: str, now: datetime, why: s
 def _record(
     account_id: int, verb: str, *, now: datetime, subject: str = "", **details: object
 ) -> None:
-    record(
-        account_id=account_id, actor=LICENSING, verb=verb, subject=subject, now=now, **details
-    )
+    record(account_id=account_id, actor=LICENSING, verb=verb, subject=subject, now=now, **details)
 
 
 def _locked(*, account_id: int, license_type: LicenseType) -> Entitlement:

@@ -246,9 +246,7 @@ def _checked_note(note: str) -> str:
     return text
 
 
-def _record(
-    key: ActivationKey, verb: str, *, actor: str, now: datetime, **details: object
-) -> None:
+def _record(key: ActivationKey, verb: str, *, actor: str, now: datetime, **details: object) -> None:
     record(
         account_id=key.account_id,
         actor=actor,

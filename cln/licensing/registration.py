@@ -110,9 +110,7 @@ def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Se
     )
     if facts.included_with is not None:
         removal.free_seats([old], pool=door.pool)
-    return _insert(
-        door, takes_seat=old.takes_seat and facts.included_with is None, supersedes=old
-    )
+    return _insert(door, takes_seat=old.takes_seat and facts.included_with is None, supersedes=old)
 
 
 def _insert(

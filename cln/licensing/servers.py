@@ -171,9 +171,7 @@ def _with_right(now: datetime) -> QuerySet[Server]:
         license_type__product__code=included.INCLUDED_WITH,
         kind=EntitlementKind.PAID,
     )
-    suspended = Entitlement.objects.filter(
-        account=OuterRef("account"), suspended_at__isnull=False
-    )
+    suspended = Entitlement.objects.filter(account=OuterRef("account"), suspended_at__isnull=False)
     return Server.objects.select_related("license_type").annotate(
         right_kind=Subquery(right.values("kind")[:1]),
         right_until=Subquery(right.values("valid_until")[:1]),
