@@ -1,6 +1,6 @@
 """Closed vocabularies of the database, and the CHECK that holds a column to one.
 
-Vocabularies the rules reason about live in `cln.domain` (`ChangeKind`, `LineKind`, `DunningState`…);
+Vocabularies the rules reason about live in `cln.domain` (`ChangeKind`, `LineKind`…);
 here are those that only columns need.
 """
 
