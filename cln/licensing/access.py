@@ -67,32 +67,16 @@ def get_server(*, account_id: int, public_id: str) -> Server:
 def lock_pool(*, account_id: int, license_type_id: int) -> Pool:
     """Lock every live key and the entitlement of a license type; needs a transaction."""
     keys = (
-        ActivationKey.objects.select_for_update(no_key=True)
+        ActivationKey.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("license_type__product")
         .filter(account=account_id, license_type=license_type_id, removed_at=None)
         .order_by("pk")
     )
     return Pool(
         keys={key.pk: key for key in keys},
-        entitlement=lock_entitlement(account_id=account_id, license_type_id=license_type_id),
-    )
-
-
-def lock_key(key_id: int) -> ActivationKey | None:
-    """Lock one live key; None if it was removed meanwhile."""
-    return (
-        ActivationKey.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("license_type__product", "account")
-        .filter(pk=key_id, removed_at=None)
-        .first()
-    )
-
-
-def lock_entitlement(*, account_id: int, license_type_id: int) -> Entitlement | None:
-    """Lock the entitlement, after the key; None if there is none."""
-    return (
-        Entitlement.objects.select_for_update(no_key=True)
+        entitlement=Entitlement.objects.select_for_update(no_key=True)
         .filter(account=account_id, license_type=license_type_id)
-        .first()
+        .first(),
     )
 
 
