@@ -42,7 +42,7 @@ def _secret_key() -> str:
         if len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-"):
             raise ImproperlyConfigured(
                 "CLN_SECRET_KEY is weak: production needs at least 50 characters that nobody can "
-                "guess. Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+                "guess. Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
             )
         return key
     return key or _kept_secret_key(CLN_DATA_DIR / "secret_key")
@@ -71,7 +71,7 @@ def _kept_secret_key(path: Path) -> str:
 
 
 def _database(url: str) -> dict[str, Any]:
-    parts = dict(conninfo_to_dict(url)) if url else {}
+    parts: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
     database: dict[str, Any] = {key: parts.pop(name, None) or "" for key, name in known.items()}
     database["PORT"] = str(parts.pop("port", None) or "")
@@ -139,8 +139,8 @@ INSTALLED_APPS = [
     "cln.clock",
     "cln.accounts",
     "cln.catalog",
-    "cln.licensing",
     "cln.billing",
+    "cln.licensing",
     "cln.payments",
     "cln.notifications",
 ]
@@ -180,6 +180,7 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 
 # -- people -------------------------------------------------------------------------------------
 
+AUTH_USER_MODEL = "accounts.Login"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -209,9 +210,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>
 # -- files --------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = CLN_DATA_DIR / "static"
+# Nothing is collected: the finders are asked once, at start, where the files lie.
 WHITENOISE_USE_FINDERS = True
-# The finders are asked once, at start: in a running server files do not change.
 WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -1,5 +1,6 @@
 """Standing agreements, what they cost, and the books. Columns and constraints only."""
 
+from datetime import date
 from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -9,7 +10,7 @@ from django.db.models import F, Q
 
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, PriceList, Product
-from cln.domain.calendar import Interval
+from cln.domain.calendar import BillingCycle, Interval
 from cln.domain.invoicing import ChangeKind, LineKind
 from cln.domain.ledger import LedgerAccount
 from cln.enums import (
@@ -45,7 +46,7 @@ class Subscription(models.Model):
     billed_periods = models.PositiveIntegerField(default=0)
     paid = models.PositiveIntegerField()
     paid_unit_cents = models.BigIntegerField()
-    # Due column: the boundary whose invoice comes next; null once ended or void.
+    # Due column: the boundary whose invoice comes next; null while pending and once over.
     next_billing_on = models.DateField(null=True, blank=True)
     # Unsubscribed: the day service and billing stop (Q10).
     ends_on = models.DateField(null=True, blank=True)
@@ -78,6 +79,13 @@ class Subscription(models.Model):
                 name="subscription_due",
             ),
         ]
+
+    @property
+    def paid_until(self) -> date | None:
+        """End of the newest billed period; None before the first."""
+        if self.billed_periods == 0:
+            return None
+        return BillingCycle(self.anchor, Interval(self.interval)).boundary(self.billed_periods)
 
 
 class QuantityChange(models.Model):
@@ -153,6 +161,7 @@ class Invoice(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     # Due column of reminders (P6); null = none left.
     remind_on = models.DateField(null=True, blank=True)
+    reminded_on = models.DateField(null=True, blank=True)
     # Due column of unpaid first orders (Q3).
     void_on = models.DateField(null=True, blank=True)
 

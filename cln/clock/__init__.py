@@ -7,7 +7,7 @@ every web process and worker of the sandbox agrees.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 from django.conf import settings
 from django.db import transaction
@@ -30,6 +30,11 @@ def now() -> datetime:
 def system_now() -> datetime:
     """Return the system's own time, aware, in UTC: for measuring, not for business."""
     return datetime.now(UTC)
+
+
+def start_of_day(day: date) -> datetime:
+    """Return 00:00 UTC of a billing date: the instant at which what is due that day is done."""
+    return datetime.combine(day, time.min, UTC)
 
 
 @transaction.atomic

@@ -56,6 +56,13 @@ def format_cents(cents: int) -> str:
     return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
 
 
+def money_text(cents: int, currency: str) -> str:
+    """Cents for people, in mails and on pages: "$27.00", "-$3.95", "27.00 EUR"."""
+    if currency == "USD":
+        return f"{'-' if cents < 0 else ''}${format_cents(abs(cents))}"
+    return f"{format_cents(cents)} {currency}"
+
+
 def parse_amount(text: object, *, signed: bool = False) -> int:
     """Read "12.34" as 1234 cents.
 

@@ -6,7 +6,7 @@ once; the amounts shown per license are cut from it by cumulative rounding, so t
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 from cln.domain.calendar import Period
@@ -14,6 +14,8 @@ from cln.domain.lines import TIMES, LineDraft, LineKind, product_text, span_text
 from cln.domain.money import half_up, split_cents
 from cln.domain.pricing import PriceList, list_in_force
 from cln.domain.rules import UsageRating
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,15 @@ def rate_usage(
 ) -> UsageLine | None:
     """What a month of one license type costs; None if nothing was held for a day of it (R2).
 
-    The tier is chosen by the number of distinct licenses held in the month; the list is the one
-    in force on the month's first day. Refusals: `price_unknown`.
+    The tier is chosen by the number of distinct licenses held in the month. The list is the one
+    in force when the month begins, or the first that came into force in it.
+    Refusals: `price_unknown`.
     """
     days = days_held(holdings, month)
     if not days:
         return None
-    prices = list_in_force(price_lists, month.start)
+    first_on = min((prices.effective_on for prices in price_lists), default=month.start)
+    prices = list_in_force(price_lists, min(max(month.start, first_on), month.end - _DAY))
     unit_cents = prices.unit_cents(len(days))
     is_whole = mode is UsageRating.FULL_MONTH
     parts = {

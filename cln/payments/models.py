@@ -138,7 +138,10 @@ class Payment(models.Model):
 
 
 class Allocation(models.Model):
-    """Which money paid which invoice (P9). No payment = from the account's balance."""
+    """Which money paid which invoice (P9). No payment = from the account's balance.
+
+    A negative row takes an allocation back, when an order that credit had part-paid is voided.
+    """
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="allocations"

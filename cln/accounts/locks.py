@@ -1,0 +1,17 @@
+"""The account row is the lock of all money of an account (architecture §4)."""
+
+from django.db import connection
+
+from cln.accounts.models import Account
+
+LOCK_TIMEOUT_MS = 3000
+
+
+def lock_account(account_id: int) -> Account:
+    """Return the account with its row locked until the transaction ends; the first statement
+    of every money flow. Waits at most three seconds. Raises Account.DoesNotExist.
+    """
+    assert connection.in_atomic_block, "a lock outside a transaction locks nothing"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_TIMEOUT_MS}ms"])
+    return Account.objects.select_for_update(no_key=True).get(pk=account_id)

@@ -1,0 +1,60 @@
+"""What screens and other contexts may know about accounts and logins."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cln.accounts.models import Account, ApiSecret, Login
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSecretRow:
+    """What may be shown of an API secret after it was made."""
+
+    last4: str
+    rotated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRow:
+    """A login as the profile shows it."""
+
+    username: str
+    email: str
+    role: str
+    is_primary: bool
+
+
+def notice_address(account_id: int) -> str:
+    """Where invoices and notices go: the billing e-mail, else the primary login's, else ""."""
+    billing_email = Account.objects.values_list("billing_email", flat=True).get(pk=account_id)
+    if billing_email:
+        return billing_email
+    primary = Login.objects.filter(account_id=account_id, is_primary=True)
+    return primary.values_list("email", flat=True).first() or ""
+
+
+def logins_of(account_id: int) -> tuple[LoginRow, ...]:
+    """Everybody who can sign in for the account, the primary login first."""
+    rows = Login.objects.filter(account_id=account_id, is_active=True)
+    return tuple(
+        LoginRow(login.username, login.email, login.role, login.is_primary)
+        for login in rows.order_by("-is_primary", "username")
+    )
+
+
+def api_secret_of(account_id: int) -> ApiSecretRow | None:
+    """The last four characters of the API secret and when it was made; None before the first."""
+    secret = ApiSecret.objects.filter(account_id=account_id).first()
+    return ApiSecretRow(secret.last4, secret.rotated_at) if secret else None
+
+
+def login_of_email(email: str) -> Login | None:
+    """The login with this address, whatever the case of its letters."""
+    return Login.objects.filter(email__iexact=email.strip()).first()
+
+
+def login_of_name_or_email(text: str) -> Login | None:
+    """The active login a person means who types a login name or an e-mail address (A-2, A-3)."""
+    active = Login.objects.filter(is_active=True)
+    text = text.strip()
+    return active.filter(username__iexact=text).first() or active.filter(email__iexact=text).first()

@@ -1,0 +1,57 @@
+"""The mails CLN writes, and what each needs to be written.
+
+Money arrives formatted ("$27.00"), dates as `date`. `base_url` is always there. Lists are
+sequences of mappings whose keys stand in the comment beside them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.conf import settings
+from django.template import Context
+from django.template.backends.django import Template as DjangoTemplate
+from django.template.loader import get_template
+
+MAILS: Final[Mapping[str, frozenset[str]]] = {
+    "confirm_email": frozenset({"login", "url", "days"}),
+    "sign_up_known": frozenset({"login", "url"}),
+    "welcome": frozenset({"login"}),
+    "password_reset": frozenset({"login", "url"}),
+    # lines: title, amount, why. method: label of what will be charged, "" where there is none.
+    "invoice_issued": frozenset(
+        {"number", "license_type", "total", "due_on", "lines", "method"}
+    ),
+    # invoices: number, amount
+    "payment_received": frozenset({"total", "method", "invoices"}),
+    # cause: why, in a sentence; next_action: what to do; next_try_on: date or None
+    "payment_declined": frozenset(
+        {"number", "total", "cause", "next_action", "next_try_on"}
+    ),
+    # invoices: number, amount, due_on. licenses: name, quantity, used, unused
+    "reminder": frozenset({"total", "invoices", "licenses", "pay_url", "blocks_on"}),
+    "account_blocked": frozenset({"total", "invoices", "pay_url", "suspends_on"}),
+    "account_unblocked": frozenset({"total"}),
+    "license_suspended": frozenset({"total", "servers", "pay_url"}),
+    "subscription_ended": frozenset({"license_type", "ended_on", "why"}),
+    # servers: "one server", "any number of servers"
+    "trial_started": frozenset({"license_type", "ends_on", "servers"}),
+    "trial_ending": frozenset({"license_type", "ends_on", "days_left"}),
+    "trial_ended": frozenset({"license_type"}),
+    "order_void": frozenset({"number", "license_type", "total", "days"}),
+}
+
+
+def write(template: str, context: Mapping[str, object]) -> tuple[str, str]:
+    """Render a mail: (subject, body). The first line of the template is the subject.
+
+    Values are put in as they are: the mail is plain text, nothing in it is markup.
+    """
+    missing = MAILS[template] - context.keys()
+    assert not missing, f"the mail {template} needs {sorted(missing)}"
+    source = get_template(f"notifications/{template}.txt")
+    assert isinstance(source, DjangoTemplate), "mails are Django templates"
+    values = Context({"base_url": settings.CLN_BASE_URL, **context}, autoescape=False)
+    text = source.template.render(values)
+    subject, _, body = text.partition("\n")
+    # A line break in a value must not become a header.
+    return " ".join(subject.split())[:200], body.strip() + "\n"

@@ -1,0 +1,45 @@
+"""Outbox rows for screens."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cln.notifications.models import Message
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """A mail as the sandbox shows it."""
+
+    id: int
+    to: str
+    subject: str
+    body: str
+    created_at: datetime
+    sent_at: datetime | None
+    attempts: int
+    last_error: str
+
+
+def latest_mails(*, to: str = "", limit: int = 100) -> tuple[MailRow, ...]:
+    """The newest mails of the whole outbox, of one address where `to` is given."""
+    rows = Message.objects.filter(to__icontains=to) if to else Message.objects.all()
+    return tuple(_row(message) for message in rows.order_by("-id")[:limit])
+
+
+def mail(message_id: int) -> MailRow | None:
+    """One mail, or None."""
+    message = Message.objects.filter(pk=message_id).first()
+    return _row(message) if message else None
+
+
+def _row(message: Message) -> MailRow:
+    return MailRow(
+        id=message.pk,
+        to=message.to,
+        subject=message.subject,
+        body=message.body,
+        created_at=message.created_at,
+        sent_at=message.sent_at,
+        attempts=message.attempts,
+        last_error=message.last_error,
+    )

@@ -1,0 +1,130 @@
+"""The outbox: mails are written with the change that causes them and leave afterwards.
+
+`queue_mail` joins the caller's transaction, so there is a mail exactly when there is the change.
+`send_due` claims each row in a transaction of its own *before* it speaks to the mail server, so
+two workers never send the same one. Only a crash between the server's "accepted" and our commit
+can repeat a mail; it then carries the same Message-ID, by which mailboxes drop the copy.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from typing import Final
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+
+from cln.accounts.queries import notice_address
+from cln.enums import MessageKind
+from cln.notifications.mails import write
+from cln.notifications.models import Message
+
+# A claimed mail whose sender died is tried again after the first step.
+BACKOFF: Final = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=24),
+)
+
+
+def queue_mail(
+    *,
+    account_id: int | None,
+    template: str,
+    context: Mapping[str, object],
+    dedupe: str,
+    to: str = "",
+    now: datetime,
+) -> None:
+    """Write a mail into the outbox, once per `dedupe`. Joins.
+
+    Without `to` it goes to the account's billing e-mail, else to its primary login. No address:
+    nothing is written, the facts are in the console (A-14). Templates and their context:
+    `cln.notifications.mails.MAILS`.
+    """
+    to = to or (notice_address(account_id) if account_id is not None else "")
+    if not to:
+        return
+    subject, body = write(template, context)
+    Message.objects.bulk_create(
+        [
+            Message(
+                account_id=account_id,
+                kind=MessageKind.EMAIL,
+                template=template,
+                to=to,
+                subject=subject,
+                body=body,
+                dedupe=dedupe,
+                created_at=now,
+                send_after=now,
+            )
+        ],
+        # ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
+        ignore_conflicts=True,
+    )
+
+
+def send_due(*, now: datetime, limit: int = 100) -> int:
+    """Send up to `limit` mails that are due; return how many the mail server took.
+
+    A failure is tried again after 1 min, 5 min, 30 min, 2 h, 6 h and 24 h, then given up;
+    an address the server refuses for good is given up at once.
+    """
+    sent = 0
+    for _ in range(limit):
+        message = _claim(now)
+        if message is None:
+            break
+        sent += _send(message, now)
+    return sent
+
+
+def _claim(now: datetime) -> Message | None:
+    with transaction.atomic():
+        due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
+        message = due.select_for_update(skip_locked=True).order_by("send_after", "id").first()
+        if message is None:
+            return None
+        message.attempts += 1
+        message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+        message.save(update_fields=["attempts", "send_after"])
+        return message
+
+
+def _send(message: Message, now: datetime) -> bool:
+    try:
+        # One connection per mail: a dead one fails a single mail, not the batch.
+        _email(message).send()
+    except (SMTPException, OSError) as error:
+        message.last_error = f"{type(error).__name__}: {error}"[:300]
+        if _is_final(error) or message.attempts > len(BACKOFF):
+            message.send_after = None
+    else:
+        message.sent_at, message.send_after, message.last_error = now, None, ""
+    message.save(update_fields=["sent_at", "send_after", "last_error"])
+    return message.sent_at is not None
+
+
+def _email(message: Message) -> EmailMessage:
+    stable = hashlib.sha256(message.dedupe.encode()).hexdigest()[:32]
+    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ")
+    return EmailMessage(
+        subject=message.subject,
+        body=message.body,
+        to=[message.to],
+        headers={"Message-ID": f"<{stable}@{domain}>", "Auto-Submitted": "auto-generated"},
+        connection=get_connection(),
+    )
+
+
+def _is_final(error: Exception) -> bool:
+    """5xx is the server's last word; 4xx and broken connections are not."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, SMTPResponseException) and error.smtp_code >= 500
