@@ -123,9 +123,7 @@ def _of_interval(
     return _succeeded(tuple(_for_a_year(one) for one in monthly), yearly)
 
 
-def _succeeded(
-    older: tuple[PriceList, ...], newer: tuple[PriceList, ...]
-) -> tuple[PriceList, ...]:
+def _succeeded(older: tuple[PriceList, ...], newer: tuple[PriceList, ...]) -> tuple[PriceList, ...]:
     """`older` until the first list of `newer` comes into force, then `newer` alone."""
     if not newer:
         return older

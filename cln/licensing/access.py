@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from django.db.models import Q, QuerySet
 
-from cln.accounts.models import AuditEntry
 from cln.domain.errors import Refusal
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
@@ -82,20 +81,9 @@ def lock_pool(*, account_id: int, license_type_id: int) -> Pool:
 
 def holds_a_license(now: datetime) -> Q:
     """Entitlements of some quantity that have not ended; a suspended one is still held."""
-    return (Q(quantity=None) | Q(quantity__gt=0)) & (
-        Q(valid_until=None) | Q(valid_until__gt=now)
-    )
+    return (Q(quantity=None) | Q(quantity__gt=0)) & (Q(valid_until=None) | Q(valid_until__gt=now))
 
 
 def active_servers(*, account_id: int) -> QuerySet[Server]:
     """The servers of an account that are registered now."""
     return Server.objects.filter(account=account_id, status="active")
-
-
-def record(
-    *, account_id: int, actor: str, verb: str, subject: str, now: datetime, **details: object
-) -> None:
-    """Write the account's history; joins the caller's transaction."""
-    AuditEntry.objects.create(
-        account_id=account_id, at=now, actor=actor, verb=verb, subject=subject, details=details
-    )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
 from cln.domain.quantities import KeepBelowUsed
 from cln.enums import EntitlementKind
 from cln.licensing import included, keys, removal
-from cln.licensing.access import LICENSING, lock_pool, record
+from cln.licensing.access import LICENSING, lock_pool
 from cln.licensing.models import Entitlement
 
 
@@ -115,7 +116,12 @@ def _record(
     account_id: int, verb: str, *, now: datetime, subject: str = "", **details: object
 ) -> None:
     record(
-        account_id=account_id, actor=LICENSING, verb=verb, subject=subject, now=now, **details
+        account_id=account_id,
+        actor=LICENSING,
+        verb=verb,
+        subject=subject,
+        details=details,
+        now=now,
     )
 
 

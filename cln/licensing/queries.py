@@ -17,6 +17,7 @@ from cln.licensing.models import (
     RefusedRegistration,
     Server,
 )
+from cln.licensing.surcharges import SurchargeCounts, surcharge_counts
 
 REFUSED_SHOWN_DAYS = 30
 
@@ -28,6 +29,7 @@ __all__ = [
     "ServerDetails",
     "ServerFilter",
     "ServerRow",
+    "SurchargeCounts",
     "default_key_of",
     "entitlements_of",
     "get_key",
@@ -38,7 +40,7 @@ __all__ = [
     "refused_registrations_of",
     "server_details",
     "servers_of",
-    "versions_in_use",
+    "surcharge_counts",
 ]
 
 
@@ -227,7 +229,7 @@ def servers_of(account_id: int, filters: ServerFilter = EVERYTHING) -> tuple[Ser
 def server_details(*, account_id: int, public_id: str) -> ServerDetails:
     """Everything the page of a server shows. Refuses `unknown_server`."""
     server = get_server(account_id=account_id, public_id=public_id)
-    history = []
+    history: list[ServerRow] = []
     earlier = server.supersedes_id
     while earlier is not None and len(history) < 50:
         row = _server_rows().get(pk=earlier, account=account_id)
@@ -256,14 +258,6 @@ def refused_registrations_of(
         )
         for row in found.order_by("-at", "-pk")
     )
-
-
-def versions_in_use(*, account_id: int, license_type: str) -> dict[str, int]:
-    """How many running servers report each operating system version (S1 counts version 6)."""
-    found = Server.objects.filter(
-        account=account_id, license_type__code=license_type, status=ServerStatus.ACTIVE
-    )
-    return dict(found.values_list("os_version").annotate(Count("pk")))
 
 
 def has_ip_license(*, product: str, address: str) -> bool:

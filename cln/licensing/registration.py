@@ -101,6 +101,7 @@ def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:
     """Put a new registration into the seat of the one that the machine had before."""
+    assert granted.server_id is not None, "a reinstall takes over a known server"
     old = Server.objects.get(pk=granted.server_id)
     Server.objects.filter(pk=old.pk).update(
         status=ServerStatus.SUPERSEDED,
@@ -110,9 +111,7 @@ def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Se
     )
     if facts.included_with is not None:
         removal.free_seats([old], pool=door.pool)
-    return _insert(
-        door, takes_seat=old.takes_seat and facts.included_with is None, supersedes=old
-    )
+    return _insert(door, takes_seat=old.takes_seat and facts.included_with is None, supersedes=old)
 
 
 def _insert(

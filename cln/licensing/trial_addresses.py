@@ -8,9 +8,7 @@ from cln.domain.addresses import AddressNotPublic, check_public_address
 from cln.licensing.models import TrialAddress
 
 
-def record_trial_address(
-    *, account_id: int, product_id: int, address: str, now: datetime
-) -> bool:
+def record_trial_address(*, account_id: int, product_id: int, address: str, now: datetime) -> bool:
     """Claim a canonical address for this account's trial of the product; joins.
 
     False where another account's trial has run there. Two accounts at once: the second waits for
@@ -21,11 +19,7 @@ def record_trial_address(
     except AddressNotPublic:
         return True
     TrialAddress.objects.bulk_create(
-        [
-            TrialAddress(
-                product_id=product_id, address=address, account_id=account_id, first_at=now
-            )
-        ],
+        [TrialAddress(product_id=product_id, address=address, account_id=account_id, first_at=now)],
         ignore_conflicts=True,
     )
     return TrialAddress.objects.filter(
