@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,17 @@ def _number(name: str, default: int) -> int:
     if not value.isdecimal():
         raise ImproperlyConfigured(f"{name} is {value!r}; write a whole number.")
     return int(value)
+
+
+def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(
+            ip_network(part) for part in os.environ.get(name, "").replace(",", " ").split()
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is wrong: {error}; write networks like 10.0.0.0/8, separated by commas."
+        ) from error
 
 
 def _secret_key() -> str:
@@ -109,6 +121,15 @@ if CLN_MODE == "production":
         raise ImproperlyConfigured(
             f"CLN_BASE_URL is {CLN_BASE_URL}; production needs an address that begins with https://"
         )
+
+# A sandbox runs on one machine, whose address is private; on the internet it is a wrong setting.
+CLN_ALLOW_PRIVATE_ADDRESSES = (
+    _flag("CLN_ALLOW_PRIVATE_ADDRESSES")
+    if os.environ.get("CLN_ALLOW_PRIVATE_ADDRESSES")
+    else CLN_MODE == "sandbox"
+)
+# Networks of our own proxies: only they may say in X-Forwarded-For whom they speak for.
+CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
 
 _HTTPS = CLN_BASE_URL.startswith("https://")
 _HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"

@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from django.db.models import Q, QuerySet
 
-from cln.accounts.models import AuditEntry
 from cln.domain.errors import Refusal
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
@@ -67,32 +66,16 @@ def get_server(*, account_id: int, public_id: str) -> Server:
 def lock_pool(*, account_id: int, license_type_id: int) -> Pool:
     """Lock every live key and the entitlement of a license type; needs a transaction."""
     keys = (
-        ActivationKey.objects.select_for_update(no_key=True)
+        ActivationKey.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("license_type__product")
         .filter(account=account_id, license_type=license_type_id, removed_at=None)
         .order_by("pk")
     )
     return Pool(
         keys={key.pk: key for key in keys},
-        entitlement=lock_entitlement(account_id=account_id, license_type_id=license_type_id),
-    )
-
-
-def lock_key(key_id: int) -> ActivationKey | None:
-    """Lock one live key; None if it was removed meanwhile."""
-    return (
-        ActivationKey.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("license_type__product", "account")
-        .filter(pk=key_id, removed_at=None)
-        .first()
-    )
-
-
-def lock_entitlement(*, account_id: int, license_type_id: int) -> Entitlement | None:
-    """Lock the entitlement, after the key; None if there is none."""
-    return (
-        Entitlement.objects.select_for_update(no_key=True)
+        entitlement=Entitlement.objects.select_for_update(no_key=True)
         .filter(account=account_id, license_type=license_type_id)
-        .first()
+        .first(),
     )
 
 
@@ -104,12 +87,3 @@ def holds_a_license(now: datetime) -> Q:
 def active_servers(*, account_id: int) -> QuerySet[Server]:
     """The servers of an account that are registered now."""
     return Server.objects.filter(account=account_id, status="active")
-
-
-def record(
-    *, account_id: int, actor: str, verb: str, subject: str, now: datetime, **details: object
-) -> None:
-    """Write the account's history; joins the caller's transaction."""
-    AuditEntry.objects.create(
-        account_id=account_id, at=now, actor=actor, verb=verb, subject=subject, details=details
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import overload
 
 from django.conf import settings
@@ -88,10 +88,16 @@ class Door:
     def _pool_facts(self, right: Entitlement) -> PoolFacts:
         return PoolFacts(
             quantity=right.quantity,
-            valid_until=None if right.valid_until is None else right.valid_until.date(),
+            valid_until=self._last_day(right),
             is_trial=right.kind == EntitlementKind.TRIAL,
             occupants=Seats(right.used, self._seated()),
         )
+
+    def _last_day(self, right: Entitlement) -> date | None:
+        """The core counts days: a right that ends later today still holds today."""
+        if right.valid_until is None or right.valid_until <= self.now:
+            return None if right.valid_until is None else right.valid_until.date()
+        return max(right.valid_until.date(), self.now.date() + timedelta(days=1))
 
     def _match(self) -> MachineMatch:
         """Only servers that could match are read: a key may have thousands."""

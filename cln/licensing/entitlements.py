@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
 from cln.domain.quantities import KeepBelowUsed
 from cln.enums import EntitlementKind
 from cln.licensing import included, keys, removal
-from cln.licensing.access import LICENSING, lock_pool, record
+from cln.licensing.access import LICENSING, lock_pool
 from cln.licensing.models import Entitlement
 
 
@@ -114,7 +115,14 @@ def end_entitlement(*, account_id: int, license_type: str, now: datetime, why: s
 def _record(
     account_id: int, verb: str, *, now: datetime, subject: str = "", **details: object
 ) -> None:
-    record(account_id=account_id, actor=LICENSING, verb=verb, subject=subject, now=now, **details)
+    record(
+        account_id=account_id,
+        actor=LICENSING,
+        verb=verb,
+        subject=subject,
+        details=details,
+        now=now,
+    )
 
 
 def _locked(*, account_id: int, license_type: LicenseType) -> Entitlement:

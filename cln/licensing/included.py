@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -97,7 +98,7 @@ def _settle_one(server: Server, *, now: datetime) -> None:
 
 
 def _count(server: Server, *, change: int) -> None:
-    ActivationKey.objects.filter(pk=server.key_id).update(used=F("used") + change)
+    ActivationKey.objects.filter(servers=server.pk).update(used=F("used") + change)
     Entitlement.objects.filter(
         account=server.account_id, license_type=server.license_type_id
     ).update(used=F("used") + change)
@@ -109,7 +110,7 @@ def _seat_is_free(server: Server, *, now: datetime) -> bool:
     ).first()
     if right is None or (right.quantity is not None and right.used >= right.quantity):
         return False
-    key = ActivationKey.objects.filter(pk=server.key_id).first()
+    key = ActivationKey.objects.filter(servers=server.pk).first()
     return key is None or key.limit == 0 or key.used < key.limit
 
 
@@ -141,10 +142,8 @@ def _paid_covers(*, account_id: int, now: datetime) -> bool:
 def _spot(hostname: str, address: str) -> frozenset[str]:
     """The names under which a machine can be recognised; a private address names nobody."""
     names = {usable_hostname(hostname)}
-    try:
+    with suppress(AddressNotPublic):
         names.add(check_public_address(address))
-    except AddressNotPublic:
-        pass
     return frozenset(name for name in names if name is not None)
 
 

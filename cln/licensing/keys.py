@@ -9,13 +9,14 @@ from typing import ClassVar
 from django.db import transaction
 
 from cln import vault
+from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
 from cln.domain.addresses import check_cidrs
 from cln.domain.errors import Refusal
 from cln.ids import KEY_SHAPE, key_text, public_id
 from cln.licensing import included, removal
-from cln.licensing.access import Pool, get_key, holds_a_license, lock_pool, record
+from cln.licensing.access import Pool, get_key, holds_a_license, lock_pool
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
 NOTE_LENGTH = 100
@@ -252,6 +253,6 @@ def _record(key: ActivationKey, verb: str, *, actor: str, now: datetime, **detai
         actor=actor,
         verb=verb,
         subject=f"{key.public_id} …{key.last4}",
+        details=details,
         now=now,
-        **details,
     )

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from cln.accounts.audit import record
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
-from cln.licensing.access import LICENSING, record
+from cln.licensing.access import LICENSING
 from cln.licensing.models import ActivationKey, RefusedRegistration
 
 SAME_REFUSAL = timedelta(hours=1)
@@ -46,10 +47,9 @@ def remember(
             actor=LICENSING,
             verb="registration_refused",
             subject=f"{key.public_id} …{key.last4}",
-            now=now,
-            code=refusal.code,
-            hostname=hostname,
+            details={"code": refusal.code, "hostname": hostname},
             address=seen,
+            now=now,
         )
 
 

@@ -101,6 +101,7 @@ def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:
     """Put a new registration into the seat of the one that the machine had before."""
+    assert granted.server_id is not None, "a reinstall takes over a known server"
     old = Server.objects.get(pk=granted.server_id)
     Server.objects.filter(pk=old.pk).update(
         status=ServerStatus.SUPERSEDED,

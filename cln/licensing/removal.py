@@ -12,10 +12,11 @@ from typing import ClassVar
 
 from django.db.models import F
 
+from cln.accounts.audit import record
 from cln.domain.errors import Refusal
 from cln.enums import ServerStatus
 from cln.licensing import included
-from cln.licensing.access import LICENSING, Pool, get_server, lock_pool, record
+from cln.licensing.access import LICENSING, Pool, get_server, lock_pool
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
 
@@ -43,9 +44,8 @@ def remove_server(
         actor=actor,
         verb="server_removed",
         subject=row.public_id,
+        details={"why": why, "hostname": row.hostname},
         now=now,
-        why=why,
-        hostname=row.hostname,
     )
     row.refresh_from_db(fields=["status", "removed_at", "removed_why", "alert_after"])
     return row

@@ -11,11 +11,12 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from cln import ids
+from cln.accounts.audit import record
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing import included, removal
-from cln.licensing.access import UnknownServer, get_server, holds_a_license, lock_pool, record
+from cln.licensing.access import UnknownServer, get_server, holds_a_license, lock_pool
 from cln.licensing.models import Entitlement, Server
 from cln.licensing.registration import SILENCE_ALLOWED, plain_text, secret_hash
 
@@ -140,8 +141,8 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
             actor=actor,
             verb="reinstall_undone",
             subject=old.public_id,
+            details={"instead_of": new.public_id},
             now=now,
-            instead_of=new.public_id,
         )
         if old.license_type.product.code == included.INCLUDED_WITH:
             included.settle(account_id=account_id, machines=[new, old], now=now)

@@ -1,5 +1,6 @@
 """The verbs of licensing in one place, for flows and interfaces."""
 
+from cln.licensing.door import Hints
 from cln.licensing.entitlements import (
     end_entitlement,
     grant,
@@ -9,7 +10,7 @@ from cln.licensing.entitlements import (
     suspend,
 )
 from cln.licensing.keys import create_key, make_default, remove_key, reveal, update_key
-from cln.licensing.registration import Hints, Registration, register_server
+from cln.licensing.registration import Registration, register_server
 from cln.licensing.removal import remove_server
 from cln.licensing.servers import CheckIn, Report, check_in, undo_reinstall, unregister
 from cln.licensing.trial_addresses import clear_trial_address, record_trial_address

@@ -1,46 +1,61 @@
-"""How many running servers carry a surcharge: version 6 systems (S1), Imunify Email (S2)."""
+"""How many servers carry a surcharge: billing asks, licensing counts (S1, S2)."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cln.enums import ServerStatus
-from cln.licensing.models import FeatureSetting, Server
+from django.db.models import Count
+
+from cln.licensing.access import active_servers
+from cln.licensing.models import FeatureSetting
 
 IMUNIFY_EMAIL = "imunify_email"
-IMUNIFY360 = "imunify360"
+FEATURE_PRODUCT = {IMUNIFY_EMAIL: "imunify360"}
+OLD_VERSION = "6"
 
 
 @dataclass(frozen=True, slots=True)
 class SurchargeCounts:
-    """Servers counted for each surcharge of one license type."""
+    """Running servers of one license type that cost more than its price."""
 
     os6_servers: int
     imunify_email_servers: int
 
 
 def surcharge_counts(*, account_id: int, license_type: str) -> SurchargeCounts:
-    """Count the account's running servers of a license type that carry a surcharge today."""
-    servers = Server.objects.filter(
-        account_id=account_id, license_type__code=license_type, status=ServerStatus.ACTIVE
-    ).select_related("license_type__product")
-    if not license_type.startswith((IMUNIFY360, "cloudlinux")):
-        return SurchargeCounts(0, 0)
-    settings = _Settings(account_id, IMUNIFY_EMAIL)
-    rows = list(servers)
+    """Count the servers on version 6 (S1) and those where Imunify Email is enabled (S2)."""
+    running = active_servers(account_id=account_id).filter(license_type__code=license_type)
+    versions = running.values_list("os_version").annotate(Count("pk"))
+    emailing = running.filter(license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL])
     return SurchargeCounts(
-        os6_servers=sum(row.os_version.split(".")[0] == "6" for row in rows),
-        imunify_email_servers=sum(
-            row.license_type.product.code == IMUNIFY360 and settings.enabled(row) for row in rows
+        os6_servers=sum(count for version, count in versions if _major(version) == OLD_VERSION),
+        imunify_email_servers=_enabled(
+            account_id, IMUNIFY_EMAIL, emailing.values_list("pk", "key_id")
         ),
     )
 
 
-class _Settings:
-    """One feature of an account on its three levels; the highest that is set wins (F-2)."""
+def _major(version: str) -> str:
+    """`6` of `6.10`, `CentOS 6.10` and `el6`; empty where no number is."""
+    number = re.search(r"\d+", version)
+    return number[0] if number else ""
 
-    def __init__(self, account_id: int, feature: str) -> None:
-        rows = FeatureSetting.objects.filter(account_id=account_id, feature=feature)
-        self._set = {(row.key_id, row.server_id): row.enabled for row in rows}
 
-    def enabled(self, server: Server) -> bool:
-        levels = ((None, None), (server.key_id, None), (None, server.pk))
-        return next((self._set[level] for level in levels if level in self._set), False)
+def _enabled(account_id: int, feature: str, servers: Iterable[tuple[int, int | None]]) -> int:
+    """The highest level that is set decides: account, then key, then server (facts F-2)."""
+    settings: dict[tuple[int | None, int | None], bool] = {
+        (key_id, server_id): enabled
+        for key_id, server_id, enabled in FeatureSetting.objects.filter(
+            account=account_id, feature=feature
+        ).values_list("key_id", "server_id", "enabled")
+    }
+    if not settings:
+        return 0
+    return sum(
+        settings.get(
+            (None, None), settings.get((key_id, None), settings.get((None, server_id), False))
+        )
+        for server_id, key_id in servers
+    )
