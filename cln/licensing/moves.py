@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from django.db.models import F
 
-from cln.catalog.models import LicenseType
 from cln.accounts.audit import record
+from cln.catalog.models import LicenseType
 from cln.domain.errors import Refusal
 from cln.enums import ServerStatus
 from cln.licensing.access import Pool, lock_pool
