@@ -29,9 +29,7 @@ class BadTopUp(Refusal):
     code: ClassVar[str] = "bad_top_up"
 
 
-def top_up(
-    *, account_id: int, amount_cents: int, actor: str, now: datetime
-) -> InvoiceResult:
+def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> InvoiceResult:
     """Charge the active payment method and add the money to the deposit, at once (R5).
 
     Refusals: `not_a_reseller`, `bad_top_up`, `no_payment_method`, `payment_in_progress`.

@@ -36,7 +36,7 @@ def find_billing(timestamp: int) -> None:
     with _sole_finder("billing") as is_mine:
         if not is_mine:
             return
-        due = billing_run.due_accounts(now=clock.now())
+        due = billing_run.due_accounts(through=clock.now().date())
         for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
             chunk = due[start : start + ACCOUNTS_PER_CHUNK]
             with contextlib.suppress(AlreadyEnqueued):
