@@ -44,7 +44,7 @@ def find_billing(timestamp: int) -> None:
 
 
 @app.task(name="bill_accounts")
-def bill_accounts(account_ids: list[int]) -> None:
+def bill_accounts(account_ids: Sequence[int]) -> None:
     """Bill a chunk of accounts; each is locked, and one that is up to date is left as it is."""
     result = billing_run.bill_accounts(account_ids=account_ids, now=clock.now())
     if result.invoices or result.parked:
