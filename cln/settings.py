@@ -158,6 +158,8 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
+    "allauth",
+    "allauth.account",
     "cln.accounts",
     "cln.catalog",
     "cln.billing",
@@ -176,6 +178,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "cln.urls"
 WSGI_APPLICATION = "cln.wsgi.application"

@@ -31,12 +31,8 @@ class Subscription(models.Model):
     invoice left it (domain.invoicing.SubscriptionFacts); `quantity` is what is held now.
     """
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="subscriptions"
-    )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="subscriptions")
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     # Copy of license_type.product: the exclusion constraint of Q2 needs it in this row.
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     interval = models.CharField(max_length=10)
@@ -91,9 +87,7 @@ class Subscription(models.Model):
 class QuantityChange(models.Model):
     """A dated change of quantity. Append-only: a trigger refuses updates and deletes."""
 
-    subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="changes"
-    )
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="changes")
     kind = models.CharField(max_length=10)
     on = models.DateField()
     at = models.DateTimeField()
@@ -102,19 +96,13 @@ class QuantityChange(models.Model):
     delta = models.IntegerField()
     quantity_after = models.PositiveIntegerField()
     unit_cents = models.BigIntegerField()
-    price_list = models.ForeignKey(
-        PriceList, on_delete=models.PROTECT, related_name="+"
-    )
+    price_list = models.ForeignKey(PriceList, on_delete=models.PROTECT, related_name="+")
     note = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints: ClassVar = [
-            one_of("kind", ChangeKind, name="quantity_change_kind")
-        ]
+        constraints: ClassVar = [one_of("kind", ChangeKind, name="quantity_change_kind")]
         indexes: ClassVar = [
-            models.Index(
-                fields=["subscription", "period", "id"], name="quantity_change_period"
-            ),
+            models.Index(fields=["subscription", "period", "id"], name="quantity_change_period"),
         ]
 
 
@@ -130,18 +118,12 @@ class Invoice(models.Model):
     """A numbered demand. After issue only `status`, `paid_cents` and the due columns change."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="invoices"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(
         Subscription, null=True, on_delete=models.PROTECT, related_name="invoices"
     )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
-    series = models.ForeignKey(
-        InvoiceSeries, on_delete=models.PROTECT, related_name="+"
-    )
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
+    series = models.ForeignKey(InvoiceSeries, on_delete=models.PROTECT, related_name="+")
     number = models.CharField(max_length=40, unique=True)
     purpose = models.CharField(max_length=10)
     status = models.CharField(max_length=15, default=InvoiceStatus.OPEN)
@@ -170,9 +152,7 @@ class Invoice(models.Model):
             one_of("status", InvoiceStatus, name="invoice_status"),
             one_of("purpose", InvoicePurpose, name="invoice_purpose"),
             models.CheckConstraint(
-                condition=Q(
-                    total_cents=F("net_cents") + F("tax_cents"), net_cents__gte=0
-                ),
+                condition=Q(total_cents=F("net_cents") + F("tax_cents"), net_cents__gte=0),
                 name="invoice_total_is_net_plus_tax",
             ),
             models.CheckConstraint(
@@ -221,16 +201,12 @@ class InvoiceLine(models.Model):
     unit_cents = models.BigIntegerField()
     period = DateRangeField()
     amount_cents = models.BigIntegerField()
-    price_list = models.ForeignKey(
-        PriceList, null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    price_list = models.ForeignKey(PriceList, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         constraints: ClassVar = [
             one_of("kind", LineKind, name="invoice_line_kind"),
-            models.UniqueConstraint(
-                fields=["invoice", "position"], name="invoice_line_position"
-            ),
+            models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position"),
         ]
 
 
@@ -238,12 +214,8 @@ class CreditNote(models.Model):
     """A numbered correction of an invoice (P10)."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="credit_notes"
-    )
-    invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="credit_notes"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credit_notes")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
     number = models.CharField(max_length=40, unique=True)
     issued_at = models.DateTimeField()
     net_cents = models.BigIntegerField()
@@ -255,37 +227,27 @@ class CreditNote(models.Model):
 class CreditNoteLine(models.Model):
     """What part of which line is given back; Σ per line ≤ the line, by trigger."""
 
-    credit_note = models.ForeignKey(
-        CreditNote, on_delete=models.PROTECT, related_name="lines"
-    )
-    invoice_line = models.ForeignKey(
-        InvoiceLine, on_delete=models.PROTECT, related_name="credits"
-    )
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="lines")
+    invoice_line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, related_name="credits")
     amount_cents = models.BigIntegerField()
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(amount_cents__gt=0), name="credit_line_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="credit_line_positive"),
         ]
 
 
 class Transfer(models.Model):
     """A movement between two ledger accounts of one CLN account. Append-only (P12)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="transfers"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="transfers")
     at = models.DateTimeField()
     kind = models.CharField(max_length=30)
     debit = models.CharField(max_length=20)
     credit = models.CharField(max_length=20)
     cents = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    invoice = models.ForeignKey(
-        Invoice, null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    invoice = models.ForeignKey(Invoice, null=True, on_delete=models.PROTECT, related_name="+")
     credit_note = models.ForeignKey(
         CreditNote, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -297,10 +259,6 @@ class Transfer(models.Model):
             one_of("debit", LedgerAccount, name="transfer_debit"),
             one_of("credit", LedgerAccount, name="transfer_credit"),
             models.CheckConstraint(condition=Q(cents__gt=0), name="transfer_positive"),
-            models.CheckConstraint(
-                condition=~Q(debit=F("credit")), name="transfer_moves"
-            ),
+            models.CheckConstraint(condition=~Q(debit=F("credit")), name="transfer_moves"),
         ]
-        indexes: ClassVar = [
-            models.Index(fields=["account", "id"], name="transfer_by_account")
-        ]
+        indexes: ClassVar = [models.Index(fields=["account", "id"], name="transfer_by_account")]

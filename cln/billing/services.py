@@ -163,7 +163,9 @@ def issue(
     return invoice
 
 
-def apply_draft(*, subscription: Subscription, draft: InvoiceDraft, advanced: SubscriptionFacts) -> None:
+def apply_draft(
+    *, subscription: Subscription, draft: InvoiceDraft, advanced: SubscriptionFacts
+) -> None:
     """Move the subscription to where the issued draft leaves it (`domain.invoicing.advance`)."""
     subscription.billed_periods = advanced.billed_periods
     subscription.paid = advanced.paid
@@ -181,8 +183,17 @@ def plan_next_invoice(*, subscription: Subscription) -> None:
     cycle = BillingCycle(subscription.anchor, Interval(subscription.interval))
     boundary = cycle.boundary(subscription.billed_periods)
     is_live = subscription.status == SubscriptionStatus.ACTIVE
-    subscription.next_billing_on = min(boundary, subscription.ends_on or boundary) if is_live else None
+    subscription.next_billing_on = (
+        min(boundary, subscription.ends_on or boundary) if is_live else None
+    )
     subscription.save()
+
+
+def plan_sweep(*, subscription: Subscription, on: date | None) -> None:
+    """Let the billing run look at pending prorations on a day before the renewal (Q11)."""
+    if on is not None and subscription.next_billing_on is not None:
+        subscription.next_billing_on = min(on, subscription.next_billing_on)
+        subscription.save(update_fields=["next_billing_on"])
 
 
 def activate(*, subscription: Subscription) -> None:
@@ -220,9 +231,7 @@ def void(*, account: Account, invoice: Invoice, now: datetime) -> None:
     invoice.save(update_fields=["status", "retry_at", "remind_on", "void_on"])
     post(
         account=account,
-        transfers=ledger.invoice_voided(
-            net_cents=invoice.net_cents, tax_cents=invoice.tax_cents
-        ),
+        transfers=ledger.invoice_voided(net_cents=invoice.net_cents, tax_cents=invoice.tax_cents),
         kind="invoice_voided",
         now=now,
         invoice=invoice,

@@ -19,10 +19,22 @@ from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import tax_rate_of
 from cln.catalog import queries as catalog
 from cln.clock import start_of_day
-from cln.domain.calendar import Period
-from cln.domain.invoicing import InvoiceDraft, LineDraft, LineKind, advance, compose, upcoming
-from cln.domain.rules import Rules
 from cln.domain import tax
+from cln.domain.calendar import Period
+from cln.domain.invoicing import (
+    Change,
+    ChangeKind,
+    InvoiceDraft,
+    LineDraft,
+    LineKind,
+    SubscriptionFacts,
+    advance,
+    compose,
+    compose_sweep,
+    next_invoice_on,
+    upcoming,
+)
+from cln.domain.rules import Rules
 from cln.enums import InvoicePurpose, SubscriptionStatus
 from cln.flows import notices
 from cln.flows.dunning import reconsider
@@ -93,26 +105,64 @@ def bring_current(*, account: Account, now: datetime) -> list[Invoice]:
     rules = catalog.rules()
     issued: list[Invoice] = []
     while (subscription := _next_due(account, now.date())) is not None:
-        facts = facts_of(subscription, rules=rules)
-        [draft] = compose(facts, subscription.next_billing_on or now.date())[:1]
-        if draft.lines:
-            purpose = InvoicePurpose.FINAL if draft.ends else InvoicePurpose.RENEWAL
-            issued.append(
-                issue(
-                    account=account,
-                    subscription=subscription,
-                    draft=draft,
-                    purpose=purpose,
-                    rules=rules,
-                    now=now,
-                )
-            )
-        billing.apply_draft(
-            subscription=subscription, draft=draft, advanced=advance(facts, draft)
-        )
-        if draft.ends:
-            _stop_service(subscription, now=now)
+        invoice = _bill_next(account, subscription, rules=rules, now=now)
+        if invoice is not None:
+            issued.append(invoice)
     return issued
+
+
+def _bill_next(
+    account: Account, subscription: Subscription, *, rules: Rules, now: datetime
+) -> Invoice | None:
+    """Bill the one step that the subscription's due column names; None = nothing to issue."""
+    facts = facts_of(subscription, rules=rules)
+    on = subscription.next_billing_on
+    boundary = next_invoice_on(facts)
+    assert on is not None and boundary is not None, "a due subscription is live"
+    if on < boundary:
+        return _sweep(account, subscription, facts, on=on, rules=rules, now=now)
+    [draft] = compose(facts, boundary)[:1]
+    purpose = InvoicePurpose.FINAL if draft.ends else InvoicePurpose.RENEWAL
+    billing.apply_draft(subscription=subscription, draft=draft, advanced=advance(facts, draft))
+    invoice = None
+    if draft.lines:
+        invoice = issue(
+            account=account,
+            subscription=subscription,
+            draft=draft,
+            purpose=purpose,
+            rules=rules,
+            now=now,
+        )
+    if draft.ends:
+        _stop_service(subscription, now=now)
+    return invoice
+
+
+def _sweep(
+    account: Account,
+    subscription: Subscription,
+    facts: SubscriptionFacts,
+    *,
+    on: date,
+    rules: Rules,
+    now: datetime,
+) -> Invoice | None:
+    """Invoice what a yearly subscription has pending, on a monthly day (Q11)."""
+    draft = compose_sweep(facts, on)
+    billing.plan_next_invoice(subscription=subscription)
+    if draft is None:
+        return None
+    swept = Change(0, on, ChangeKind.SWEEP, 0, note="monthly sweep of a yearly plan")
+    billing.record_change(subscription=subscription, change=swept, now=now)
+    return issue(
+        account=account,
+        subscription=subscription,
+        draft=draft,
+        purpose=InvoicePurpose.SWEEP,
+        rules=rules,
+        now=now,
+    )
 
 
 def issue(

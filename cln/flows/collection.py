@@ -10,9 +10,9 @@ from datetime import date, datetime
 
 from django.db import transaction
 
+from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
-from cln.accounts.audit import record as audit
 from cln.billing.models import Invoice
 from cln.catalog import queries as catalog
 from cln.clock import start_of_day
@@ -148,9 +148,7 @@ def set_payment_method(
             now=now,
         )
         audit(account_id=account_id, actor=actor, verb="set_payment_method", subject=label, now=now)
-    return pay_now(
-        account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now
-    )
+    return pay_now(account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now)
 
 
 def _record_attempt(
@@ -212,9 +210,7 @@ def _end_attempt(
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
 
 
-def _receive(
-    account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now: datetime
-) -> None:
+def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now: datetime) -> None:
     payment = payments.receive_payment(account=account, attempt=attempt, outcome=outcome, now=now)
     invoice = attempt.invoice
     if invoice is not None and invoice.status == InvoiceStatus.OPEN:

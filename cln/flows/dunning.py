@@ -46,7 +46,7 @@ def run_due(*, now: datetime) -> int:
 
 
 def reconsider(*, account: Account, now: datetime) -> None:
-    """Joins: move a locked account to the state its open invoices say, doing what each step does."""
+    """Joins: move a locked account to the state its invoices say, doing what each step does."""
     rules, today = catalog.rules(), now.date()
     for _ in range(MOST_STEPS):
         facts = DunningFacts(_oldest_due_on(account), account.blocked_on)

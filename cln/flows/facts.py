@@ -18,7 +18,7 @@ from cln.domain.pricing import (
 )
 from cln.domain.rules import Rules
 from cln.enums import SubscriptionStatus
-from cln.licensing import queries as licensing
+from cln.licensing.surcharges import surcharge_counts
 
 
 def facts_of(subscription: Subscription, *, rules: Rules) -> SubscriptionFacts:
@@ -35,9 +35,7 @@ def facts_of(subscription: Subscription, *, rules: Rules) -> SubscriptionFacts:
         paid_unit_cents=subscription.paid_unit_cents,
         changes=changes_of_period(subscription),
         ends_on=subscription.ends_on,
-        price_lists=prices_of(
-            subscription.account, license_type, Interval(subscription.interval)
-        ),
+        price_lists=prices_of(subscription.account, license_type, Interval(subscription.interval)),
         others=others_in_scope(subscription.account, license_type),
         surcharges=_surcharges(subscription),
         rules=rules,
@@ -93,9 +91,7 @@ def others_in_scope(account: Account, license_type: LicenseType) -> tuple[ScopeH
 
 def _surcharges(subscription: Subscription) -> tuple[Surcharge, ...]:
     code = subscription.license_type.code
-    counted = licensing.surcharge_counts(
-        account_id=subscription.account_id, license_type=code
-    )
+    counted = surcharge_counts(account_id=subscription.account_id, license_type=code)
     found = (
         els6_surcharge(
             license_type=code,

@@ -103,8 +103,7 @@ def reminder(*, account: Account, invoice: Invoice, days: int, now: datetime) ->
     queue_mail(
         account_id=account.pk,
         template="reminder",
-        context=_debt(account, now)
-        | {"licenses": licenses, "blocks_on": _blocks_on(invoice)},
+        context=_debt(account, now) | {"licenses": licenses, "blocks_on": _blocks_on(invoice)},
         dedupe=f"reminder:{invoice.number}:{days}",
         now=now,
     )

@@ -30,6 +30,7 @@ from cln.domain.invoicing import (
     advance,
     compose,
     fold,
+    next_sweep_on,
     priced_change,
     upcoming,
     with_change,
@@ -122,9 +123,7 @@ def preview(
     """
     account = Account.objects.get(pk=account_id)
     rules = catalog.rules()
-    order = _checked(
-        account, license_type, quantity, interval, today=now.date(), rules=rules
-    )
+    order = _checked(account, license_type, quantity, interval, today=now.date(), rules=rules)
     if order.subscription is None:
         return _preview_first(account, order, now=now)
     change = _addition(order, change_id=NEW_CHANGE_ID, actor="", on=now.date())
@@ -307,6 +306,7 @@ def _add(
 ) -> dict[str, object]:
     change = _addition(order, change_id=NEW_CHANGE_ID, actor=actor, on=now.date())
     billing.record_change(subscription=subscription, change=change, now=now)
+    billing.plan_sweep(subscription=subscription, on=next_sweep_on(order.facts, after=now.date()))
     licensing.grant(
         account_id=account.pk,
         license_type=order.license_type.code,
@@ -381,9 +381,7 @@ def _paid(done: dict[str, object], *, now: datetime) -> Bought:
     return Bought(**done, payment=payment)  # type: ignore[arg-type]
 
 
-def _answered(
-    account: Account, key: str, asked: dict[str, object]
-) -> dict[str, object] | None:
+def _answered(account: Account, key: str, asked: dict[str, object]) -> dict[str, object] | None:
     """What the same request did before. Refusals: `request_key_reused`."""
     row = IdempotentRequest.objects.filter(account=account, key=key).first()
     if row is None:

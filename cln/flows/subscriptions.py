@@ -83,9 +83,7 @@ def remove_server(
         )
         if not cancel_license:
             return Removed(0, _held(account, row.license_type.code))
-        subscription = paid_subscription(
-            account_id=account_id, license_type=row.license_type.code
-        )
+        subscription = paid_subscription(account_id=account_id, license_type=row.license_type.code)
         used = _used(subscription)
         keep = max(subscription.quantity - 1, used)
         return _cut(subscription, keep=keep, actor=actor, now=now)
@@ -137,9 +135,7 @@ def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> 
         audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
 
 
-def _cut(
-    subscription: Subscription, *, keep: int | None, actor: str, now: datetime
-) -> Removed:
+def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
     units = decide_removal(
         RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
     )

@@ -36,8 +36,7 @@ def trial_terms(*, account: Account, license_type: LicenseType, now: datetime) -
             has_subscription=Subscription.objects.filter(
                 account=account, product=license_type.product, status__in=LIVE_SUBSCRIPTION
             ).exists(),
-            is_blocked=account.dunning_state
-            not in (DunningState.CURRENT, DunningState.PAST_DUE),
+            is_blocked=account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE),
         )
     )
 

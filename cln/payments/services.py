@@ -60,9 +60,7 @@ def store_method(
     now: datetime,
 ) -> PaymentMethod:
     """Make this the account's one active method; the former one is replaced (P1)."""
-    PaymentMethod.objects.filter(account=account, active=True).update(
-        active=False, replaced_at=now
-    )
+    PaymentMethod.objects.filter(account=account, active=True).update(active=False, replaced_at=now)
     return PaymentMethod.objects.create(
         account=account,
         kind=kind,
