@@ -5,11 +5,12 @@ from typing import ClassVar
 
 from django.db.models import F
 
+from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.domain.errors import Refusal
 from cln.enums import ServerStatus
-from cln.licensing.access import Pool, lock_pool, record
-from cln.licensing.entitlements import NoLicense
+from cln.licensing.access import Pool, lock_pool
+from cln.licensing.keys import NoLicense
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
 
@@ -93,9 +94,8 @@ def move_server(
         actor=actor,
         verb="server_converted",
         subject=server.public_id,
+        details={"before": old_name, "after": license_type.name},
         now=now,
-        before=old_name,
-        after=license_type.name,
     )
 
 
@@ -120,8 +120,8 @@ def change_edition(
         actor=actor,
         verb="edition_changed",
         subject=new.code,
+        details={"servers": servers},
         now=now,
-        servers=servers,
     )
 
 
