@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.db import transaction
+
 from cln.accounts.models import Account
 from cln.catalog.services import load_catalog
 from cln.enums import EntitlementKind
@@ -65,14 +67,15 @@ def _granted(
     kind: EntitlementKind,
     until: datetime | None,
 ) -> ActivationKey:
-    grant(
-        account_id=account.pk,
-        license_type=license_type,
-        kind=kind,
-        quantity=quantity,
-        valid_until=until,
-        now=NOW,
-    )
+    with transaction.atomic():
+        grant(
+            account_id=account.pk,
+            license_type=license_type,
+            kind=kind,
+            quantity=quantity,
+            valid_until=until,
+            now=NOW,
+        )
     return ActivationKey.objects.get(
         account=account, license_type__code=license_type, is_default=True, removed_at=None
     )

@@ -6,6 +6,7 @@ database refuses a period that is billed already.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -76,7 +77,7 @@ def due_accounts(*, through: date) -> list[int]:
 
 
 def bill_accounts(
-    *, account_ids: list[int], now: datetime, through: date | None = None
+    *, account_ids: Sequence[int], now: datetime, through: date | None = None
 ) -> RunResult:
     """Bill these accounts, one transaction each; one with nothing due is left as it is.
 
