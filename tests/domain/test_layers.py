@@ -285,7 +285,7 @@ def test_a_freed_unit_leaves_the_gap_below_it_alone_q14() -> None:
     assert (fold(acme).held, fold(acme).paid) == (3, 4)
 
 
-@given(on=st.dates(day("2026-04-01"), day("2026-04-30")), units=st.integers(1, 20))
+@given(on=st.dates(day("2026-04-01"), day("2026-04-30")), units=st.integers(1, 8))
 def test_freeing_every_unit_never_credits_more_than_was_paid_q14(on: date, units: int) -> None:
     """Q14."""
     acme = bought(units, (1, 333), on="2026-04-01")

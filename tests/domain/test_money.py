@@ -11,6 +11,7 @@ from cln.domain.money import (
     Money,
     format_cents,
     half_up,
+    money_text,
     parse_amount,
     prorate,
     split_cents,
@@ -126,6 +127,19 @@ def test_money_is_whole_cents_of_a_currency_code(cents: int, currency: str) -> N
 )
 def test_cents_are_written_with_two_decimals(cents: int, text: str) -> None:
     assert format_cents(cents) == text
+
+
+@pytest.mark.parametrize(
+    ("cents", "currency", "text"),
+    [
+        (27_00, "USD", "$27.00"),
+        (-3_95, "USD", "-$3.95"),
+        (27_00, "EUR", "27.00 EUR"),
+        (-5, "EUR", "-0.05 EUR"),
+    ],
+)
+def test_an_amount_is_written_with_its_currency(cents: int, currency: str, text: str) -> None:
+    assert money_text(cents, currency) == text
 
 
 @given(st.integers(0, 99_999_999_999))
