@@ -139,6 +139,16 @@ def test_a_removal_takes_the_newest_layers_first_and_leaves_their_rest_q8() -> N
     ]
 
 
+def test_free_units_come_and_go_for_nothing_q8() -> None:
+    """Q8: a price of 0.00 is a price."""
+    acme = after(bought(3, (1, 0), on="2026-04-01"), ("2026-04-02", -2), ("2026-04-03", 3))
+
+    assert rows(renewal(acme)) == [
+        ("proration:2", "2026-04-03..2026-05-01", 0),
+        ("recurring", "2026-05-01..2026-06-01", 0),
+    ]
+
+
 def test_removed_paid_units_give_no_credit_q6() -> None:
     """Q6."""
     acme = after(bought(10, (1, 300), on="2026-04-01"), ("2026-04-02", -4))

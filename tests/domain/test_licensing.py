@@ -15,8 +15,6 @@ from cln.domain.licensing import (
     KeyFacts,
     KeyLimitReached,
     LicenseExpired,
-    MachineMatch,
-    MatchStrength,
     Occupant,
     PoolExhausted,
     PoolFacts,
@@ -26,6 +24,7 @@ from cln.domain.licensing import (
     UnknownKey,
     decide_registration,
 )
+from cln.domain.machines import MachineMatch, MatchStrength
 from tests.domain.make import day
 
 ONE = Occupant("a.example", "192.0.2.10")

@@ -59,6 +59,21 @@ def test_a_full_period_costs_the_full_price(unit: int, quantity: int, days: int)
     assert price == unit * quantity
 
 
+@given(unit=st.integers(0, 10**6), first=st.integers(0, 31), rest=st.integers(0, 31))
+def test_two_parts_of_a_period_differ_from_the_whole_by_a_cent_at_most(
+    unit: int, first: int, rest: int
+) -> None:
+    """M3, Q8: a layer cut in time is rounded twice, never more wrongly than that."""
+    days = first + rest or 1
+    parts = (
+        prorate(unit_cents=unit, quantity=1, days=part, of_days=days) for part in (first, rest)
+    )
+
+    assert (
+        abs(sum(parts) - prorate(unit_cents=unit, quantity=1, days=first + rest, of_days=days)) <= 1
+    )
+
+
 def test_a_part_longer_than_its_period_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="within"):
         prorate(unit_cents=1, quantity=1, days=32, of_days=31)
