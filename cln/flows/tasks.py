@@ -40,7 +40,8 @@ def find_billing(timestamp: int) -> None:
         for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
             chunk = due[start : start + ACCOUNTS_PER_CHUNK]
             with contextlib.suppress(AlreadyEnqueued):
-                bill_accounts.configure(queueing_lock=f"bill {chunk[0]}").defer(account_ids=[*chunk])
+                job = bill_accounts.configure(queueing_lock=f"bill {chunk[0]}")
+                job.defer(account_ids=[*chunk])
 
 
 @app.task(name="bill_accounts")

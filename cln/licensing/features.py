@@ -1,7 +1,7 @@
 """Features switched on an account, a key or a server; the highest level that is set wins (F-2)."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import transaction
 
@@ -37,7 +37,7 @@ def set_feature(
         raise UnknownFeature(
             f"There is no feature {feature[:40]!r}.", f"Known: {', '.join(FEATURE_PRODUCT)}."
         )
-    level = {
+    level: dict[str, Any] = {
         "account_id": account_id,
         "key_id": get_key(account_id=account_id, public_id=key).pk if key else None,
         "server_id": get_server(account_id=account_id, public_id=server).pk if server else None,
