@@ -7,6 +7,7 @@ here, and coming twice does nothing.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import ClassVar
 
 from django.db import transaction
 
@@ -31,6 +32,12 @@ from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
 from cln.payments.models import PaymentAttempt, PaymentMethod
+
+
+class NotDue(Refusal):
+    """No automatic attempt is planned for the invoice any more."""
+
+    code: ClassVar[str] = "not_due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +77,29 @@ def pay_now(
 
 
 def collect_due(*, now: datetime) -> int:
-    """Make every automatic attempt that is due (P2); returns how many were made."""
+    """Make every automatic attempt that is due (P2); returns how many invoices were looked at."""
     due = (
         Invoice.objects.filter(retry_at__lte=now)
         .order_by("retry_at", "id")
         .values_list("id", flat=True)
     )
-    return len([collect(invoice_id=pk, channel=AttemptChannel.AUTOMATIC, now=now) for pk in due])
+    automatic = AttemptChannel.AUTOMATIC
+    for pk in due:
+        collect(invoice_id=pk, channel=automatic, only_if_due=True, now=now)
+    return len(due)
 
 
-def collect(*, invoice_id: int, channel: AttemptChannel, now: datetime) -> InvoiceResult:
-    """Try to take what is open of one invoice. Never raises for what a customer can cause."""
+def collect(
+    *, invoice_id: int, channel: AttemptChannel, only_if_due: bool = False, now: datetime
+) -> InvoiceResult:
+    """Try to take what is open of one invoice. Never raises for what a customer can cause.
+
+    `only_if_due` leaves alone what another worker has tried since it was found due.
+    """
     try:
-        attempt, charge = _record_attempt(invoice_id=invoice_id, channel=channel, now=now)
+        attempt, charge = _record_attempt(
+            invoice_id=invoice_id, channel=channel, only_if_due=only_if_due, now=now
+        )
     except Refusal as refusal:
         return _refused(invoice_id, channel, refusal, now=now)
     faults.reach("before_gateway")
@@ -152,12 +169,14 @@ def set_payment_method(
 
 
 def _record_attempt(
-    *, invoice_id: int, channel: AttemptChannel, now: datetime
+    *, invoice_id: int, channel: AttemptChannel, only_if_due: bool, now: datetime
 ) -> tuple[PaymentAttempt, Charge]:
     with transaction.atomic(durable=True):
         account_id = Invoice.objects.values_list("account_id", flat=True).get(pk=invoice_id)
         account = lock_account(account_id)
         invoice = Invoice.objects.get(pk=invoice_id)
+        if only_if_due and (invoice.retry_at is None or invoice.retry_at > now):
+            raise NotDue(f"Invoice {invoice.number} has been tried meanwhile.")
         method = payments.active_method(account_id)
         attempt = payments.open_attempt(
             account=account,
