@@ -113,7 +113,7 @@ async def tidy_jobs(context: JobContext, timestamp: int) -> None:
 @contextlib.contextmanager
 def _sole_finder(kind: str) -> Iterator[bool]:
     """Yield whether this worker is the one that does `kind` now; nobody waits for another."""
-    key = [_FINDERS, zlib.crc32(kind.encode()) - 2**31]
+    key = [_FINDERS, _key(kind)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
         row = cursor.fetchone()
@@ -124,3 +124,8 @@ def _sole_finder(kind: str) -> Iterator[bool]:
         if is_mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+
+def _key(kind: str) -> int:
+    """Return the second number of a finder's lock, in the range of PostgreSQL's integer."""
+    return zlib.crc32(kind.encode()) - 2**31

@@ -1,7 +1,7 @@
 """The catalog: its file, its dated prices, the operator's switches."""
 
 import pytest
-from cln.catalog import queries
+
 from cln.catalog.services import load_catalog
 
 pytestmark = pytest.mark.django_db

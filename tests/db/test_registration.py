@@ -9,9 +9,9 @@ import pytest
 from django.db import connections
 
 from cln.domain.errors import Refusal
-from cln.licensing.models import RefusedRegistration, Server
-from cln.licensing.services import create_key, reveal
-from tests.licensing import ADDRESS, NOW, an_account, bought, on_trial, registered, used
+from cln.licensing.models import Server
+from cln.licensing.services import create_key
+from tests.licensing import ADDRESS, NOW, an_account, bought, registered, used
 
 pytestmark = pytest.mark.django_db
 
