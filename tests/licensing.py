@@ -87,6 +87,6 @@ def _granted(
 
 def refusal_of(verb: Callable[..., object], **arguments: Any) -> Refusal:
     """The refusal that the verb answers with; a failure where it does not refuse."""
-    with pytest.raises(Refusal) as refused, transaction.atomic():
+    with pytest.raises(Refusal) as refused:
         verb(**arguments)
     return refused.value

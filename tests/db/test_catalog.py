@@ -41,9 +41,9 @@ def test_loading_the_catalog_twice_adds_nothing_the_second_time() -> None:
 def test_loading_never_changes_what_an_operator_has_edited() -> None:
     load_catalog()
     Product.objects.filter(code="kernelcare").update(name="Live patching")
-    PriceTier.objects.filter(
-        price_list__license_type__code="kernelcare", from_quantity=1
-    ).update(unit_cents=400)
+    PriceTier.objects.filter(price_list__license_type__code="kernelcare", from_quantity=1).update(
+        unit_cents=400
+    )
 
     load_catalog()
 

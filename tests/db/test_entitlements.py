@@ -160,9 +160,7 @@ def test_suspension_keeps_servers_and_seats_and_restoring_gives_them_back_p7_p8(
 def test_removing_a_server_frees_its_seat_and_the_keys_count_k10() -> None:
     acme = an_account()
     bought(acme, "cloudlinux", 5)
-    key = create_key(
-        account_id=acme.pk, license_type="cloudlinux", limit=1, actor="acme", now=NOW
-    )
+    key = create_key(account_id=acme.pk, license_type="cloudlinux", limit=1, actor="acme", now=NOW)
     old = registered(key, "web1", "192.0.2.1").server
 
     with transaction.atomic():

@@ -187,9 +187,7 @@ def test_the_default_key_cannot_be_removed_k2() -> None:
     key = bought(acme, "kernelcare", 1)
     registered(key, "web1")
 
-    refused = code_of(
-        remove_key, account_id=acme.pk, key=key.public_id, actor="acme", now=NOW
-    )
+    refused = code_of(remove_key, account_id=acme.pk, key=key.public_id, actor="acme", now=NOW)
 
     assert refused == "default_key_stays"
     assert used(acme, "kernelcare") == (1, 1)
@@ -243,9 +241,7 @@ def test_a_foreign_key_and_an_absent_one_are_refused_alike() -> None:
 def test_key_details_show_its_servers_and_no_others() -> None:
     acme = an_account()
     default = bought(acme, "kernelcare", 3)
-    key = create_key(
-        account_id=acme.pk, license_type="kernelcare", limit=1, actor="acme", now=NOW
-    )
+    key = create_key(account_id=acme.pk, license_type="kernelcare", limit=1, actor="acme", now=NOW)
     registered(default, "web1", "192.0.2.1")
     registered(key, "web2", "192.0.2.2")
 
