@@ -88,7 +88,7 @@ def next_step(state: DunningState, facts: DunningFacts, on: date, rules: Rules) 
             return _blocked(due_on, facts.blocked_on, on, rules)
         case DunningState.SUSPENDED:
             return _suspended(due_on, on, rules)
-        case DunningState.ENDED:
+        case _:
             return Step(DunningState.ENDED)
 
 

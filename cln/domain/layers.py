@@ -126,8 +126,8 @@ class _Replay:
                 self._upgrade(change)
             case ChangeKind.DOWNGRADE:
                 self.edition_cents = 0
-            case ChangeKind.PURCHASE:
-                pass  # its units are `paid` already
+            case _:
+                assert change.kind is ChangeKind.PURCHASE, "its units are `paid` already"
 
     def _add(self, change: Change) -> None:
         assert change.delta > 0, "an addition adds"

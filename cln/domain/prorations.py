@@ -27,9 +27,9 @@ def proration_lines(
     return tuple(sorted((line for line in lines if line.period.days), key=_order))
 
 
-def _order(line: LineDraft) -> tuple[date, tuple[int | str, ...]]:
-    numbers = line.source.split(":")[1:]
-    return line.period.start, tuple(int(number) for number in numbers if number.isdigit())
+def _order(line: LineDraft) -> tuple[date, tuple[int, ...], str]:
+    numbers = tuple(int(part) for part in line.source.split(":") if part.isdigit())
+    return line.period.start, numbers, line.source
 
 
 def _layer_line(title: str, layer: Layer, period: Period, until: date) -> LineDraft:
