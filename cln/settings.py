@@ -200,7 +200,8 @@ TEMPLATES = [
 
 DATABASES = {"default": _database(os.environ.get("CLN_DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_IMPORT_PATHS = ["cln.flows.tasks"]
 
 # -- people -------------------------------------------------------------------------------------
 

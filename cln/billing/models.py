@@ -96,7 +96,8 @@ class QuantityChange(models.Model):
     delta = models.IntegerField()
     quantity_after = models.PositiveIntegerField()
     unit_cents = models.BigIntegerField()
-    price_list = models.ForeignKey(PriceList, on_delete=models.PROTECT, related_name="+")
+    # None where nothing is held afterwards: there is no tier for zero.
+    price_list = models.ForeignKey(PriceList, null=True, on_delete=models.PROTECT, related_name="+")
     note = models.CharField(max_length=200, blank=True)
 
     class Meta:

@@ -210,6 +210,13 @@ def end(*, subscription: Subscription, on: date) -> None:
     subscription.save()
 
 
+def change_license_type(*, subscription: Subscription, license_type: LicenseType) -> None:
+    """Another edition of the same product under the same agreement (Q13)."""
+    assert subscription.product_id == license_type.product_id, "an edition stays in its product"
+    subscription.license_type = license_type
+    subscription.save(update_fields=["license_type"])
+
+
 def void_subscription(*, subscription: Subscription) -> None:
     """A first order that was never paid leaves nothing behind."""
     subscription.status = SubscriptionStatus.VOID

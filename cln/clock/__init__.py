@@ -44,7 +44,7 @@ def move_to(instant: datetime) -> datetime:
     A clock that was never moved may be set to any instant, so that a fresh sandbox or a test can
     begin in the past; afterwards it only goes forward. Refuses with ClockError outside sandbox
     mode and for an instant before the present one. Moving the clock does no work that falls due
-    in between: `cln.flows.timeline` does that.
+    in between: `cln.flows.time_travel` does that.
     """
     if settings.CLN_MODE != "sandbox":
         raise ClockError("The clock can be moved in sandbox mode only.")

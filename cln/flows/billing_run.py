@@ -55,10 +55,12 @@ class RunResult:
 
 
 def run_due(*, now: datetime, limit: int | None = None) -> RunResult:
-    """Bill every account that has something due, one transaction each.
+    """Bill every account that has something due, in this process."""
+    return bill_accounts(account_ids=due_accounts(now=now)[:limit], now=now)
 
-    An account that fails is parked with the reason, and the run goes on.
-    """
+
+def due_accounts(*, now: datetime) -> list[int]:
+    """Return the ids of the accounts that have something due and are not parked."""
     due = (
         Subscription.objects.filter(
             next_billing_on__lte=now.date(), account__parked_at__isnull=True
@@ -67,9 +69,16 @@ def run_due(*, now: datetime, limit: int | None = None) -> RunResult:
         .values_list("account_id", flat=True)
         .distinct()
     )
-    accounts = invoices = parked = 0
-    for account_id in due[:limit]:
-        accounts += 1
+    return list(due)
+
+
+def bill_accounts(*, account_ids: list[int], now: datetime) -> RunResult:
+    """Bill these accounts, one transaction each; one with nothing due is left as it is.
+
+    An account that fails is parked with the reason, and the run goes on.
+    """
+    invoices = parked = 0
+    for account_id in account_ids:
         try:
             invoices += bill_account(account_id=account_id, now=now)
         except Exception as error:
@@ -77,7 +86,7 @@ def run_due(*, now: datetime, limit: int | None = None) -> RunResult:
             log.exception("billing of account %s failed; it is parked", account_id)
             _park(account_id=account_id, reason=repr(error), now=now)
             parked += 1
-    return RunResult(accounts, invoices, parked)
+    return RunResult(len(account_ids), invoices, parked)
 
 
 def bill_account(*, account_id: int, now: datetime) -> int:

@@ -86,7 +86,7 @@ def collect(*, invoice_id: int, channel: AttemptChannel, now: datetime) -> Invoi
     except Refusal as refusal:
         return _refused(invoice_id, channel, refusal, now=now)
     faults.reach("before_gateway")
-    outcome = _ask_gateway(attempt.gateway, charge)
+    outcome = ask_gateway(attempt.gateway, charge)
     faults.reach("after_gateway")
     return settle(attempt_id=attempt.pk, outcome=outcome, now=now)
 
@@ -182,7 +182,8 @@ def charge_of(attempt: PaymentAttempt, method: PaymentMethod, account: Account) 
     )
 
 
-def _ask_gateway(name: str, charge: Charge) -> Outcome | None:
+def ask_gateway(name: str, charge: Charge) -> Outcome | None:
+    """The gateway's answer, outside any transaction; None = it did not answer."""
     try:
         return gateway_named(name).charge(charge)
     except GatewayUnreachable:

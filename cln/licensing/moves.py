@@ -94,7 +94,7 @@ def move_server(
         actor=actor,
         verb="server_converted",
         subject=server.public_id,
-        details={"before": old_name, "after": license_type.name},
+        details={"license_type": [old_name, license_type.name]},
         now=now,
     )
 

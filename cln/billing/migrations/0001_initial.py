@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('quantity_after', models.PositiveIntegerField()),
                 ('unit_cents', models.BigIntegerField()),
                 ('note', models.CharField(blank=True, max_length=200)),
-                ('price_list', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.pricelist')),
+                ('price_list', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.pricelist')),
                 ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='billing.subscription')),
             ],
         ),

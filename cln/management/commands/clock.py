@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from cln import clock
+from cln.flows.time_travel import travel_to
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -29,9 +30,9 @@ class Command(BaseCommand):
         action, to = options["action"], options["to"]
         try:
             if action == "advance":
-                _run_until(clock.now() + _span(to))
+                travel_to(clock.now() + _span(to))
             elif action == "set":
-                _run_until(_instant(to))
+                travel_to(_instant(to))
         except clock.ClockError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{clock.now():%Y-%m-%d %H:%M:%S} UTC")
@@ -53,7 +54,3 @@ def _instant(text: str) -> datetime:
             f"{text!r} is no instant; write 2026-02-28 or 2026-02-28T12:00."
         ) from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def _run_until(instant: datetime) -> None:
-    clock.move_to(instant)

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
+from cln.catalog.services import load_catalog
 from cln.management.processes import ChildFailed, Children
 
 THREADS_PER_WEB_PROCESS = 8
@@ -75,6 +76,7 @@ def _prepare(*, demo: bool) -> None:
         cursor.execute("SET lock_timeout = 0")
         cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATIONS_LOCK])
     call_command("migrate", interactive=False, verbosity=0)
+    load_catalog()
     connection.close()
 
 
