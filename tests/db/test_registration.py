@@ -148,6 +148,24 @@ def test_a_wrong_reinstall_can_be_undone_for_72_hours() -> None:
     assert refusal_of(undo_reinstall, **ask, now=NOW).code == "server_removed"
 
 
+def test_an_undone_reinstall_returns_to_the_seat_even_where_it_has_moved_meanwhile() -> None:
+    acme = an_account()
+    key = bought(acme, "cloudlinux", 1)
+    other = create_key(account_id=acme.pk, license_type="cloudlinux", actor="acme", now=NOW)
+    registered(key, "web1")
+    new = registered(key, "web1")
+    registered(other, "web1", secret=new.secret)
+
+    back = undo_reinstall(account_id=acme.pk, server=new.server.public_id, actor="acme", now=NOW)
+
+    assert back.key == other
+    with transaction.atomic():
+        remove_server(account_id=acme.pk, server=back.public_id, why="test", now=NOW)
+    key.refresh_from_db()
+    other.refresh_from_db()
+    assert (key.used, other.used) == (0, 0)
+
+
 def test_a_server_that_replaced_none_has_no_reinstall_to_undo() -> None:
     acme = an_account()
     server = registered(bought(acme, "cloudlinux", 1), "web1").server
