@@ -16,9 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, connections
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
-
-from cln.settings import _database
+from psycopg.conninfo import conninfo_to_dict
 
 PREFIX = "cln_simulate_"
 
@@ -33,7 +31,7 @@ def throwaway_database(url: str) -> Iterator[None]:
     name = f"{PREFIX}{secrets.token_hex(6)}"
     with _server(url) as admin, _created(admin, name):
         before = dict(connection.settings_dict)
-        _use(_database(make_conninfo(url, dbname=name)))
+        _use(_address(url) | {"NAME": name})
         try:
             call_command("migrate", verbosity=0)
             yield
@@ -87,7 +85,15 @@ def _lock(admin: psycopg.Connection, name: str) -> bool:
 
 
 def _query(text: str, name: str) -> sql.Composed:
-    return sql.SQL(text).format(sql.Identifier(name))  # type: ignore[arg-type]
+    return sql.SQL(text).format(sql.Identifier(name))
+
+
+def _address(url: str) -> dict[str, object]:
+    """Where the server is, in the words of Django's settings; they may have named none."""
+    parts = conninfo_to_dict(url)
+    names = {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    options = {**connection.settings_dict["OPTIONS"], "pool": False}
+    return {word: str(parts.get(name) or "") for word, name in names.items()} | {"OPTIONS": options}
 
 
 def _use(settings: dict[str, object]) -> None:

@@ -57,12 +57,6 @@ def fail(node: Node, reason: str) -> NoReturn:
     raise ScenarioError(reason, line=mark.line + 1, column=mark.column + 1)
 
 
-def line_of(node: Node) -> int:
-    """The line of a node, counted from 1."""
-    line: int = node.start_mark.line + 1
-    return line
-
-
 def mapping(node: Node, what: str) -> dict[str, Node]:
     """The entries of a mapping by their names; a name twice is refused."""
     if not isinstance(node, MappingNode):

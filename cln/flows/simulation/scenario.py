@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from cln.domain.autopay import AutopayMode
 from cln.domain.calendar import Interval
@@ -58,13 +59,16 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing an account does at an instant (UTC); `account` is empty for `advance`."""
+    """One thing an account does at an instant (UTC); `account` is empty for `advance`.
+
+    `number` counts the entries of the file from 1.
+    """
 
     at: datetime
     account: str
     verb: str
-    fields: Mapping[str, object]
-    line: int
+    fields: Mapping[str, Any]
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

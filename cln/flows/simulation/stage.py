@@ -2,22 +2,23 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 
-from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.catalog.models import LicenseType, OperatorRules, PriceList, PriceTier
 from cln.catalog.services import load_catalog
-from cln.enums import AttemptChannel, MethodKind
-from cln.flows.collection import charge_of, settle
+from cln.enums import MethodKind
+from cln.flows.reseller import top_up
 from cln.flows.simulation.scenario import Party, Prices, Scenario
 from cln.licensing.access import KeyNotFound, UnknownServer
 from cln.licensing.models import ActivationKey
 from cln.payments import services as payments
-from cln.payments.gateways.sandbox import SandboxGateway, Script, token_for
+from cln.payments.gateways.sandbox import Script, token_for
 from cln.payments.models import AutopayRuleRow
 
+ACTOR = "simulate"
 GATEWAY = "sandbox"
 SINCE_EVER = date(2000, 1, 1)
 LABELS = {MethodKind.CARD: "Visa •••• 4242", MethodKind.PAYPAL: "PayPal"}
@@ -88,11 +89,16 @@ def set_stage(scenario: Scenario) -> Stage:
             stage.accounts[party.name] = _open(party, now=scenario.starts_at)
     for party in scenario.parties:
         if party.deposit_cents:
-            _deposit(stage.accounts[party.name], party.deposit_cents, now=scenario.starts_at)
+            top_up(
+                account_id=stage.accounts[party.name],
+                amount_cents=party.deposit_cents,
+                actor=ACTOR,
+                now=scenario.starts_at,
+            )
     return stage
 
 
-def method_of(kind: MethodKind) -> dict[str, object]:
+def method_of(kind: MethodKind) -> dict[str, Any]:
     """A card or PayPal agreement of the sandbox, as the payment verbs take it."""
     return {
         "kind": kind,
@@ -136,27 +142,9 @@ def _open(party: Party, *, now: datetime) -> int:
         company=party.name, billing_email=party.billing_email, kind=party.kind, now=now
     )
     if party.method is not None:
-        payments.store_method(account=account, **method_of(party.method), now=now)  # type: ignore[arg-type]
+        payments.store_method(account=account, **method_of(party.method), now=now)
     if party.autopay is not None:
         AutopayRuleRow.objects.create(
             account=account, mode=party.autopay.mode, target_cents=party.autopay.target_cents
         )
     return account.pk
-
-
-def _deposit(account_id: int, cents: int, *, now: datetime) -> None:
-    """Pay a reseller's first deposit with his payment method (R1)."""
-    with transaction.atomic(durable=True):
-        account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
-        method = payments.active_method(account_id)
-        attempt = payments.open_attempt(
-            account=account,
-            invoice=None,
-            amount_cents=cents,
-            channel=AttemptChannel.AUTOMATIC,
-            method=method,
-            now=now,
-        )
-    assert method is not None, "open_attempt refuses without a method"
-    outcome = SandboxGateway().charge(charge_of(attempt, method, account))
-    settle(attempt_id=attempt.pk, outcome=outcome, now=now)

@@ -7,8 +7,8 @@ from typing import Any
 from yaml.nodes import Node
 
 from cln.enums import AccountKind
-from cln.flows.simulation.grammar import DEFAULT_KEY, FORMS, NOT_PLAYED, Form
-from cln.flows.simulation.nodes import Reader, fail, fields, instant, line_of, mapping, word
+from cln.flows.simulation.grammar import DEFAULT_KEY, FORMS, NOT_PLAYED, OF_RESELLERS, Form
+from cln.flows.simulation.nodes import Reader, fail, fields, instant, mapping, word
 from cln.flows.simulation.scenario import Entry, Party
 
 
@@ -22,9 +22,11 @@ class TimelineReader:
         self._keys: set[tuple[str, str]] = set()
         self._servers: set[tuple[str, str]] = set()
         self._latest: datetime | None = None
+        self._number = 0
 
     def read(self, node: Node) -> Entry:
         """The next entry. Raises ScenarioError."""
+        self._number += 1
         places = mapping(node, "an entry")
         verb = self._verb(node, places)
         form = FORMS[verb]
@@ -41,9 +43,9 @@ class TimelineReader:
         del given["do"]
         self._check_order(at, places["at"])
         if form.of_account:
-            self._check_account(account, places["account"])
+            self._check_account(account, places["account"], verb)
             self._check_names(verb, account, given, places, node)
-        return Entry(at=at, account=account, verb=verb, fields=given, line=line_of(node))
+        return Entry(at=at, account=account, verb=verb, fields=given, number=self._number)
 
     def _verb(self, node: Node, places: dict[str, Node]) -> str:
         if "do" not in places:
@@ -61,11 +63,15 @@ class TimelineReader:
             fail(place, f"time goes backwards: the entry before is at {latest}")
         self._latest = at
 
-    def _check_account(self, account: str, place: Node) -> None:
+    def _check_account(self, account: str, place: Node, verb: str) -> None:
         if account not in self._parties:
             fail(place, f"there is no account {account[:40]!r} under 'accounts'")
-        if self._parties[account].kind is AccountKind.RESELLER:
-            fail(place, "what resellers do is not played yet by this version of cln simulate")
+        if self._parties[account].kind is AccountKind.RESELLER and verb not in OF_RESELLERS:
+            fail(
+                place,
+                f"account {account!r} is a reseller's, whose {verb!r} is not played yet by this "
+                "version of cln simulate",
+            )
 
     def _check_names(
         self,
@@ -80,6 +86,8 @@ class TimelineReader:
             fail(places["license_type"], f"there is no license type {code!r}")
         if verb == "register_server":
             self._check_registration(account, given, places, node)
+        if verb == "set_feature" and {"key", "server"} <= given.keys():
+            fail(node, "a feature is set for a 'key' or for a 'server', not for both")
         if "key" in given:
             self._check_key(account, given, places)
         if "server" in given and (account, given["server"]) not in self._servers:
