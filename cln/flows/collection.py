@@ -43,13 +43,16 @@ class NotDue(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceResult:
-    """What became of one invoice (P5): `state` is the attempt's, or `refused`; cents."""
+    """What became of one invoice (P5): `state` is the attempt's, or `refused` with the refusal's
+    `code`; cents.
+    """
 
     number: str
     amount_cents: int
     state: str
     sentence: str
     fix: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +362,7 @@ def _refused(
         state="refused",
         sentence=refusal.message,
         fix=refusal.fix,
+        code=refusal.code,
     )
 
 

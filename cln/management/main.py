@@ -21,7 +21,10 @@ from cln.database import EmbeddedServer, EmbeddedServerError
 
 # `serve` says more when it fails; a worker waits for the tables its web server brings up to date.
 PREPARES_ITSELF = frozenset({"serve", "worker"})
-WITHOUT_DATABASE = frozenset({"collectstatic", "diffsettings", "help", "version", "--version"})
+WITHOUT_DATABASE = frozenset(
+    {"collectstatic", "diffsettings", "help", "simulate", "version", "--version"}
+)
+"""Commands that need no database, and `simulate`, which reads its file before it asks for one."""
 
 
 def main() -> NoReturn:
@@ -44,7 +47,7 @@ def _run(arguments: list[str]) -> int:
     command = arguments[1] if len(arguments) > 1 else "help"
     needed = command not in WITHOUT_DATABASE and "--help" not in arguments
     try:
-        with _database(command, needed=needed) as own:
+        with database(command, needed=needed) as own:
             if own and command in _ours() - PREPARES_ITSELF:
                 _prepare_database()
             execute_from_command_line(arguments)
@@ -62,7 +65,7 @@ def _run(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _database(command: str, *, needed: bool) -> Iterator[bool]:
+def database(command: str, *, needed: bool = True) -> Iterator[bool]:
     """Yield whether the embedded server is used, running until this context is left."""
     if os.environ.get("CLN_DATABASE_URL") or not needed:
         yield False
