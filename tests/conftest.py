@@ -25,6 +25,11 @@ hypothesis.settings.register_profile("deep", max_examples=5_000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--golden` writes the golden files anew: the diff is the review."""
+    parser.addoption("--golden", action="store_true", help="rewrite tests/golden")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its tier, the folder it lies in."""
     for item in items:

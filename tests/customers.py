@@ -36,9 +36,11 @@ def a_customer(company: str = "Acme", *, script: Script = Script.OK) -> Account:
     return account
 
 
-def use_card(account: Account, script: Script, now: datetime = START) -> None:
+def use_card(
+    account: Account, script: Script, now: datetime = START
+) -> tuple[collection.InvoiceResult, ...]:
     """Replace the payment method; what is due is tried at once (P1)."""
-    collection.set_payment_method(
+    return collection.set_payment_method(
         account_id=account.pk,
         kind=MethodKind.CARD,
         gateway="sandbox",

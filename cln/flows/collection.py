@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from django.db import transaction
 
+from cln import faults
 from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -27,7 +28,7 @@ from cln.enums import (
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import faults, notices
+from cln.flows import notices
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
@@ -172,13 +173,14 @@ def finish(begun: Begun, *, now: datetime) -> InvoiceResult:
 def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> InvoiceResult:
     """End an attempt with what the gateway said; None = it did not answer (*unknown*, P3).
 
-    Settling an attempt that has ended changes nothing and reports what it ended with.
+    Settling an attempt that has ended changes nothing and reports what it ended with, but money
+    that was taken after all is never refused.
     """
     with transaction.atomic(durable=True):
         account_id = PaymentAttempt.objects.values_list("account_id", flat=True).get(pk=attempt_id)
         account = lock_account(account_id)
         attempt = PaymentAttempt.objects.select_related("invoice", "method").get(pk=attempt_id)
-        if attempt.state in UNFINISHED_ATTEMPT:
+        if attempt.state in UNFINISHED_ATTEMPT or _is_late_success(attempt, outcome):
             _end_attempt(account, attempt, outcome, now=now)
             faults.reach("before_commit")
     faults.reach("after_commit")
@@ -290,6 +292,12 @@ def _end_attempt(
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
 
 
+def _is_late_success(attempt: PaymentAttempt, outcome: Outcome | None) -> bool:
+    """Whether the gateway took the money after all, when we had given the attempt up."""
+    given_up = attempt.state in (AttemptState.ABANDONED, AttemptState.DECLINED)
+    return given_up and outcome is not None and outcome.state is AttemptState.SUCCEEDED
+
+
 def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now: datetime) -> None:
     payment = payments.receive_payment(account=account, attempt=attempt, outcome=outcome, now=now)
     invoice = attempt.invoice
@@ -306,7 +314,17 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
 def _plan_next_attempt(
     invoice: Invoice, attempt: PaymentAttempt, *, rules: Rules, now: datetime
 ) -> None:
-    """Set the due column of the next automatic attempt (P2); none after a hard decline."""
+    """Set the due column of the next automatic attempt (P2); none after a hard decline.
+
+    A method that was replaced during the attempt says nothing about the new one, which is tried
+    at once (P1).
+    """
+    active = payments.active_method(invoice.account_id)
+    is_over = attempt.state not in UNFINISHED_ATTEMPT
+    if is_over and active is not None and active.pk != attempt.method_id:
+        invoice.retry_at = now
+        invoice.save(update_fields=["retry_at"])
+        return
     code = DeclineCode(attempt.decline_code) if attempt.decline_code else None
     next_on = next_attempt_on(
         issued_on=invoice.issued_on,
