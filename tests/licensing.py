@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 from django.db import transaction
 
 from cln.accounts.models import Account
 from cln.catalog.services import load_catalog
+from cln.domain.errors import Refusal
 from cln.enums import EntitlementKind
 from cln.ids import public_id
 from cln.licensing.models import ActivationKey, Entitlement, Server
@@ -79,3 +83,10 @@ def _granted(
     return ActivationKey.objects.get(
         account=account, license_type__code=license_type, is_default=True, removed_at=None
     )
+
+
+def refusal_of(verb: Callable[..., object], **arguments: Any) -> Refusal:
+    """The refusal that the verb answers with; a failure where it does not refuse."""
+    with pytest.raises(Refusal) as refused:
+        verb(**arguments)
+    return refused.value

@@ -142,18 +142,19 @@ def _refused_reason(address: _Address) -> str | None:
 
 
 def _parse_range(text: str) -> _Network:
+    address, _, prefix = text.strip().partition("/")
     try:
         network = ipaddress.ip_network(text.strip(), strict=False)
-        exact = ipaddress.ip_network(text.strip()) if "/" in text else network
-    except ValueError as error:
-        hint = f"Did you mean {network}?" if "host bits" in str(error) else ""
-        raise BadRange(
-            f"{text.strip()[:50]!r} is not an IP range.",
-            hint or "Write it like 192.0.2.0/24 or 2001:db8::/32.",
-            given=text[:50],
-        ) from None
-    if isinstance(exact, ipaddress.IPv6Network):
-        mapped = exact.network_address.ipv4_mapped
-        if mapped is not None and exact.prefixlen >= 96:
-            return ipaddress.IPv4Network((mapped, exact.prefixlen - 96))
-    return exact
+    except ValueError:
+        raise _bad_range(text, "Write it like 192.0.2.0/24 or 2001:db8::/32.") from None
+    if prefix and ipaddress.ip_address(address) != network.network_address:
+        raise _bad_range(text, f"Did you mean {network}?")
+    if isinstance(network, ipaddress.IPv6Network):
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None and network.prefixlen >= 96:
+            return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+    return network
+
+
+def _bad_range(text: str, fix: str) -> BadRange:
+    return BadRange(f"{text.strip()[:50]!r} is not an IP range.", fix, given=text[:50])

@@ -9,7 +9,7 @@ from datetime import date
 from fractions import Fraction
 
 from cln.domain.calendar import BillingCycle, Interval, Period
-from cln.domain.layers import Layer, Lot, PeriodState, Piece, fold
+from cln.domain.layers import fold
 from cln.domain.lines import (
     InvoiceDraft,
     LineDraft,
@@ -26,12 +26,8 @@ __all__ = [
     "Change",
     "ChangeKind",
     "InvoiceDraft",
-    "Layer",
     "LineDraft",
     "LineKind",
-    "Lot",
-    "PeriodState",
-    "Piece",
     "SubscriptionFacts",
     "accrued",
     "advance",

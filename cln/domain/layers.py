@@ -179,24 +179,23 @@ class _Replay:
     def _close(self, change_id: int, units: int, closing: Change) -> None:
         if units == 0:
             return
-        index = next(i for i, layer in enumerate(self.layers) if layer.change_id == change_id)
-        layer = self.layers[index]
-        kept = [replace(layer, units=layer.units - units)] if units < layer.units else []
-        self.layers[index : index + 1] = kept
-        if closing.on > layer.added_on:  # added and removed on one day costs nothing (Q7)
-            self.closed.append(
-                Piece(
-                    change_id=change_id,
-                    closing_id=closing.id,
-                    kind=closing.kind,
-                    units=units,
-                    full_cents=units * layer.unit_cents,
-                    from_on=layer.added_on,
-                    until_on=closing.on,
-                    price_list_id=layer.price_list_id,
-                    note=layer.note,
-                )
+        layer = self.layers.pop()
+        assert layer.change_id == change_id, "the newest units are those of the newest layer"
+        if units < layer.units:
+            self.layers.append(replace(layer, units=layer.units - units))
+        self.closed.append(
+            Piece(
+                change_id=change_id,
+                closing_id=closing.id,
+                kind=closing.kind,
+                units=units,
+                full_cents=units * layer.unit_cents,
+                from_on=layer.added_on,
+                until_on=closing.on,
+                price_list_id=layer.price_list_id,
+                note=layer.note,
             )
+        )
 
     def _upgrade(self, change: Change) -> None:
         price = change.unit_cents

@@ -9,47 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Self
 
-from cln.domain.addresses import (
-    canonical_address,
-    check_cidrs,
-    check_public_address,
-    is_in_ranges,
-)
+from cln.domain.addresses import canonical_address, check_public_address, is_in_ranges
 from cln.domain.errors import Refusal
 from cln.domain.lines import long_date
-from cln.domain.machines import (
-    NEW_MACHINE,
-    MachineCandidate,
-    MachineHints,
-    MachineMatch,
-    MatchStrength,
-    match_machine,
-)
-
-__all__ = [
-    "AccountBlocked",
-    "AddressNotInRange",
-    "Granted",
-    "KeyFacts",
-    "KeyLimitReached",
-    "LicenseExpired",
-    "MachineCandidate",
-    "MachineHints",
-    "MachineMatch",
-    "MatchStrength",
-    "Occupant",
-    "PoolExhausted",
-    "PoolFacts",
-    "RegistrationFacts",
-    "TrialAddressUsed",
-    "TrialExpired",
-    "UnknownKey",
-    "canonical_address",
-    "check_cidrs",
-    "check_public_address",
-    "decide_registration",
-    "match_machine",
-]
+from cln.domain.machines import NEW_MACHINE, MachineMatch, MatchStrength
 
 NAMED_OCCUPANTS = 5
 

@@ -21,7 +21,10 @@ from cln.domain.subscriptions import ChangeKind
 def proration_lines(
     *, title: str, state: PeriodState, period: Period, until: date
 ) -> tuple[LineDraft, ...]:
-    """The pending lines of a period, oldest first, with the open layers charged up to `until`."""
+    """The pending lines of a period, oldest first, with the open layers charged up to `until`.
+
+    What came and went on one day makes no line (Q7).
+    """
     lines = [_piece_line(title, piece, period) for piece in state.closed]
     lines += [_layer_line(title, layer, period, until) for layer in state.layers]
     return tuple(sorted((line for line in lines if line.period.days), key=_order))

@@ -6,11 +6,12 @@ database refuses a period that is billed already.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -54,17 +55,20 @@ class RunResult:
     parked: int
 
 
-def run_due(*, now: datetime, limit: int | None = None) -> RunResult:
-    """Bill every account that has something due, in this process."""
-    return bill_accounts(account_ids=due_accounts(now=now)[:limit], now=now)
+def run_due(*, now: datetime, through: date | None = None) -> RunResult:
+    """Bill every account that has something due, in this process.
+
+    `through` bills only what fell due up to a day in the past; the default is today.
+    """
+    through = through or now.date()
+    ids = due_accounts(through=through)
+    return bill_accounts(account_ids=ids, now=now, through=through)
 
 
-def due_accounts(*, now: datetime) -> list[int]:
+def due_accounts(*, through: date) -> list[int]:
     """Return the ids of the accounts that have something due and are not parked."""
     due = (
-        Subscription.objects.filter(
-            next_billing_on__lte=now.date(), account__parked_at__isnull=True
-        )
+        Subscription.objects.filter(next_billing_on__lte=through, account__parked_at__isnull=True)
         .order_by("account_id")
         .values_list("account_id", flat=True)
         .distinct()
@@ -72,15 +76,21 @@ def due_accounts(*, now: datetime) -> list[int]:
     return list(due)
 
 
-def bill_accounts(*, account_ids: list[int], now: datetime) -> RunResult:
+def bill_accounts(
+    *, account_ids: Sequence[int], now: datetime, through: date | None = None
+) -> RunResult:
     """Bill these accounts, one transaction each; one with nothing due is left as it is.
 
-    An account that fails is parked with the reason, and the run goes on.
+    An account that fails is parked with the reason, and the run goes on. One that another
+    process holds for longer than the lock timeout stays due for the next run.
     """
     invoices = parked = 0
     for account_id in account_ids:
         try:
-            invoices += bill_account(account_id=account_id, now=now)
+            invoices += bill_account(account_id=account_id, now=now, through=through)
+        except OperationalError as error:
+            # Busy, not broken: nothing is wrong with the account.
+            log.warning("account %s is not billed now, it stays due: %s", account_id, error)
         except Exception as error:
             # The one broad catch: a bug in one account's data must not stop everybody's billing.
             log.exception("billing of account %s failed; it is parked", account_id)
@@ -89,31 +99,31 @@ def bill_accounts(*, account_ids: list[int], now: datetime) -> RunResult:
     return RunResult(len(account_ids), invoices, parked)
 
 
-def bill_account(*, account_id: int, now: datetime) -> int:
+def bill_account(*, account_id: int, now: datetime, through: date | None = None) -> int:
     """Issue what is due of one account; returns how many invoices."""
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        return len(bring_current(account=account, now=now))
+        return len(bring_current(account=account, now=now, through=through))
 
 
-def dry_run(*, on: date) -> list[tuple[str, InvoiceDraft]]:
-    """What `run_due` would issue on a day, without issuing: (account, draft) in billing order."""
+def dry_run(*, on: date) -> list[tuple[Account, InvoiceDraft]]:
+    """What `run_due` would issue on a day, without issuing, in billing order."""
     rules = catalog.rules()
-    found: list[tuple[str, InvoiceDraft]] = []
+    found: list[tuple[Account, InvoiceDraft]] = []
     due = Subscription.objects.filter(next_billing_on__lte=on).select_related(
         "account", "license_type"
     )
     for subscription in due.order_by("account_id", "next_billing_on", "id"):
         drafts = compose(facts_of(subscription, rules=rules), on)
-        found += [(subscription.account.public_id, draft) for draft in drafts if draft.lines]
+        found += [(subscription.account, draft) for draft in drafts if draft.lines]
     return found
 
 
-def bring_current(*, account: Account, now: datetime) -> list[Invoice]:
+def bring_current(*, account: Account, now: datetime, through: date | None = None) -> list[Invoice]:
     """Joins: bill all that is due of a locked account, oldest boundary first (M5)."""
     rules = catalog.rules()
     issued: list[Invoice] = []
-    while (subscription := _next_due(account, now.date())) is not None:
+    while (subscription := _next_due(account, through or now.date())) is not None:
         invoice = _bill_next(account, subscription, rules=rules, now=now)
         if invoice is not None:
             issued.append(invoice)

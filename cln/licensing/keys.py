@@ -180,7 +180,7 @@ def find_key(text: str) -> ActivationKey | None:
     text = text.strip()
     if KEY_SHAPE.fullmatch(text) is None:
         return None
-    found = ActivationKey.objects.filter(
+    found = ActivationKey.objects.select_related("license_type__product").filter(
         lookup_hash=vault.lookup_hash(PURPOSE, text), removed_at=None
     )
     return found.first()

@@ -41,16 +41,18 @@ class Registration:
     reinstalled: bool
 
 
-def register_server(*, key_text: str, address: str, hints: Hints, now: datetime) -> Registration:
+def register_server(
+    *, key_text: str, address: str, hints: Hints, product: str | None = None, now: datetime
+) -> Registration:
     """Register a machine by activation key; the same machine keeps its server and its seat.
 
     Opens its own transaction. Refuses what `decide_registration` refuses: `unknown_key`,
     `account_blocked`, `bad_address`, `address_not_public`, `ip_not_in_range`, `license_expired`,
     `trial_expired`, `trial_ip_used`, `key_limit_reached`, `pool_exhausted`; a refusal is kept for
-    the page of its key.
+    the page of its key. A door of one `product` knows no other product's keys.
     """
     key = find_key(key_text)
-    if key is None:
+    if key is None or product not in {None, key.license_type.product.code}:
         raise _unknown_key()
     hints = _cleaned(hints)
     try:

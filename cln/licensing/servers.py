@@ -42,6 +42,7 @@ class LicenseState(StrEnum):
     TRIAL = "trial"
     SUSPENDED = "suspended"
     ENDED = "ended"
+    TRIAL_ENDED = "trial_ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
         if new.supersedes_id is None:
             raise NotAReinstall("This server did not replace another one.")
         if new.status != ServerStatus.ACTIVE:
-            raise _gone(new)
+            raise removal.ServerGone("This server has been removed before.")
         if now > new.registered_at + timedelta(hours=UNDO_HOURS):
             raise UndoTooLate(
                 f"A reinstall can be undone for {UNDO_HOURS} hours.",
@@ -185,15 +186,14 @@ def _with_right(now: datetime) -> QuerySet[Server]:
 def _state(server: Server) -> CheckIn:
     seen = server.__dict__  # the annotations of `_with_right`
     included_here = not server.takes_seat
+    on_trial = not included_here and seen["right_kind"] == EntitlementKind.TRIAL
     until: datetime | None = None if included_here else seen["right_until"]
     if seen["is_suspended"]:
         state = LicenseState.SUSPENDED
     elif not seen["holds_covering" if included_here else "holds_right"]:
-        state = LicenseState.ENDED
-    elif not included_here and seen["right_kind"] == EntitlementKind.TRIAL:
-        state = LicenseState.TRIAL
+        state = LicenseState.TRIAL_ENDED if on_trial else LicenseState.ENDED
     else:
-        state = LicenseState.ACTIVE
+        state = LicenseState.TRIAL if on_trial else LicenseState.ACTIVE
     return CheckIn(
         public_id=server.public_id,
         license_type=server.license_type.code,
@@ -211,4 +211,5 @@ def _gone(server: Server) -> removal.ServerGone:
     return removal.ServerGone(
         f"This server is not registered any more: {why}.",
         "Register it again with an activation key.",
+        state=_state(server).state,
     )

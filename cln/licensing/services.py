@@ -12,12 +12,20 @@ from cln.licensing.entitlements import (
 from cln.licensing.keys import create_key, make_default, remove_key, reveal, update_key
 from cln.licensing.registration import Registration, register_server
 from cln.licensing.removal import remove_server
-from cln.licensing.servers import CheckIn, Report, check_in, undo_reinstall, unregister
+from cln.licensing.servers import (
+    CheckIn,
+    LicenseState,
+    Report,
+    check_in,
+    undo_reinstall,
+    unregister,
+)
 from cln.licensing.trial_addresses import clear_trial_address, record_trial_address
 
 __all__ = [
     "CheckIn",
     "Hints",
+    "LicenseState",
     "Registration",
     "Report",
     "check_in",

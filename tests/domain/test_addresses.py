@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cln.domain.addresses import AddressNotPublic, BadAddress, BadRange, is_in_ranges
-from cln.domain.licensing import canonical_address, check_cidrs, check_public_address
+from cln.domain.addresses import (
+    AddressNotPublic,
+    BadAddress,
+    BadRange,
+    canonical_address,
+    check_cidrs,
+    check_public_address,
+    is_in_ranges,
+)
 
 
 @pytest.mark.parametrize(

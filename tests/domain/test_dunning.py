@@ -25,7 +25,8 @@ def run(state: DunningState, until: date, *, worker_up_from: date = DUE) -> list
     """What a worker does that runs every day from some day on: (day, state or action)."""
     log: list[tuple[int, str]] = []
     blocked_on: date | None = None
-    today, next_on = worker_up_from, worker_up_from
+    today = worker_up_from
+    next_on: date | None = today
     while today <= until:
         while next_on is not None and next_on <= today:
             step = next_step(state, DunningFacts(DUE, blocked_on), today, RULES)

@@ -36,7 +36,7 @@ def test_an_upgrade_charges_the_difference_of_the_rest_once_q13() -> None:
     ]
     assert renewal(acme).lines[0].why == (
         "Price difference for the new edition of 5 from 11 Apr 2026: "
-        "5 × 6.00 × 20/30 days (11 Apr – 1 May)"  # noqa: RUF001
+        "5 × 6.00 × 20/30 days (11 Apr – 1 May)"
     )
 
 
@@ -51,7 +51,8 @@ def test_an_upgrade_counts_each_unit_from_the_price_it_was_bought_at_q13() -> No
         ("proration:2", "2026-04-11..2026-05-01", 12_67),
         ("recurring", "2026-05-01..2026-06-01", 27_00),
     ]
-    assert (renewal(acme).lines[1].quantity, renewal(acme).lines[1].unit_cents) == (1, 19_00)
+    assert renewal(acme).lines[1].quantity == 1
+    assert renewal(acme).lines[1].unit_cents == 19_00
 
 
 def test_removing_after_an_upgrade_does_not_change_the_difference_q13() -> None:
@@ -107,7 +108,18 @@ def test_units_away_during_the_upgrade_pay_the_difference_when_they_come_back_q1
         ("proration:3:edition", "2026-04-21..2026-05-01", 18_00),
         ("recurring", "2026-05-01..2026-06-01", 108_00),
     ]
-    assert "taken back on 21 Apr 2026: 9 × 6.00" in renewal(acme).lines[2].why  # noqa: RUF001
+    assert "taken back on 21 Apr 2026: 9 × 6.00" in renewal(acme).lines[2].why
+
+
+def test_units_that_paid_the_difference_on_their_return_pay_it_once_q13() -> None:
+    """Q8, Q13: away during the upgrade, back, away and back again."""
+    acme = after(legacy(2), ("2026-04-10", -1))
+    acme = after(upgraded(acme, "2026-04-11"), ("2026-04-21", 1), ("2026-04-22", -1))
+
+    assert rows(renewal(after(acme, ("2026-04-26", 1))))[:-1] == [
+        ("proration:2", "2026-04-11..2026-05-01", 4_00),
+        ("proration:3:edition", "2026-04-21..2026-05-01", 2_00),
+    ]
 
 
 def test_units_covered_by_the_upgrade_come_back_before_those_that_are_not_q13() -> None:

@@ -66,12 +66,12 @@ def test_lines_explain_themselves() -> None:
 
     proration, recurring = renewal(with_change(acme, addition)).lines
 
-    assert proration.title == "KernelCare, 10 Feb – 28 Feb 2026"  # noqa: RUF001
+    assert proration.title == "KernelCare, 10 Feb – 28 Feb 2026"
     assert proration.why == (
-        "Added 3 on 10 Feb 2026: 3 × 3.95 × 18/28 days (10 Feb – 28 Feb) [by acme]"  # noqa: RUF001
+        "Added 3 on 10 Feb 2026: 3 × 3.95 × 18/28 days (10 Feb – 28 Feb) [by acme]"
     )
-    assert recurring.title == "KernelCare, 28 Feb – 31 Mar 2026"  # noqa: RUF001
-    assert recurring.why == "8 × 3.95 for the month 28 Feb – 31 Mar 2026"  # noqa: RUF001
+    assert recurring.title == "KernelCare, 28 Feb – 31 Mar 2026"
+    assert recurring.why == "8 × 3.95 for the month 28 Feb – 31 Mar 2026"
     assert (proration.amount_cents, recurring.amount_cents) == (7_62, 31_60)
 
 
@@ -80,28 +80,31 @@ def test_a_removed_unit_explains_both_its_days() -> None:
     acme = after(bought(4, (1, 1400), on="2026-11-01"), ("2026-11-11", 2), ("2026-11-21", -2))
 
     assert renewal(acme).lines[0].why == (
-        "Added 2 on 11 Nov 2026, removed on 21 Nov 2026: 2 × 14.00 × 10/30 days (11 Nov – 21 Nov)"  # noqa: RUF001
+        "Added 2 on 11 Nov 2026, removed on 21 Nov 2026: 2 × 14.00 × 10/30 days (11 Nov – 21 Nov)"
     )
 
 
 def test_a_span_over_new_year_names_both_years() -> None:
     (draft,) = compose(order(1, (1, 395), on="2026-12-15"), day("2026-12-15"))
 
-    assert draft.lines[0].title == "KernelCare, 15 Dec 2026 – 15 Jan 2027"  # noqa: RUF001
+    assert draft.lines[0].title == "KernelCare, 15 Dec 2026 – 15 Jan 2027"
 
 
 def test_a_recurring_line_tells_which_tier_gave_its_price_q1() -> None:
     """Q1."""
     tiers = (1, 1200), (5, 500)
     alone = order(5, *tiers, on="2026-01-01")
+    two = order(2, (1, 1400), (2, 1200), on="2026-01-01")
     together = order(2, *tiers, on="2026-01-01", others=(ScopeHolding(3),))
 
+    assert compose(two, day("2026-01-01"))[0].lines[0].why == (
+        "2 × 12.00 for the month 1 Jan – 1 Feb 2026 (price from 2 up)"
+    )
     assert compose(alone, day("2026-01-01"))[0].lines[0].why == (
-        "5 × 5.00 for the month 1 Jan – 1 Feb 2026 (price from 5 up)"  # noqa: RUF001
+        "5 × 5.00 for the month 1 Jan – 1 Feb 2026 (price from 5 up)"
     )
     assert compose(together, day("2026-01-01"))[0].lines[0].why == (
-        "2 × 5.00 for the month 1 Jan – 1 Feb 2026 "  # noqa: RUF001
-        "(price from 5 up, 5 counted together)"
+        "2 × 5.00 for the month 1 Jan – 1 Feb 2026 (price from 5 up, 5 counted together)"
     )
 
 
@@ -195,8 +198,8 @@ def test_ending_on_the_day_of_an_addition_costs_nothing_q7() -> None:
 
 
 def test_an_unbilled_order_ends_without_an_invoice_q3() -> None:
-    """Q3: a void first order."""
-    draft = compose_final(order(2, (1, 300), on="2026-04-01"), day("2026-04-08"))
+    """Q3: a void first order, however late it is voided."""
+    draft = compose_final(order(2, (1, 300), on="2026-04-01"), day("2026-06-08"))
 
     assert (draft.lines, draft.ends) == ((), True)
 
@@ -252,7 +255,7 @@ def test_accrued_is_what_the_next_invoice_will_carry_q12() -> None:
 
 
 def test_nothing_is_accrued_before_the_first_invoice_or_after_the_end() -> None:
-    ordered = order(5, (1, 300), on="2026-04-01")
+    ordered = after(order(5, (1, 300), on="2026-04-01"), ("2026-04-01", 1))
     over = advance(bought(5, (1, 300), on="2026-04-01"), compose_final(ordered, day("2026-04-01")))
 
     assert accrued(ordered, day("2026-04-01")) == ()
@@ -273,8 +276,8 @@ def test_the_els_surcharge_is_added_to_renewals_by_invoice_date_s1() -> None:
     ]
 
     assert lines == [
-        (day("2021-11-15"), "surcharge:els6", LineKind.SURCHARGE, 2_80, "10 % of 2 × 14.00"),  # noqa: RUF001
-        (day("2021-12-15"), "surcharge:els6", LineKind.SURCHARGE, 5_60, "20 % of 2 × 14.00"),  # noqa: RUF001
+        (day("2021-11-15"), "surcharge:els6", LineKind.SURCHARGE, 2_80, "10 % of 2 × 14.00"),
+        (day("2021-12-15"), "surcharge:els6", LineKind.SURCHARGE, 5_60, "20 % of 2 × 14.00"),
     ]
 
 
@@ -301,28 +304,35 @@ def test_imunify_email_is_billed_with_every_recurring_line_s2() -> None:
     ]
 
 
-@st.composite
-def subscriptions(draw: st.DrawFn) -> SubscriptionFacts:
-    """Any subscription in its first period, with changes on its way."""
-    anchor = draw(st.dates(date(2023, 12, 1), date(2028, 3, 1)))
-    interval = draw(st.sampled_from(Interval))
-    rules = Rules(proration_survives_removal=draw(st.booleans()))
-    facts = bought(
-        draw(st.integers(1, 12)),
-        (1, 1400),
-        (5, 999),
-        (10, 333),
-        on=anchor.isoformat(),
-        interval=interval,
-        rules=rules,
-    )
-    offsets = draw(st.lists(st.integers(0, facts.period.days - 1), max_size=6))
-    for offset in sorted(offsets):
-        delta = draw(st.integers(-fold(facts).held, 6).filter(bool))
-        facts = after(facts, ((anchor + timedelta(days=offset)).isoformat(), delta))
-    if draw(st.booleans()):
-        facts = replace(facts, ends_on=facts.cycle.boundary(draw(st.integers(1, 4))))
-    return facts
+def living(
+    anchor: date,
+    interval: Interval,
+    survives: bool,
+    paid: int,
+    steps: list[tuple[int, int]],
+    renewals: int | None,
+) -> SubscriptionFacts:
+    """A subscription in its first period with (part of the period in %, units) changes."""
+    rules = Rules(proration_survives_removal=survives)
+    tiers = (1, 1400), (5, 999), (10, 333)
+    facts = bought(paid, *tiers, on=anchor.isoformat(), interval=interval, rules=rules)
+    for part, wish in sorted(steps):
+        on = anchor + timedelta(days=facts.period.days * part // 100)
+        delta = max(wish, -fold(facts).held)
+        facts = after(facts, (on.isoformat(), delta)) if delta else facts
+    return replace(facts, ends_on=facts.cycle.boundary(renewals) if renewals else None)
+
+
+# Drawn in one go: most of a law's time would be spent on drawing step by step.
+SUBSCRIPTIONS = st.builds(
+    living,
+    st.dates(date(2023, 12, 1), date(2028, 3, 1)),
+    st.sampled_from(Interval),
+    st.booleans(),
+    st.integers(1, 12),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(-6, 6)), max_size=5),
+    st.none() | st.integers(1, 4),
+)
 
 
 def issued(facts: SubscriptionFacts, drafts: tuple[InvoiceDraft, ...]) -> SubscriptionFacts:
@@ -332,7 +342,7 @@ def issued(facts: SubscriptionFacts, drafts: tuple[InvoiceDraft, ...]) -> Subscr
     return facts
 
 
-@given(facts=subscriptions(), days=st.integers(0, 900))
+@given(facts=SUBSCRIPTIONS, days=st.integers(0, 900))
 def test_composing_again_after_issuing_gives_nothing_m5(
     facts: SubscriptionFacts, days: int
 ) -> None:
@@ -342,7 +352,7 @@ def test_composing_again_after_issuing_gives_nothing_m5(
     assert compose(issued(facts, compose(facts, through)), through) == ()
 
 
-@given(facts=subscriptions(), first=st.integers(0, 500), more=st.integers(0, 500))
+@given(facts=SUBSCRIPTIONS, first=st.integers(0, 500), more=st.integers(0, 500))
 def test_advancing_time_in_two_steps_equals_one_m5(
     facts: SubscriptionFacts, first: int, more: int
 ) -> None:
@@ -356,7 +366,7 @@ def test_advancing_time_in_two_steps_equals_one_m5(
     assert early + late == compose(facts, through)
 
 
-@given(facts=subscriptions())
+@given(facts=SUBSCRIPTIONS)
 def test_a_source_is_billed_once_per_period(facts: SubscriptionFacts) -> None:
     drafts = compose(facts, facts.cycle.boundary(3))
 
@@ -364,7 +374,7 @@ def test_a_source_is_billed_once_per_period(facts: SubscriptionFacts) -> None:
     assert len(billed) == len(set(billed))
 
 
-@given(facts=subscriptions())
+@given(facts=SUBSCRIPTIONS)
 def test_a_preview_equals_the_invoice_to_the_cent_q12(facts: SubscriptionFacts) -> None:
     """Q12."""
     (preview,) = upcoming(facts)
@@ -374,7 +384,7 @@ def test_a_preview_equals_the_invoice_to_the_cent_q12(facts: SubscriptionFacts) 
     assert accrued(facts, preview.on) == pending
 
 
-@given(facts=subscriptions())
+@given(facts=SUBSCRIPTIONS)
 def test_no_line_is_negative_and_every_line_adds_up_q5(facts: SubscriptionFacts) -> None:
     """Q5, M3."""
     for draft in compose(facts, facts.cycle.boundary(2)):
@@ -382,7 +392,7 @@ def test_no_line_is_negative_and_every_line_adds_up_q5(facts: SubscriptionFacts)
         assert draft.net_cents == sum(line.amount_cents for line in draft.lines)
 
 
-@given(facts=subscriptions(), k=st.integers(1, 12))
+@given(facts=SUBSCRIPTIONS, k=st.integers(1, 12))
 def test_recurring_lines_tile_the_time_until_the_end(facts: SubscriptionFacts, k: int) -> None:
     """M2, Q9."""
     drafts = compose(facts, facts.cycle.boundary(k))

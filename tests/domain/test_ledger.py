@@ -93,13 +93,17 @@ def test_a_transfer_to_its_own_account_is_a_bug() -> None:
         Transfer(CASH, CASH, 5)
 
 
+PAIRS = [(debit, credit) for debit in LedgerAccount for credit in LedgerAccount if debit != credit]
+
+
 @given(
     st.lists(
         st.builds(
-            lambda ends, cents: Transfer(ends[0], ends[1], cents),
-            st.permutations(list(LedgerAccount)),
+            lambda pair, cents: Transfer(debit=pair[0], credit=pair[1], cents=cents),
+            st.sampled_from(PAIRS),
             st.integers(1, 10**9),
-        )
+        ),
+        max_size=20,
     )
 )
 def test_transfers_sum_to_zero_and_reversing_them_undoes_them_p12(

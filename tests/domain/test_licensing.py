@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cln.domain.addresses import AddressNotPublic
+from cln.domain.addresses import AddressNotPublic, BadAddress
 from cln.domain.errors import Refusal
 from cln.domain.licensing import (
     AccountBlocked,
@@ -15,8 +15,6 @@ from cln.domain.licensing import (
     KeyFacts,
     KeyLimitReached,
     LicenseExpired,
-    MachineMatch,
-    MatchStrength,
     Occupant,
     PoolExhausted,
     PoolFacts,
@@ -26,6 +24,7 @@ from cln.domain.licensing import (
     UnknownKey,
     decide_registration,
 )
+from cln.domain.machines import MachineMatch, MatchStrength
 from tests.domain.make import day
 
 ONE = Occupant("a.example", "192.0.2.10")
@@ -90,6 +89,13 @@ def test_a_private_address_is_refused_with_the_address_we_see() -> None:
     refusal = refused(replace(FREE_SEAT, address="10.0.0.5"), AddressNotPublic)
 
     assert refusal.facts["address"] == "10.0.0.5"
+
+
+def test_a_sandbox_lets_private_addresses_in_but_no_nonsense() -> None:
+    sandbox = replace(FREE_SEAT, any_address=True)
+
+    assert decide_registration(replace(sandbox, address="::ffff:10.0.0.5")).address == "10.0.0.5"
+    refused(replace(sandbox, address="nonsense"), BadAddress)
 
 
 @pytest.mark.parametrize("match", [SAME, FREE_SEAT.match])

@@ -2,8 +2,16 @@
 
 import pytest
 
-from cln.domain.licensing import MachineCandidate, MachineHints, MachineMatch, match_machine
-from cln.domain.machines import JUNK_UUIDS, NEW_MACHINE, MatchStrength, usable_uuid
+from cln.domain.machines import (
+    JUNK_UUIDS,
+    NEW_MACHINE,
+    MachineCandidate,
+    MachineHints,
+    MachineMatch,
+    MatchStrength,
+    match_machine,
+    usable_uuid,
+)
 
 UUID = "4C4C4544-0042-3510-8053-B4C04F4A5A31"
 OTHER_UUID = "4C4C4544-0042-3510-8053-B4C04F4A5A32"

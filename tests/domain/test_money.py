@@ -11,6 +11,7 @@ from cln.domain.money import (
     Money,
     format_cents,
     half_up,
+    money_text,
     parse_amount,
     prorate,
     split_cents,
@@ -56,6 +57,21 @@ def test_a_full_period_costs_the_full_price(unit: int, quantity: int, days: int)
     """M3."""
     price = prorate(unit_cents=unit, quantity=quantity, days=days, of_days=days)
     assert price == unit * quantity
+
+
+@given(unit=st.integers(0, 10**6), first=st.integers(0, 31), rest=st.integers(0, 31))
+def test_two_parts_of_a_period_differ_from_the_whole_by_a_cent_at_most(
+    unit: int, first: int, rest: int
+) -> None:
+    """M3, Q8: a layer cut in time is rounded twice, never more wrongly than that."""
+    days = first + rest or 1
+    parts = (
+        prorate(unit_cents=unit, quantity=1, days=part, of_days=days) for part in (first, rest)
+    )
+
+    assert (
+        abs(sum(parts) - prorate(unit_cents=unit, quantity=1, days=first + rest, of_days=days)) <= 1
+    )
 
 
 def test_a_part_longer_than_its_period_is_a_bug() -> None:
@@ -126,6 +142,19 @@ def test_money_is_whole_cents_of_a_currency_code(cents: int, currency: str) -> N
 )
 def test_cents_are_written_with_two_decimals(cents: int, text: str) -> None:
     assert format_cents(cents) == text
+
+
+@pytest.mark.parametrize(
+    ("cents", "currency", "text"),
+    [
+        (27_00, "USD", "$27.00"),
+        (-3_95, "USD", "-$3.95"),
+        (27_00, "EUR", "27.00 EUR"),
+        (-5, "EUR", "-0.05 EUR"),
+    ],
+)
+def test_an_amount_is_written_with_its_currency(cents: int, currency: str, text: str) -> None:
+    assert money_text(cents, currency) == text
 
 
 @given(st.integers(0, 99_999_999_999))

@@ -1,6 +1,7 @@
 """Refunds by the operator (P10, E16)."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_a_refund_of_nothing_is_refused(cents: int) -> None:
     ],
 )
 def test_a_reason_opens_what_time_certificate_and_postpaid_close_p10(
-    change: dict[str, object], refusal: type[Refusal]
+    change: dict[str, Any], refusal: type[Refusal]
 ) -> None:
     """P10: day 30 is the last without a reason; blanks are no reason."""
     facts = replace(ASKED, **change)

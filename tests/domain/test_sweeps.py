@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cln.domain.calendar import Interval
 from cln.domain.invoicing import (
+    ChangeKind,
     SubscriptionFacts,
     advance,
     compose_final,
@@ -37,6 +38,18 @@ def test_pending_layers_are_invoiced_monthly_and_paid_from_then_on_q11() -> None
     swept = advance(acme, draft)
     assert (fold(swept).held, fold(swept).paid, fold(swept).layers) == (3, 3, ())
     assert rows(renewal(swept)) == [("recurring", "2027-01-31..2028-01-31", 1095_00)]
+
+
+def test_a_sweep_is_recorded_as_the_newest_change_q11() -> None:
+    """Q11."""
+    acme = after(yearly(), ("2026-02-10", 1), ("2026-02-11", 1), ("2026-02-12", -1))
+    draft = compose_sweep(acme, day("2026-02-28"))
+    assert draft is not None
+
+    swept = advance(acme, draft)
+
+    assert [change.id for change in swept.changes] == [1, 2, 3, 4]
+    assert (swept.changes[-1].kind, swept.changes[-1].on) == (ChangeKind.SWEEP, day("2026-02-28"))
 
 
 def test_a_swept_unit_is_paid_so_its_removal_gives_no_credit_and_its_return_is_free_q11() -> None:

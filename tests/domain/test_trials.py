@@ -1,6 +1,7 @@
 """Trials (T1, T2, T4); the address rule T3 is in test_licensing."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_trial_lasts_as_long_as_the_catalog_says_t1() -> None:
     ],
 )
 def test_a_trial_is_refused_with_its_reason_t1(
-    change: dict[str, object], refusal: type[Refusal], code: str
+    change: dict[str, Any], refusal: type[Refusal], code: str
 ) -> None:
     """T1, T4: once, never for ELS, not extendable, not beside a paid one, not when blocked."""
     with pytest.raises(refusal) as refused:

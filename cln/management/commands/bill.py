@@ -39,10 +39,12 @@ class Command(BaseCommand):
 
     def _show(self, on: date) -> None:
         drafts = billing_run.dry_run(on=on)
-        for account, draft, currency in drafts:
-            self.stdout.write(f"{draft.on}  {account}  {money_text(draft.net_cents, currency)} net")
+        for account, draft in drafts:
+            net = money_text(draft.net_cents, account.currency)
+            self.stdout.write(f"{draft.on}  {account.public_id}  {net} net")
             for line in draft.lines:
-                self.stdout.write(f"    {line.title}: {money_text(line.amount_cents, currency)}")
+                amount = money_text(line.amount_cents, account.currency)
+                self.stdout.write(f"    {line.title}: {amount}")
                 self.stdout.write(f"      {line.why}")
         self.stdout.write(f"{len(drafts)} invoices would be issued; nothing was changed.")
 

@@ -9,15 +9,17 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import call_command
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
-from cln.catalog.services import load_catalog
+from cln import clock
+from cln.flows.demo import ensure_demo
+from cln.management.commands.demo import as_text
+from cln.management.prepare import prepare_database
 from cln.management.processes import ChildFailed, Children
 
 THREADS_PER_WEB_PROCESS = 8
-_MIGRATIONS_LOCK = 2_001
 
 
 class Command(BaseCommand):
@@ -39,9 +41,11 @@ class Command(BaseCommand):
         host, port = str(options["host"]), int(options["port"])
         _refuse_taken_port(host, port)
         url = f"http://{host}:{port}"
-        os.environ.setdefault("CLN_BASE_URL", url)
+        if "CLN_BASE_URL" not in os.environ:
+            os.environ["CLN_BASE_URL"] = settings.CLN_BASE_URL = url
         try:
-            _prepare(demo=options["demo"])
+            prepare_database()
+            demo = ensure_demo(now=clock.now()) if options["demo"] else None
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from error
         except KeyboardInterrupt:
@@ -50,6 +54,8 @@ class Command(BaseCommand):
             with Children() as children:
                 _start(children, host, port, web=options["web"], workers=options["workers"])
                 if children.wait_until_ready(f"{url}/readyz"):
+                    if demo is not None:
+                        self.stdout.write(as_text(demo))
                     self.stdout.write(f"CLN is up at {url}")
                     self.stdout.flush()
                     children.wait()
@@ -67,17 +73,6 @@ def _refuse_taken_port(host: str, port: int) -> None:
                 f"Port {port} of {host} cannot be used ({error}). "
                 "Choose another: make run PORT=8001, or cln serve --port 8001."
             ) from error
-
-
-def _prepare(*, demo: bool) -> None:
-    """Bring the tables up to date; of several hosts that start at once, one does the work."""
-    with connection.cursor() as cursor:
-        # Waiting for another host's migrations may take longer than any lock should.
-        cursor.execute("SET lock_timeout = 0")
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATIONS_LOCK])
-    call_command("migrate", interactive=False, verbosity=0)
-    load_catalog()
-    connection.close()
 
 
 def _start(children: Children, host: str, port: int, *, web: int, workers: int) -> None:
