@@ -399,6 +399,14 @@ class Customer:
         ]
 
     @property
+    def price_lists(self) -> list[str]:
+        """The newest invoice: the effective day of the list that each line was priced from."""
+        lines = InvoiceLine.objects.filter(invoice__account=self.account_id)
+        newest = lines.filter(invoice=lines.latest("invoice_id").invoice_id)
+        days = newest.order_by("position").values_list("price_list__effective_on", flat=True)
+        return [str(day) for day in days]
+
+    @property
     def charges(self) -> list[str]:
         """Oldest first: every attempt to take money: day, amount, how it ended."""
         return [

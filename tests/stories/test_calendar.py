@@ -125,23 +125,25 @@ def test_a_moved_clock_lives_through_a_month_instead_of_jumping_over_it_m5(world
 
 
 def test_tax_is_taken_once_on_the_sum_of_the_rounded_lines_m4_e15(world: World) -> None:
-    """E15 through a real invoice: 68.33 + 68.33 + 57.50 + 85.00 and 20 % of it is 334.99."""
+    """E15: 68.33 + 68.33 + 57.50 + 85.00 and 20 % of it is 334.99."""
     world.otto.taxes("GB", percent=20)
-    world.otto.prices("KernelCare", {1: "85.00"})
+    world.otto.prices("KernelCare", {1: "102.50"})
+    world.otto.prices("KernelCare", {1: "115.00"}, effective="2026-04-16")
+    world.otto.prices("KernelCare", {1: "21.25"}, effective="2026-05-01")
     acme = world.on("2026-04-01").customer("acme", country="GB")
     acme.buys("KernelCare")
-    assert acme.invoices == ["2026-04-01 KernelCare 102.00 paid"]
-    for day, servers in (("2026-04-06", 1), ("2026-04-16", 1)):
+    assert acme.invoices == ["2026-04-01 KernelCare 123.00 paid"]
+    for day in ("2026-04-11", "2026-04-11", "2026-04-16"):
         world.on(day)
-        acme.adds_servers("KernelCare", servers)
+        acme.adds_servers("KernelCare", 1)
 
     world.on("2026-05-01")
 
-    # 25/30 and 15/30 of 85.00 are 70.83 and 42.50; 20 % of 70.83 + 42.50 + 255.00 is 73.666.
     assert acme.lines == [
-        "proration 1 × 85.00 2026-04-06..2026-05-01 70.83",
-        "proration 1 × 85.00 2026-04-16..2026-05-01 42.50",
-        "recurring 3 × 85.00 2026-05-01..2026-06-01 255.00",
-        "tax 1 × 73.67 2026-05-01..2026-06-01 73.67",
+        "proration 1 × 102.50 2026-04-11..2026-05-01 68.33",
+        "proration 1 × 102.50 2026-04-11..2026-05-01 68.33",
+        "proration 1 × 115.00 2026-04-16..2026-05-01 57.50",
+        "recurring 4 × 21.25 2026-05-01..2026-06-01 85.00",
+        "tax 1 × 55.83 2026-05-01..2026-06-01 55.83",
     ]
-    assert acme.invoices[-1] == "2026-05-01 KernelCare 442.00 paid"
+    assert acme.invoices[-1] == "2026-05-01 KernelCare 334.99 paid"
