@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from cln.api import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("cln.console.urls")),
 ]
+
+handler403 = "cln.web.permission_denied"
+handler404 = "cln.web.page_not_found"
+handler500 = "cln.web.server_error"
