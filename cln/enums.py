@@ -1,6 +1,6 @@
 """Closed vocabularies of the database, and the CHECK that holds a column to one.
 
-Vocabularies the rules reason about live in `cln.domain` (`ChangeKind`, `LineKind`, `DunningState`…);
+Vocabularies the rules reason about live in `cln.domain` (`ChangeKind`, `LineKind`…);
 here are those that only columns need.
 """
 
@@ -96,9 +96,7 @@ class MessageKind(StrEnum):
     WEBHOOK = "webhook"
 
 
-def one_of(
-    field: str, vocabulary: type[StrEnum], *, name: str
-) -> models.CheckConstraint:
+def one_of(field: str, vocabulary: type[StrEnum], *, name: str) -> models.CheckConstraint:
     """CHECK (field IN …): the database holds the column to the vocabulary."""
     return models.CheckConstraint(
         condition=Q(**{f"{field}__in": [str(member) for member in vocabulary]}),

@@ -9,6 +9,8 @@ ALNUM = string.ascii_letters + string.digits
 KERNELCARE_LENGTH = 16
 KEY_SHAPE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """What any activation key, old or new, may look like (facts P-40…P-47)."""
+SECRET_SHAPE = re.compile(r"[A-Za-z0-9_]{8,64}")
+"""What any server secret or KernelCare server id may look like."""
 
 
 def public_id(prefix: str) -> str:
@@ -34,6 +36,11 @@ def key_text(prefix: str) -> str:
 def server_id() -> str:
     """16 alphanumerics, first a letter: KernelCare's server id is the server's secret (P-46)."""
     return secrets.choice(LETTERS) + _random(ALNUM, KERNELCARE_LENGTH - 1)
+
+
+def server_secret() -> str:
+    """What an agent of ours presents: `cls_` and 40 alphanumerics (238 bits)."""
+    return f"cls_{_random(ALNUM, 40)}"
 
 
 def _random(alphabet: str, length: int) -> str:

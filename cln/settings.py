@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,17 @@ def _number(name: str, default: int) -> int:
     return int(value)
 
 
+def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(
+            ip_network(part) for part in os.environ.get(name, "").replace(",", " ").split()
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is wrong: {error}; write networks like 10.0.0.0/8, separated by commas."
+        ) from error
+
+
 def _secret_key() -> str:
     """Return the configured key; a sandbox makes its own once and keeps it in the data directory.
 
@@ -42,7 +54,7 @@ def _secret_key() -> str:
         if len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-"):
             raise ImproperlyConfigured(
                 "CLN_SECRET_KEY is weak: production needs at least 50 characters that nobody can "
-                "guess. Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+                "guess. Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
             )
         return key
     return key or _kept_secret_key(CLN_DATA_DIR / "secret_key")
@@ -71,7 +83,7 @@ def _kept_secret_key(path: Path) -> str:
 
 
 def _database(url: str) -> dict[str, Any]:
-    parts = dict(conninfo_to_dict(url)) if url else {}
+    parts: dict[str, Any] = dict(conninfo_to_dict(url)) if url else {}
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
     database: dict[str, Any] = {key: parts.pop(name, None) or "" for key, name in known.items()}
     database["PORT"] = str(parts.pop("port", None) or "")
@@ -110,6 +122,15 @@ if CLN_MODE == "production":
             f"CLN_BASE_URL is {CLN_BASE_URL}; production needs an address that begins with https://"
         )
 
+# A sandbox runs on one machine, whose address is private; on the internet it is a wrong setting.
+CLN_ALLOW_PRIVATE_ADDRESSES = (
+    _flag("CLN_ALLOW_PRIVATE_ADDRESSES")
+    if os.environ.get("CLN_ALLOW_PRIVATE_ADDRESSES")
+    else CLN_MODE == "sandbox"
+)
+# Networks of our own proxies: only they may say in X-Forwarded-For whom they speak for.
+CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
+
 _HTTPS = CLN_BASE_URL.startswith("https://")
 _HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"
 ALLOWED_HOSTS = ["*"] if CLN_MODE == "sandbox" else [_HOST, "127.0.0.1", "localhost"]
@@ -141,6 +162,8 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
+    "allauth",
+    "allauth.account",
     "cln.accounts",
     "cln.catalog",
     "cln.billing",
@@ -148,6 +171,7 @@ INSTALLED_APPS = [
     "cln.payments",
     "cln.notifications",
 ]
+AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "cln.web.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -192,7 +216,8 @@ TEMPLATES = [
 
 DATABASES = {"default": _database(os.environ.get("CLN_DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_IMPORT_PATHS = ["cln.flows.tasks"]
 
 # -- people -------------------------------------------------------------------------------------
 
@@ -257,9 +282,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [PACKAGE_DIR / "console" / "static"]
-STATIC_ROOT = CLN_DATA_DIR / "static"
+# Nothing is collected: the finders are asked once, at start, where the files lie.
 WHITENOISE_USE_FINDERS = True
-# The finders are asked once, at start: in a running server files do not change.
 WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -9,6 +9,7 @@ from cln.api import health
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("cln.api.urls")),
     path("", include("cln.console.urls")),
 ]
 

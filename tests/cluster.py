@@ -69,9 +69,9 @@ def _databases(admin: psycopg.Connection) -> set[str]:
 
 def _drop_stale(admin: psycopg.Connection, template: str) -> None:
     for name in _databases(admin):
-        if name.startswith("cln_template_") and name != template:
-            _drop(admin, name)
-        elif name.startswith("cln_test_") and not Path(f"/proc/{name.split('_')[2]}").exists():
+        old = name.startswith("cln_template_") and name != template
+        left = name.startswith("cln_test_") and not Path(f"/proc/{name.split('_')[2]}").exists()
+        if old or left:
             _drop(admin, name)
 
 

@@ -5,6 +5,6 @@ import os
 os.environ.setdefault("CLN_SECRET_KEY", "tests-only-" + "k3" * 30)
 os.environ["CLN_MODE"] = "sandbox"
 
-from cln.settings import *  # noqa: E402, F403
+from cln.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

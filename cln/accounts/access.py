@@ -25,7 +25,7 @@ class Permission(StrEnum):
     EDIT_BILLING = "edit_billing"
     VIEW_PRICES = "view_prices"
     VIEW_ACCOUNT = "view_account"
-    CHANGE_PASSWORD = "change_password"  # noqa: S105 - of the account's other logins (A-31)
+    CHANGE_PASSWORD = "change_password"
     MANAGE_LOGINS = "manage_logins"  # sub-logins and the API secret
 
 

@@ -46,9 +46,7 @@ class Account(models.Model):
         constraints: ClassVar = [
             one_of("kind", AccountKind, name="account_kind"),
             one_of("dunning_state", DunningState, name="account_dunning_state"),
-            models.CheckConstraint(
-                condition=Q(floor_cents__gte=0), name="account_floor_cents"
-            ),
+            models.CheckConstraint(condition=Q(floor_cents__gte=0), name="account_floor_cents"),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -114,9 +112,7 @@ class Login(AbstractBaseUser, PermissionsMixin):
 class ApiSecret(models.Model):
     """The account's secret for signed tokens (facts §7); encrypted at rest."""
 
-    account = models.OneToOneField(
-        Account, on_delete=models.CASCADE, related_name="api_secret"
-    )
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="api_secret")
     cipher = models.BinaryField()
     last4 = models.CharField(max_length=4)
     rotated_at = models.DateTimeField()
@@ -125,9 +121,7 @@ class ApiSecret(models.Model):
 class Agreement(models.Model):
     """Which text an account accepted, when and from where (R1)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="agreements"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="agreements")
     version = models.CharField(max_length=40)
     accepted_at = models.DateTimeField()
     address = models.GenericIPAddressField(null=True, blank=True)
@@ -136,9 +130,7 @@ class Agreement(models.Model):
 class ServerAccount(models.Model):
     """A reseller's named sub-account with its own tokens (facts §4.12)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="server_accounts"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="server_accounts")
     login = models.CharField(max_length=150)
     email = models.EmailField()
     first_name = models.CharField(max_length=100, blank=True)
@@ -150,18 +142,14 @@ class ServerAccount(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                "account", Lower("login"), name="server_account_login_unique"
-            ),
+            models.UniqueConstraint("account", Lower("login"), name="server_account_login_unique"),
         ]
 
 
 class AuditEntry(models.Model):
     """Who did what, from where and why. Append-only: a trigger refuses changes."""
 
-    account = models.ForeignKey(
-        Account, null=True, on_delete=models.PROTECT, related_name="audit"
-    )
+    account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="audit")
     at = models.DateTimeField()
     actor = models.CharField(max_length=150)
     address = models.GenericIPAddressField(null=True, blank=True)
@@ -170,9 +158,7 @@ class AuditEntry(models.Model):
     details = models.JSONField(default=dict)
 
     class Meta:
-        indexes: ClassVar = [
-            models.Index(fields=["account", "-at"], name="audit_by_account")
-        ]
+        indexes: ClassVar = [models.Index(fields=["account", "-at"], name="audit_by_account")]
 
 
 class IdempotentRequest(models.Model):
@@ -186,7 +172,5 @@ class IdempotentRequest(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["account", "key"], name="idempotency_key_unique"
-            ),
+            models.UniqueConstraint(fields=["account", "key"], name="idempotency_key_unique"),
         ]

@@ -106,9 +106,7 @@ def create_login(
     check_new_password(password, login=login)
     login.set_password(password)
     login.save(force_insert=True)
-    EmailAddress.objects.create(
-        user=login, email=email, primary=True, verified=is_confirmed
-    )
+    EmailAddress.objects.create(user=login, email=email, primary=True, verified=is_confirmed)
     return login
 
 

@@ -1,5 +1,6 @@
 """Standing agreements, what they cost, and the books. Columns and constraints only."""
 
+from datetime import date
 from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -9,7 +10,7 @@ from django.db.models import F, Q
 
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, PriceList, Product
-from cln.domain.calendar import Interval
+from cln.domain.calendar import BillingCycle, Interval
 from cln.domain.invoicing import ChangeKind, LineKind
 from cln.domain.ledger import LedgerAccount
 from cln.enums import (
@@ -30,12 +31,8 @@ class Subscription(models.Model):
     invoice left it (domain.invoicing.SubscriptionFacts); `quantity` is what is held now.
     """
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="subscriptions"
-    )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="subscriptions")
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     # Copy of license_type.product: the exclusion constraint of Q2 needs it in this row.
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     interval = models.CharField(max_length=10)
@@ -45,7 +42,7 @@ class Subscription(models.Model):
     billed_periods = models.PositiveIntegerField(default=0)
     paid = models.PositiveIntegerField()
     paid_unit_cents = models.BigIntegerField()
-    # Due column: the boundary whose invoice comes next; null once ended or void.
+    # Due column: the boundary whose invoice comes next; null while pending and once over.
     next_billing_on = models.DateField(null=True, blank=True)
     # Unsubscribed: the day service and billing stop (Q10).
     ends_on = models.DateField(null=True, blank=True)
@@ -79,13 +76,18 @@ class Subscription(models.Model):
             ),
         ]
 
+    @property
+    def paid_until(self) -> date | None:
+        """End of the newest billed period; None before the first."""
+        if self.billed_periods == 0:
+            return None
+        return BillingCycle(self.anchor, Interval(self.interval)).boundary(self.billed_periods)
+
 
 class QuantityChange(models.Model):
     """A dated change of quantity. Append-only: a trigger refuses updates and deletes."""
 
-    subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="changes"
-    )
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="changes")
     kind = models.CharField(max_length=10)
     on = models.DateField()
     at = models.DateTimeField()
@@ -94,19 +96,14 @@ class QuantityChange(models.Model):
     delta = models.IntegerField()
     quantity_after = models.PositiveIntegerField()
     unit_cents = models.BigIntegerField()
-    price_list = models.ForeignKey(
-        PriceList, on_delete=models.PROTECT, related_name="+"
-    )
+    # None where nothing is held afterwards: there is no tier for zero.
+    price_list = models.ForeignKey(PriceList, null=True, on_delete=models.PROTECT, related_name="+")
     note = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints: ClassVar = [
-            one_of("kind", ChangeKind, name="quantity_change_kind")
-        ]
+        constraints: ClassVar = [one_of("kind", ChangeKind, name="quantity_change_kind")]
         indexes: ClassVar = [
-            models.Index(
-                fields=["subscription", "period", "id"], name="quantity_change_period"
-            ),
+            models.Index(fields=["subscription", "period", "id"], name="quantity_change_period"),
         ]
 
 
@@ -122,18 +119,12 @@ class Invoice(models.Model):
     """A numbered demand. After issue only `status`, `paid_cents` and the due columns change."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="invoices"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(
         Subscription, null=True, on_delete=models.PROTECT, related_name="invoices"
     )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
-    series = models.ForeignKey(
-        InvoiceSeries, on_delete=models.PROTECT, related_name="+"
-    )
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
+    series = models.ForeignKey(InvoiceSeries, on_delete=models.PROTECT, related_name="+")
     number = models.CharField(max_length=40, unique=True)
     purpose = models.CharField(max_length=10)
     status = models.CharField(max_length=15, default=InvoiceStatus.OPEN)
@@ -153,6 +144,7 @@ class Invoice(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     # Due column of reminders (P6); null = none left.
     remind_on = models.DateField(null=True, blank=True)
+    reminded_on = models.DateField(null=True, blank=True)
     # Due column of unpaid first orders (Q3).
     void_on = models.DateField(null=True, blank=True)
 
@@ -161,9 +153,7 @@ class Invoice(models.Model):
             one_of("status", InvoiceStatus, name="invoice_status"),
             one_of("purpose", InvoicePurpose, name="invoice_purpose"),
             models.CheckConstraint(
-                condition=Q(
-                    total_cents=F("net_cents") + F("tax_cents"), net_cents__gte=0
-                ),
+                condition=Q(total_cents=F("net_cents") + F("tax_cents"), net_cents__gte=0),
                 name="invoice_total_is_net_plus_tax",
             ),
             models.CheckConstraint(
@@ -212,16 +202,12 @@ class InvoiceLine(models.Model):
     unit_cents = models.BigIntegerField()
     period = DateRangeField()
     amount_cents = models.BigIntegerField()
-    price_list = models.ForeignKey(
-        PriceList, null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    price_list = models.ForeignKey(PriceList, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         constraints: ClassVar = [
             one_of("kind", LineKind, name="invoice_line_kind"),
-            models.UniqueConstraint(
-                fields=["invoice", "position"], name="invoice_line_position"
-            ),
+            models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position"),
         ]
 
 
@@ -229,12 +215,8 @@ class CreditNote(models.Model):
     """A numbered correction of an invoice (P10)."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="credit_notes"
-    )
-    invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="credit_notes"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credit_notes")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
     number = models.CharField(max_length=40, unique=True)
     issued_at = models.DateTimeField()
     net_cents = models.BigIntegerField()
@@ -246,37 +228,27 @@ class CreditNote(models.Model):
 class CreditNoteLine(models.Model):
     """What part of which line is given back; Σ per line ≤ the line, by trigger."""
 
-    credit_note = models.ForeignKey(
-        CreditNote, on_delete=models.PROTECT, related_name="lines"
-    )
-    invoice_line = models.ForeignKey(
-        InvoiceLine, on_delete=models.PROTECT, related_name="credits"
-    )
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="lines")
+    invoice_line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, related_name="credits")
     amount_cents = models.BigIntegerField()
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(amount_cents__gt=0), name="credit_line_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="credit_line_positive"),
         ]
 
 
 class Transfer(models.Model):
     """A movement between two ledger accounts of one CLN account. Append-only (P12)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="transfers"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="transfers")
     at = models.DateTimeField()
     kind = models.CharField(max_length=30)
     debit = models.CharField(max_length=20)
     credit = models.CharField(max_length=20)
     cents = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    invoice = models.ForeignKey(
-        Invoice, null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    invoice = models.ForeignKey(Invoice, null=True, on_delete=models.PROTECT, related_name="+")
     credit_note = models.ForeignKey(
         CreditNote, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -288,10 +260,6 @@ class Transfer(models.Model):
             one_of("debit", LedgerAccount, name="transfer_debit"),
             one_of("credit", LedgerAccount, name="transfer_credit"),
             models.CheckConstraint(condition=Q(cents__gt=0), name="transfer_positive"),
-            models.CheckConstraint(
-                condition=~Q(debit=F("credit")), name="transfer_moves"
-            ),
+            models.CheckConstraint(condition=~Q(debit=F("credit")), name="transfer_moves"),
         ]
-        indexes: ClassVar = [
-            models.Index(fields=["account", "id"], name="transfer_by_account")
-        ]
+        indexes: ClassVar = [models.Index(fields=["account", "id"], name="transfer_by_account")]

@@ -2,7 +2,7 @@
 whose first statement locked the account (`accounts.locks.lock_account`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from cln.billing.models import (
     Subscription,
     Transfer,
 )
-from cln.catalog.models import PriceList as PriceListRow
+from cln.catalog.models import LicenseType
 from cln.domain import ledger
 from cln.domain.calendar import BillingCycle, Interval
 from cln.domain.invoicing import Change, ChangeKind, InvoiceDraft, LineDraft, SubscriptionFacts
@@ -53,56 +53,49 @@ class TaxedDraft:
 def open_subscription(
     *,
     account: Account,
-    license_type_id: int,
-    product_id: int,
+    license_type: LicenseType,
     interval: Interval,
-    quantity: int,
-    unit_cents: int,
-    today: date,
+    first: Change,
     now: datetime,
 ) -> Subscription:
-    """Write a subscription that waits for the payment of its first invoice (Q3)."""
-    return Subscription.objects.create(
+    """Write a subscription that waits for the payment of its first invoice, with its first
+    change (Q3). The anchor is the day of the order (M2).
+    """
+    subscription = Subscription.objects.create(
         account=account,
-        license_type_id=license_type_id,
-        product_id=product_id,
+        license_type=license_type,
+        product_id=license_type.product_id,
         interval=interval,
         status=SubscriptionStatus.PENDING,
-        quantity=quantity,
-        anchor=today,
-        paid=quantity,
-        paid_unit_cents=unit_cents,
-        next_billing_on=today,
+        quantity=0,
+        anchor=first.on,
+        paid=first.delta,
+        paid_unit_cents=first.unit_cents,
         created_at=now,
     )
+    record_change(subscription=subscription, change=first, now=now)
+    return subscription
 
 
-def record_change(
-    *,
-    subscription: Subscription,
-    kind: ChangeKind,
-    delta: int,
-    unit_cents: int,
-    price_list_id: int,
-    note: str,
-    now: datetime,
-) -> QuantityChange:
-    """Append a dated change of quantity and move the subscription's quantity with it."""
-    subscription.quantity += delta
-    change = QuantityChange.objects.create(
+def record_change(*, subscription: Subscription, change: Change, now: datetime) -> None:
+    """Append a dated change of quantity and move the subscription's quantity with it.
+
+    The row gets its own id: that of `change` was a stand-in for previews.
+    """
+    subscription.quantity += change.delta
+    QuantityChange.objects.create(
         subscription=subscription,
-        kind=kind,
-        on=now.date(),
+        kind=change.kind,
+        on=change.on,
         at=now,
         period=subscription.billed_periods,
-        delta=delta,
+        delta=change.delta,
         quantity_after=subscription.quantity,
-        unit_cents=unit_cents,
-        price_list_id=price_list_id,
-        note=note,
+        unit_cents=change.unit_cents,
+        price_list_id=change.price_list_id,
+        note=change.note,
     )
     subscription.save(update_fields=["quantity"])
-    return change
 
 
 def changes_of_period(subscription: Subscription) -> tuple[Change, ...]:
@@ -170,7 +163,9 @@ def issue(
     return invoice
 
 
-def apply_draft(*, subscription: Subscription, draft: InvoiceDraft, advanced: SubscriptionFacts) -> None:
+def apply_draft(
+    *, subscription: Subscription, draft: InvoiceDraft, advanced: SubscriptionFacts
+) -> None:
     """Move the subscription to where the issued draft leaves it (`domain.invoicing.advance`)."""
     subscription.billed_periods = advanced.billed_periods
     subscription.paid = advanced.paid
@@ -178,17 +173,33 @@ def apply_draft(*, subscription: Subscription, draft: InvoiceDraft, advanced: Su
     if draft.ends:
         end(subscription=subscription, on=draft.on)
         return
+    plan_next_invoice(subscription=subscription)
+
+
+def plan_next_invoice(*, subscription: Subscription) -> None:
+    """Set the due column: the next boundary or an earlier end; nothing while the first order is
+    not paid.
+    """
     cycle = BillingCycle(subscription.anchor, Interval(subscription.interval))
-    subscription.next_billing_on = cycle.boundary(subscription.billed_periods)
-    subscription.save(
-        update_fields=["billed_periods", "paid", "paid_unit_cents", "next_billing_on"]
+    boundary = cycle.boundary(subscription.billed_periods)
+    is_live = subscription.status == SubscriptionStatus.ACTIVE
+    subscription.next_billing_on = (
+        min(boundary, subscription.ends_on or boundary) if is_live else None
     )
+    subscription.save()
+
+
+def plan_sweep(*, subscription: Subscription, on: date | None) -> None:
+    """Let the billing run look at pending prorations on a day before the renewal (Q11)."""
+    if on is not None and subscription.next_billing_on is not None:
+        subscription.next_billing_on = min(on, subscription.next_billing_on)
+        subscription.save(update_fields=["next_billing_on"])
 
 
 def activate(*, subscription: Subscription) -> None:
     """The first invoice is paid: the subscription lives (Q3)."""
     subscription.status = SubscriptionStatus.ACTIVE
-    subscription.save(update_fields=["status"])
+    plan_next_invoice(subscription=subscription)
 
 
 def end(*, subscription: Subscription, on: date) -> None:
@@ -196,8 +207,27 @@ def end(*, subscription: Subscription, on: date) -> None:
     subscription.status = SubscriptionStatus.ENDED
     subscription.ended_on = on
     subscription.next_billing_on = None
-    subscription.quantity = 0
     subscription.save()
+
+
+def change_license_type(*, subscription: Subscription, license_type: LicenseType) -> None:
+    """Another edition of the same product under the same agreement (Q13)."""
+    assert subscription.product_id == license_type.product_id, "an edition stays in its product"
+    subscription.license_type = license_type
+    subscription.save(update_fields=["license_type"])
+
+
+def void_subscription(*, subscription: Subscription) -> None:
+    """A first order that was never paid leaves nothing behind."""
+    subscription.status = SubscriptionStatus.VOID
+    subscription.next_billing_on = None
+    subscription.save()
+
+
+def schedule_end(*, subscription: Subscription, on: date | None) -> None:
+    """Let the subscription end on a day (Q10), or go on; the billing run of that day does it."""
+    subscription.ends_on = on
+    plan_next_invoice(subscription=subscription)
 
 
 def void(*, account: Account, invoice: Invoice, now: datetime) -> None:
@@ -208,9 +238,7 @@ def void(*, account: Account, invoice: Invoice, now: datetime) -> None:
     invoice.save(update_fields=["status", "retry_at", "remind_on", "void_on"])
     post(
         account=account,
-        transfers=ledger.invoice_voided(
-            net_cents=invoice.net_cents, tax_cents=invoice.tax_cents
-        ),
+        transfers=ledger.invoice_voided(net_cents=invoice.net_cents, tax_cents=invoice.tax_cents),
         kind="invoice_voided",
         now=now,
         invoice=invoice,

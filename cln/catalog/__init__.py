@@ -1,1 +1,1 @@
-"""What is sold: products, license types with their wire codes, dated price lists, operator rules."""
+"""What is sold: products, license types with their wire codes, dated prices, operator rules."""

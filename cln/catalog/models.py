@@ -26,9 +26,7 @@ class LicenseType(models.Model):
     """A variant of a product with its codes on the wires (facts §2.1)."""
 
     code = models.CharField(max_length=40, unique=True)
-    product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="license_types"
-    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="license_types")
     name = models.CharField(max_length=100)
     position = models.PositiveSmallIntegerField(default=0)
     ip_type = models.PositiveIntegerField(null=True, blank=True, unique=True)
@@ -83,9 +81,7 @@ class PriceList(models.Model):
 class PriceTier(models.Model):
     """Unit price (cents) for everybody who holds at least `from_quantity`."""
 
-    price_list = models.ForeignKey(
-        PriceList, on_delete=models.CASCADE, related_name="tiers"
-    )
+    price_list = models.ForeignKey(PriceList, on_delete=models.CASCADE, related_name="tiers")
     from_quantity = models.PositiveIntegerField()
     unit_cents = models.BigIntegerField()
 
@@ -110,9 +106,7 @@ class SurchargeRate(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["code", "from_on"], name="surcharge_rate_unique"
-            ),
+            models.UniqueConstraint(fields=["code", "from_on"], name="surcharge_rate_unique"),
         ]
 
 
@@ -125,9 +119,7 @@ class TaxRate(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["country", "from_on"], name="tax_rate_unique"
-            ),
+            models.UniqueConstraint(fields=["country", "from_on"], name="tax_rate_unique"),
         ]
 
 

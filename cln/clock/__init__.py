@@ -7,7 +7,7 @@ every web process and worker of the sandbox agrees.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 from django.conf import settings
 from django.db import transaction
@@ -32,6 +32,11 @@ def system_now() -> datetime:
     return datetime.now(UTC)
 
 
+def start_of_day(day: date) -> datetime:
+    """Return 00:00 UTC of a billing date: the instant at which what is due that day is done."""
+    return datetime.combine(day, time.min, UTC)
+
+
 @transaction.atomic
 def move_to(instant: datetime) -> datetime:
     """Set the sandbox clock to `instant` (aware) and return the new present.
@@ -39,7 +44,7 @@ def move_to(instant: datetime) -> datetime:
     A clock that was never moved may be set to any instant, so that a fresh sandbox or a test can
     begin in the past; afterwards it only goes forward. Refuses with ClockError outside sandbox
     mode and for an instant before the present one. Moving the clock does no work that falls due
-    in between: `cln.flows.timeline` does that.
+    in between: `cln.flows.time_travel` does that.
     """
     if settings.CLN_MODE != "sandbox":
         raise ClockError("The clock can be moved in sandbox mode only.")

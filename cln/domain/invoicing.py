@@ -9,7 +9,7 @@ from datetime import date
 from fractions import Fraction
 
 from cln.domain.calendar import BillingCycle, Interval, Period
-from cln.domain.layers import Layer, Lot, PeriodState, Piece, fold
+from cln.domain.layers import fold
 from cln.domain.lines import (
     InvoiceDraft,
     LineDraft,
@@ -26,12 +26,8 @@ __all__ = [
     "Change",
     "ChangeKind",
     "InvoiceDraft",
-    "Layer",
     "LineDraft",
     "LineKind",
-    "Lot",
-    "PeriodState",
-    "Piece",
     "SubscriptionFacts",
     "accrued",
     "advance",
@@ -91,10 +87,13 @@ def advance(facts: SubscriptionFacts, draft: InvoiceDraft) -> SubscriptionFacts:
 def compose_final(facts: SubscriptionFacts, on: date) -> InvoiceDraft:
     """End now (Q10): no credit for what is paid, pending layers become a final invoice.
 
-    Layers are charged up to the day, as if every unit were removed on it (Q7).
+    Layers are charged up to the day, as if every unit were removed on it (Q7). Renewals that are
+    due by then are composed and issued before.
     """
-    charged_to = facts.period.end if facts.rules.proration_survives_removal else on
-    lines = _pending(facts, until=charged_to) if facts.billed_periods else ()
+    lines: tuple[LineDraft, ...] = ()
+    if facts.billed_periods:
+        assert on <= facts.period.end, "due renewals are billed before the end"
+        lines = _pending(facts, until=_charged_to(facts, on))
     return InvoiceDraft(on=on, period=None, lines=lines, ends=True, quantity=0, unit_cents=0)
 
 
@@ -106,7 +105,11 @@ def compose_sweep(facts: SubscriptionFacts, on: date) -> InvoiceDraft | None:
     """
     if next_sweep_on(facts, after=facts.period.start) is None:
         return None
-    earlier = tuple(change for change in facts.changes if change.on < on)
+    earlier = tuple(
+        change
+        for change in facts.changes
+        if change.on < on or (change.on == on and change.kind is ChangeKind.SWEEP)
+    )
     lines = _pending(replace(facts, changes=earlier), until=facts.period.end)
     if not lines:
         return None
@@ -130,10 +133,11 @@ def upcoming(facts: SubscriptionFacts) -> tuple[InvoiceDraft, ...]:
 
 def accrued(facts: SubscriptionFacts, on: date) -> tuple[LineDraft, ...]:
     """The proration lines recorded up to a day, as the next invoice will carry them (Q12)."""
-    if facts.over or not facts.billed_periods:
+    due_on = next_invoice_on(facts)
+    if due_on is None or not facts.billed_periods:
         return ()
     known = tuple(change for change in facts.changes if change.on <= on)
-    return _pending(replace(facts, changes=known), until=facts.period.end)
+    return _pending(replace(facts, changes=known), until=_charged_to(facts, due_on))
 
 
 def freed_unit_credit(facts: SubscriptionFacts, on: date) -> int:
@@ -142,7 +146,7 @@ def freed_unit_credit(facts: SubscriptionFacts, on: date) -> int:
     The part of its paid price for the remaining days; 0 if it is a layer, which simply stops.
     The caller makes sure that the period's invoice was paid: a debt is never credited.
     """
-    newest = fold(facts).newest_held
+    newest = fold(facts).newest_held if facts.billed_periods else None
     if newest is None or newest.change_id is not None:
         return 0
     rest = facts.period.from_(on)
@@ -196,6 +200,11 @@ def _next_draft(facts: SubscriptionFacts, on: date) -> InvoiceDraft:
     )
 
 
+def _charged_to(facts: SubscriptionFacts, end: date) -> date:
+    """Where open layers stop being charged if the subscription's units go on a day (Q7)."""
+    return facts.period.end if facts.rules.proration_survives_removal else end
+
+
 def _pending(facts: SubscriptionFacts, until: date) -> tuple[LineDraft, ...]:
     return proration_lines(title=facts.title, state=fold(facts), period=facts.period, until=until)
 
@@ -234,7 +243,7 @@ def _surcharge_line(
         source=f"{kind}:{surcharge.code}",
         title=f"{surcharge.title}, {span_text(period)}",
         why=f"{percent} % of {product_text(surcharge.servers, unit_cents)}",
-        quantity=Fraction(surcharge.servers * percent, 100),
+        quantity=Fraction(surcharge.servers),
         unit_cents=unit_cents,
         period=period,
         amount_cents=half_up(Fraction(surcharge.servers * unit_cents * percent, 100)),

@@ -126,8 +126,8 @@ class _Replay:
                 self._upgrade(change)
             case ChangeKind.DOWNGRADE:
                 self.edition_cents = 0
-            case ChangeKind.PURCHASE:
-                pass  # its units are `paid` already
+            case _:
+                assert change.kind is ChangeKind.PURCHASE, "its units are `paid` already"
 
     def _add(self, change: Change) -> None:
         assert change.delta > 0, "an addition adds"
@@ -183,20 +183,19 @@ class _Replay:
         layer = self.layers[index]
         kept = [replace(layer, units=layer.units - units)] if units < layer.units else []
         self.layers[index : index + 1] = kept
-        if closing.on > layer.added_on:  # added and removed on one day costs nothing (Q7)
-            self.closed.append(
-                Piece(
-                    change_id=change_id,
-                    closing_id=closing.id,
-                    kind=closing.kind,
-                    units=units,
-                    full_cents=units * layer.unit_cents,
-                    from_on=layer.added_on,
-                    until_on=closing.on,
-                    price_list_id=layer.price_list_id,
-                    note=layer.note,
-                )
+        self.closed.append(
+            Piece(
+                change_id=change_id,
+                closing_id=closing.id,
+                kind=closing.kind,
+                units=units,
+                full_cents=units * layer.unit_cents,
+                from_on=layer.added_on,
+                until_on=closing.on,
+                price_list_id=layer.price_list_id,
+                note=layer.note,
             )
+        )
 
     def _upgrade(self, change: Change) -> None:
         price = change.unit_cents

@@ -27,7 +27,7 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineDraft:
-    """One line: half_up(quantity x unit_cents x its share of the period) = amount_cents.
+    """One line: quantity x unit_cents x its share of the period, or its percentage, rounded once.
 
     `source` is the stable identity of what is billed; with the period it is unique per
     subscription, so the same thing cannot be billed twice.

@@ -28,7 +28,7 @@ def half_up(value: Fraction) -> int:
 
 def prorate(*, unit_cents: int, quantity: int, days: int, of_days: int) -> int:
     """Cents for `days` of `of_days`: multiply first, divide once, round once (M3)."""
-    assert 0 <= days <= of_days and of_days > 0, "a part of a period lies within it"
+    assert 0 <= days <= of_days, "a part of a period lies within it"
     return half_up(Fraction(unit_cents * quantity * days, of_days))
 
 
@@ -54,6 +54,13 @@ def format_cents(cents: int) -> str:
     """Write cents as people read them: 1234 -> "12.34", -5 -> "-0.05"."""
     whole, rest = divmod(abs(cents), 100)
     return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
+
+
+def money_text(cents: int, currency: str) -> str:
+    """Cents for people, in mails and on pages: "$27.00", "-$3.95", "27.00 EUR"."""
+    if currency == "USD":
+        return f"{'-' if cents < 0 else ''}${format_cents(abs(cents))}"
+    return f"{format_cents(cents)} {currency}"
 
 
 def parse_amount(text: object, *, signed: bool = False) -> int:

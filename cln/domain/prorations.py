@@ -21,15 +21,18 @@ from cln.domain.subscriptions import ChangeKind
 def proration_lines(
     *, title: str, state: PeriodState, period: Period, until: date
 ) -> tuple[LineDraft, ...]:
-    """The pending lines of a period, oldest first, with the open layers charged up to `until`."""
+    """The pending lines of a period, oldest first, with the open layers charged up to `until`.
+
+    What came and went on one day makes no line (Q7).
+    """
     lines = [_piece_line(title, piece, period) for piece in state.closed]
     lines += [_layer_line(title, layer, period, until) for layer in state.layers]
     return tuple(sorted((line for line in lines if line.period.days), key=_order))
 
 
-def _order(line: LineDraft) -> tuple[date, tuple[int | str, ...]]:
-    numbers = line.source.split(":")[1:]
-    return line.period.start, tuple(int(number) for number in numbers if number.isdigit())
+def _order(line: LineDraft) -> tuple[date, tuple[int, ...], str]:
+    numbers = tuple(int(part) for part in line.source.split(":") if part.isdigit())
+    return line.period.start, numbers, line.source
 
 
 def _layer_line(title: str, layer: Layer, period: Period, until: date) -> LineDraft:

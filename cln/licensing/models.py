@@ -17,12 +17,8 @@ class Entitlement(models.Model):
     Written by flows when money settles or a trial starts; registration reads only this.
     """
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="entitlements"
-    )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entitlements")
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10)
     # null = unlimited (KernelCare trials, resellers' keys).
     quantity = models.PositiveIntegerField(null=True)
@@ -35,9 +31,7 @@ class Entitlement(models.Model):
     class Meta:
         constraints: ClassVar = [
             one_of("kind", EntitlementKind, name="entitlement_kind"),
-            models.UniqueConstraint(
-                fields=["account", "license_type"], name="entitlement_unique"
-            ),
+            models.UniqueConstraint(fields=["account", "license_type"], name="entitlement_unique"),
             models.CheckConstraint(
                 condition=Q(quantity__isnull=True) | Q(used__lte=F("quantity")),
                 name="entitlement_pool_not_exceeded",
@@ -48,13 +42,9 @@ class Entitlement(models.Model):
 class Trial(models.Model):
     """Once per account and product, by constraint (T1); a due column ends it (T4)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="trials"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="trials")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     started_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     # Due column: the next notice (−7, −3, −1 days) or the end itself; null = over.
@@ -64,9 +54,7 @@ class Trial(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["account", "product"], name="trial_once_per_product"
-            ),
+            models.UniqueConstraint(fields=["account", "product"], name="trial_once_per_product"),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -87,9 +75,7 @@ class TrialAddress(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["product", "address"], name="trial_address_unique"
-            ),
+            models.UniqueConstraint(fields=["product", "address"], name="trial_address_unique"),
         ]
 
 
@@ -98,9 +84,7 @@ class ActivationKey(models.Model):
 
     public_id = models.CharField(max_length=40, unique=True)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="keys")
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     lookup_hash = models.BinaryField(max_length=32)
     cipher = models.BinaryField()
     last4 = models.CharField(max_length=4)
@@ -134,17 +118,13 @@ class ActivationKey(models.Model):
 class ServerGroup(models.Model):
     """A named set of servers of one account (facts §4.6)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="server_groups"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="server_groups")
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["account", "name"], name="server_group_name_unique"
-            ),
+            models.UniqueConstraint(fields=["account", "name"], name="server_group_name_unique"),
         ]
 
 
@@ -152,12 +132,8 @@ class Server(models.Model):
     """One registration of one machine for one license type; its secret is its identity."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="servers"
-    )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="servers")
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     key = models.ForeignKey(
         ActivationKey, null=True, on_delete=models.PROTECT, related_name="servers"
     )
@@ -197,9 +173,7 @@ class Server(models.Model):
     class Meta:
         constraints: ClassVar = [
             one_of("status", ServerStatus, name="server_status"),
-            models.UniqueConstraint(
-                fields=["secret_hash"], name="server_secret_unique"
-            ),
+            models.UniqueConstraint(fields=["secret_hash"], name="server_secret_unique"),
             models.CheckConstraint(
                 condition=Q(status="active", removed_at__isnull=True)
                 | (~Q(status="active") & Q(removed_at__isnull=False)),
@@ -212,9 +186,7 @@ class Server(models.Model):
                 condition=Q(status="active"),
                 name="server_active",
             ),
-            models.Index(
-                fields=["key"], condition=Q(status="active"), name="server_by_key"
-            ),
+            models.Index(fields=["key"], condition=Q(status="active"), name="server_by_key"),
             models.Index(
                 fields=["address"],
                 condition=Q(status="active"),
@@ -232,9 +204,7 @@ class RefusedRegistration(models.Model):
     """Why a server was not let in, for the page of its key (ux.md, key details)."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
-    key = models.ForeignKey(
-        ActivationKey, on_delete=models.CASCADE, related_name="refused"
-    )
+    key = models.ForeignKey(ActivationKey, on_delete=models.CASCADE, related_name="refused")
     at = models.DateTimeField()
     code = models.CharField(max_length=40)
     message = models.TextField()
@@ -247,12 +217,8 @@ class IpLicense(models.Model):
     """A license bound to one address, no key; counted by days held (R2)."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="ip_licenses"
-    )
-    license_type = models.ForeignKey(
-        LicenseType, on_delete=models.PROTECT, related_name="+"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="ip_licenses")
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
     # Copy of license_type.product: one band of a product per address.
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     address = models.GenericIPAddressField()
@@ -283,15 +249,9 @@ class IpLicense(models.Model):
 class FeatureSetting(models.Model):
     """A feature switched on or off for an account, a key or a server; absent = unset (F-2)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.CASCADE, related_name="features"
-    )
-    key = models.ForeignKey(
-        ActivationKey, null=True, on_delete=models.CASCADE, related_name="+"
-    )
-    server = models.ForeignKey(
-        Server, null=True, on_delete=models.CASCADE, related_name="+"
-    )
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="features")
+    key = models.ForeignKey(ActivationKey, null=True, on_delete=models.CASCADE, related_name="+")
+    server = models.ForeignKey(Server, null=True, on_delete=models.CASCADE, related_name="+")
     feature = models.CharField(max_length=40)
     enabled = models.BooleanField()
 

@@ -27,7 +27,7 @@ def main() -> NoReturn:
     # A stop that arrives while PostgreSQL is being started or used must still stop it.
     signal.signal(signal.SIGTERM, _stop)
     try:
-        sys.exit(_run([_underscored(argument, at=i) for i, argument in enumerate(sys.argv)]))
+        sys.exit(_run(["cln", *(_underscored(a, at=i) for i, a in enumerate(sys.argv[1:], 1))]))
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -70,3 +70,7 @@ def _underscored(argument: str, *, at: int) -> str:
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

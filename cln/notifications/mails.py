@@ -18,15 +18,11 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "welcome": frozenset({"login"}),
     "password_reset": frozenset({"login", "url"}),
     # lines: title, amount, why. method: label of what will be charged, "" where there is none.
-    "invoice_issued": frozenset(
-        {"number", "license_type", "total", "due_on", "lines", "method"}
-    ),
+    "invoice_issued": frozenset({"number", "license_type", "total", "due_on", "lines", "method"}),
     # invoices: number, amount
     "payment_received": frozenset({"total", "method", "invoices"}),
     # cause: why, in a sentence; next_action: what to do; next_try_on: date or None
-    "payment_declined": frozenset(
-        {"number", "total", "cause", "next_action", "next_try_on"}
-    ),
+    "payment_declined": frozenset({"number", "total", "cause", "next_action", "next_try_on"}),
     # invoices: number, amount, due_on. licenses: name, quantity, used, unused
     "reminder": frozenset({"total", "invoices", "licenses", "pay_url", "blocks_on"}),
     "account_blocked": frozenset({"total", "invoices", "pay_url", "suspends_on"}),

@@ -13,9 +13,7 @@ from cln.enums import MessageKind, one_of
 class Message(models.Model):
     """An outbox row. `dedupe` makes two mails for one event impossible (billing §9)."""
 
-    account = models.ForeignKey(
-        Account, null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10, default=MessageKind.EMAIL)
     template = models.CharField(max_length=60)
     to = models.CharField(max_length=254)
@@ -44,9 +42,7 @@ class Message(models.Model):
 class ReportSubscription(models.Model):
     """Who gets the reports of a product (facts A-15)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.CASCADE, related_name="reports"
-    )
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="reports")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     active = models.BooleanField(default=True)
     emails = models.JSONField(default=list)

@@ -24,9 +24,7 @@ IS_UNFINISHED = Q(state__in=[str(state) for state in UNFINISHED_ATTEMPT])
 class PaymentMethod(models.Model):
     """A stored card or PayPal agreement; at most one is active per account (P1)."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="payment_methods"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="payment_methods")
     kind = models.CharField(max_length=10)
     gateway = models.CharField(max_length=20)
     token = models.CharField(max_length=200)
@@ -51,17 +49,13 @@ class PaymentAttempt(models.Model):
     """One try to take money. Committed before the gateway is called; its id is the key (P3)."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="attempts"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="attempts")
     purpose = models.CharField(max_length=10)
     channel = models.CharField(max_length=10)
     invoice = models.ForeignKey(
         Invoice, null=True, on_delete=models.PROTECT, related_name="attempts"
     )
-    method = models.ForeignKey(
-        PaymentMethod, null=True, on_delete=models.PROTECT, related_name="+"
-    )
+    method = models.ForeignKey(PaymentMethod, null=True, on_delete=models.PROTECT, related_name="+")
     gateway = models.CharField(max_length=20)
     amount_cents = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -82,9 +76,7 @@ class PaymentAttempt(models.Model):
                 | Q(decline_code__in=[str(code) for code in DeclineCode]),
                 name="attempt_decline_code",
             ),
-            models.CheckConstraint(
-                condition=Q(amount_cents__gt=0), name="attempt_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="attempt_positive"),
             models.CheckConstraint(
                 condition=Q(purpose="invoice", invoice__isnull=False)
                 | Q(purpose="top_up", invoice__isnull=True),
@@ -114,12 +106,8 @@ class Payment(models.Model):
     """Money that arrived. One per attempt, one per gateway reference: settling twice is nothing."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="payments"
-    )
-    attempt = models.OneToOneField(
-        PaymentAttempt, on_delete=models.PROTECT, related_name="payment"
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="payments")
+    attempt = models.OneToOneField(PaymentAttempt, on_delete=models.PROTECT, related_name="payment")
     gateway = models.CharField(max_length=20)
     gateway_reference = models.CharField(max_length=200)
     amount_cents = models.BigIntegerField()
@@ -128,9 +116,7 @@ class Payment(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(amount_cents__gt=0), name="payment_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="payment_positive"),
             models.UniqueConstraint(
                 fields=["gateway", "gateway_reference"], name="payment_reference_unique"
             ),
@@ -138,25 +124,22 @@ class Payment(models.Model):
 
 
 class Allocation(models.Model):
-    """Which money paid which invoice (P9). No payment = from the account's balance."""
+    """Which money paid which invoice (P9). No payment = from the account's balance.
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="allocations"
-    )
+    A negative row takes an allocation back, when an order that credit had part-paid is voided.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="allocations")
     payment = models.ForeignKey(
         Payment, null=True, on_delete=models.PROTECT, related_name="allocations"
     )
-    invoice = models.ForeignKey(
-        Invoice, on_delete=models.PROTECT, related_name="allocations"
-    )
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="allocations")
     amount_cents = models.BigIntegerField()
     at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(amount_cents__gt=0), name="allocation_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="allocation_positive"),
         ]
 
 
@@ -164,12 +147,8 @@ class Refund(models.Model):
     """Money given back through the gateway that took it (P10); Σ ≤ payment, by trigger."""
 
     public_id = models.CharField(max_length=40, unique=True)
-    payment = models.ForeignKey(
-        Payment, on_delete=models.PROTECT, related_name="refunds"
-    )
-    credit_note = models.ForeignKey(
-        CreditNote, on_delete=models.PROTECT, related_name="refunds"
-    )
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="refunds")
     amount_cents = models.BigIntegerField()
     state = models.CharField(max_length=10, default=AttemptState.OPEN)
     created_at = models.DateTimeField()
@@ -178,18 +157,14 @@ class Refund(models.Model):
     class Meta:
         constraints: ClassVar = [
             one_of("state", AttemptState, name="refund_state"),
-            models.CheckConstraint(
-                condition=Q(amount_cents__gt=0), name="refund_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="refund_positive"),
         ]
 
 
 class AutopayRuleRow(models.Model):
     """How a reseller's deposit is topped up (R4) and where the retries stand."""
 
-    account = models.OneToOneField(
-        Account, on_delete=models.PROTECT, related_name="autopay"
-    )
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="autopay")
     mode = models.CharField(max_length=10, default=AutopayMode.REPAY)
     target_cents = models.BigIntegerField(default=0)
     declines = models.PositiveSmallIntegerField(default=0)
@@ -211,9 +186,7 @@ class GatewayEvent(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["gateway", "event_id"], name="gateway_event_unique"
-            ),
+            models.UniqueConstraint(fields=["gateway", "event_id"], name="gateway_event_unique"),
         ]
 
 

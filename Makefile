@@ -1,0 +1,55 @@
+# What people and CI type. Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PORT ?= 8000
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: venv
+venv: ## build .venv with everything needed to run and to test
+	@tools/venv dev
+
+.PHONY: run
+run: ## set up and serve with demo data on http://127.0.0.1:8000 (another port: PORT=N)
+	@tools/venv runtime
+	@exec .venv/bin/cln serve --demo --port $(PORT)
+
+.PHONY: test
+test: venv lint domain ## set up, then lint, types, layers, docs and every test
+	@tools/chromium
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(PYTEST) --ignore=tests/domain -n 2 --durations=10
+
+.PHONY: domain
+domain: venv ## test the pure core without Django; every branch must run
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(PYTEST) -c tests/domain.ini --rootdir=. -q \
+		--cov=cln.domain --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 \
+		tests/domain
+
+.PHONY: lint
+lint: venv ## check style, format, types and import layers
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check --quiet .
+	@.venv/bin/python -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: fix
+fix: venv ## repair style and format where a machine can
+	@.venv/bin/python -m ruff check --fix --quiet . || true
+	@.venv/bin/python -m ruff format --quiet .
+
+.PHONY: bench
+bench: venv ## measure this machine and CLN on it
+	@.venv/bin/cln bench
+
+.PHONY: deep
+deep: venv ## run the laws of the pure core with 5,000 examples each
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -c tests/domain.ini --rootdir=. -q tests/domain
+
+.PHONY: clean
+clean: ## remove what tests and tools left; var/ with your data stays
+	@rm -rf build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,121 @@
+"""What a request says and from where: texts by name, and the caller's address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+
+from cln.domain.addresses import BadAddress, canonical_address
+from cln.domain.errors import Refusal
+
+
+class BadRequestBody(Refusal):
+    """The body is not what its content type says."""
+
+    code: ClassVar[str] = "bad_request_body"
+
+
+class BadArgument(Refusal):
+    """An argument is missing or not of its kind."""
+
+    code: ClassVar[str] = "bad_argument"
+
+
+def lenient_arguments(request: HttpRequest) -> dict[str, str]:
+    """Arguments of the first API: query before body; a body that cannot be read is no body.
+
+    Its clients send JSON content types with empty bodies, and numbers as texts (facts V1-6, V1-7).
+    """
+    try:
+        body = _body(request)
+    except BadRequestBody:
+        body = {}
+    return body | {name: str(value) for name, value in request.GET.items()}
+
+
+def strict_arguments(request: HttpRequest) -> dict[str, str]:
+    """Arguments of a JSON or form body. Refuses `bad_request_body`, `bad_argument`."""
+    return _body(request)
+
+
+def whole_number(arguments: Mapping[str, str], name: str, *, most: int) -> int | None:
+    """A number from 0 to `most`, None where absent. Refuses `bad_argument`."""
+    text = arguments.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > most:
+        raise BadArgument(f"“{name}” must be a whole number from 0 to {most:,}.")
+    return int(text)
+
+
+def required(arguments: Mapping[str, str], name: str) -> str:
+    """A text that is there and not blank. Refuses `bad_argument`."""
+    text = arguments.get(name, "").strip()
+    if not text:
+        raise BadArgument(f"“{name}” is required.", f"Send it as the argument {name}.")
+    return text
+
+
+def bearer(request: HttpRequest) -> str:
+    """The secret of `Authorization: Bearer …`; empty where there is none."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def caller_address(request: HttpRequest, arguments: Mapping[str, str]) -> str:
+    """The address the request comes from; IP licensing stands on it (security §1).
+
+    `X-Forwarded-For` counts only from our own proxies, and of it the rightmost hop that is not
+    one of them. In a sandbox, where all servers share one machine, an `ip` argument is believed.
+    """
+    if settings.CLN_MODE == "sandbox" and arguments.get("ip"):
+        return arguments["ip"]
+    address: str = request.META.get("REMOTE_ADDR", "")
+    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    while _is_our_proxy(address) and hops and hops[-1].strip():
+        address = hops.pop().strip()
+    return address
+
+
+def _is_our_proxy(text: str) -> bool:
+    try:
+        address = ip_address(canonical_address(text))
+    except BadAddress:
+        return False
+    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+
+
+def _body(request: HttpRequest) -> dict[str, str]:
+    try:
+        if request.content_type == "application/json":
+            return _texts(_json_object(request.body))
+        return {name: str(value) for name, value in request.POST.items()}
+    except (MultiPartParserError, UnreadablePostError, RequestDataTooBig) as error:
+        raise BadRequestBody("The body of the request cannot be read.") from error
+
+
+def _json_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise BadRequestBody("The body is not JSON.", "Send one JSON object.") from None
+    if not isinstance(value, dict):
+        raise BadRequestBody("The body is not a JSON object.", "Send one JSON object.")
+    return value
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    texts = {}
+    for name, value in values.items():
+        if isinstance(value, (list, dict)):
+            raise BadRequestBody(f"“{name[:40]}” must be a text or a number.")
+        if value is not None:
+            texts[name] = str(value)
+    return texts

@@ -1,0 +1,183 @@
+"""How answers and refusals look on each wire; nothing is decided here."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from cln.domain.errors import Refusal
+
+Form = Literal["json", "plain"]
+RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A refusal on the wires: the HTTP status of REST v2, and KernelCare's registration code."""
+
+    status: HTTPStatus
+    kcare: int
+
+
+# KernelCare: 1 account locked, 2 unknown key, 3 no license left, 4 address not allowed, 5 address
+# has been tried before (facts §10.1). What has no number of its own gets the nearest one.
+WIRES: Mapping[str, Wire] = {
+    "account_blocked": Wire(HTTPStatus.FORBIDDEN, 1),
+    "unknown_key": Wire(HTTPStatus.NOT_FOUND, 2),
+    "key_limit_reached": Wire(HTTPStatus.CONFLICT, 3),
+    "pool_exhausted": Wire(HTTPStatus.CONFLICT, 3),
+    "license_expired": Wire(HTTPStatus.FORBIDDEN, 3),
+    "trial_expired": Wire(HTTPStatus.FORBIDDEN, 3),
+    "ip_not_in_range": Wire(HTTPStatus.FORBIDDEN, 4),
+    "address_not_public": Wire(HTTPStatus.FORBIDDEN, 4),
+    "bad_address": Wire(HTTPStatus.BAD_REQUEST, 4),
+    "trial_ip_used": Wire(HTTPStatus.FORBIDDEN, 5),
+}
+# Refusals that no registration gives: REST v2 only.
+STATUSES: Mapping[str, HTTPStatus] = {
+    **{code: wire.status for code, wire in WIRES.items()},
+    "bad_request_body": HTTPStatus.BAD_REQUEST,
+    "bad_argument": HTTPStatus.BAD_REQUEST,
+    "unknown_server": HTTPStatus.UNAUTHORIZED,
+    "server_removed": HTTPStatus.GONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a v1 call answers; `type` is a stable code where something was refused."""
+
+    data: Mapping[str, str | int] | bool | None
+    success: bool = True
+    message: str = ""
+    type: str | None = None
+
+
+def v1_response(answer: Answer, form: Form) -> HttpResponse:
+    """All four keys, always, in this order; HTTP 200 also for errors (facts V1-8, V1-9)."""
+    if form == "plain":
+        return _uncached(HttpResponse(_plain(answer), content_type="text/plain; charset=utf-8"))
+    body = {
+        "success": answer.success,
+        "message": answer.message,
+        "type": answer.type,
+        "data": answer.data,
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    return _uncached(HttpResponse(text, content_type="application/json"))
+
+
+def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
+    """A JSON object."""
+    text = json.dumps(data, separators=(",", ":"))
+    return _uncached(HttpResponse(text, status=status, content_type="application/json"))
+
+
+def problem(refusal: Refusal) -> HttpResponse:
+    """A refusal as RFC 9457 says it, with its code and the way out."""
+    return _problem(
+        STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
+        code=refusal.code,
+        detail=refusal.message,
+        fix=refusal.fix,
+    )
+
+
+def v1_endpoint(view: Callable[[HttpRequest], Answer]) -> Callable[..., HttpResponse]:
+    """Make a v1 door of `view`: GET and POST, no CSRF, JSON or plain; trouble is a 503."""
+
+    @csrf_exempt
+    @functools.wraps(view)
+    def door(request: HttpRequest, form: Form) -> HttpResponse:
+        if request.method not in {"GET", "POST"}:
+            return _method_not_allowed("GET, POST")
+        try:
+            return v1_response(view(request), form)
+        except OperationalError:
+            trouble = Answer(None, success=False, message="Unexpected server error")
+            return _come_again(v1_response(trouble, form))
+
+    return door
+
+
+def v2_endpoint(view: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Make a v2 door of `view`: POST, no CSRF, refusals as problems; trouble is a 503."""
+
+    @csrf_exempt
+    @functools.wraps(view)
+    def door(request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return _method_not_allowed("POST")
+        try:
+            return view(request)
+        except Refusal as refusal:
+            return problem(refusal)
+        except OperationalError:
+            return _come_again(
+                _problem(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    code="try_again",
+                    detail="The service is busy.",
+                    fix=f"Try again in {RETRY_AFTER_SECONDS} seconds.",
+                )
+            )
+
+    return door
+
+
+def _plain(answer: Answer) -> str:
+    success = answer.success and answer.data is not False
+    lines = [f"success:{'true' if success else 'false'}"]
+    if isinstance(answer.data, Mapping):
+        lines += [f"{name}:{value}" for name, value in answer.data.items()]
+    if answer.message:
+        lines.append(f"message:{' '.join(answer.message.split())}")
+    return "\n".join(lines) + "\n"
+
+
+def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> HttpResponse:
+    body = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "code": code,
+        "detail": detail,
+        "fix": fix,
+    }
+    response = HttpResponse(
+        json.dumps(body, separators=(",", ":")),
+        status=status,
+        content_type="application/problem+json",
+    )
+    if status is HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = "Bearer"
+    return _uncached(response)
+
+
+def _method_not_allowed(allowed: str) -> HttpResponse:
+    response = _problem(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        code="method_not_allowed",
+        detail=f"Use {allowed.replace(', ', ' or ')}.",
+    )
+    response["Allow"] = allowed
+    return response
+
+
+def _come_again(response: HttpResponse) -> HttpResponse:
+    response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _uncached(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,89 @@
+"""KernelCare's agent protocol, `/api/kcare/*` (facts §7.1, §10.1): no token, the key speaks."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from cln import clock
+from cln.api.arguments import caller_address, lenient_arguments
+from cln.api.envelope import WIRES, Answer, v1_endpoint
+from cln.domain.addresses import BadAddress, canonical_address
+from cln.domain.errors import Refusal
+from cln.licensing import queries
+from cln.licensing import services as licensing
+
+PRODUCT = "kernelcare"
+REGISTERED = 0
+VALID, VALID_TRIAL, TRIAL_EXPIRED, NO_LICENSE = range(4)
+CHECK_CODES = {
+    licensing.LicenseState.ACTIVE: VALID,
+    licensing.LicenseState.TRIAL: VALID_TRIAL,
+    licensing.LicenseState.TRIAL_ENDED: TRIAL_EXPIRED,
+    licensing.LicenseState.ENDED: NO_LICENSE,
+    licensing.LicenseState.SUSPENDED: NO_LICENSE,
+}
+
+
+@v1_endpoint
+def register_server(request: HttpRequest) -> Answer:
+    """AK-1: a server id of 16 characters and code 0, or an empty one and why not."""
+    arguments = lenient_arguments(request)
+    if "key" not in arguments:
+        return Answer(None, success=False, message="Key is required", type="bad_argument")
+    try:
+        done = licensing.register_server(
+            key_text=arguments["key"],
+            address=caller_address(request, arguments),
+            hints=licensing.Hints(
+                hostname=arguments.get("hostname", ""), secret=arguments.get("server_id", "")
+            ),
+            product=PRODUCT,
+            now=clock.now(),
+        )
+    except Refusal as refusal:
+        return Answer(
+            {"server_id": "", "code": WIRES[refusal.code].kcare},
+            message=f"{refusal.message} {refusal.fix}".strip(),
+            type=refusal.code,
+        )
+    return Answer({"server_id": done.secret, "code": REGISTERED})
+
+
+@v1_endpoint
+def unregister_server(request: HttpRequest) -> Answer:
+    """AK-3: whether the server was removed; false where it does not exist."""
+    arguments = lenient_arguments(request)
+    if "server_id" not in arguments:
+        return Answer(None, success=False, message="Server id is required", type="bad_argument")
+    try:
+        licensing.unregister(secret=arguments["server_id"], now=clock.now())
+    except Refusal:
+        return Answer(data=False)
+    return Answer(data=True)
+
+
+@v1_endpoint
+def check(request: HttpRequest) -> Answer:
+    """AK-4: is there a license? By server id, which is a check-in, or by the caller's address."""
+    arguments = lenient_arguments(request)
+    expires = ""
+    try:
+        address = canonical_address(caller_address(request, arguments))
+        if "server_id" in arguments:
+            found = licensing.check_in(
+                secret=arguments["server_id"],
+                address=address,
+                report=licensing.Report(),
+                now=clock.now(),
+            )
+            code = CHECK_CODES[found.state]
+            expires = found.valid_until.isoformat() if found.valid_until else ""
+        else:
+            held = queries.has_ip_license(product=PRODUCT, address=address)
+            code = VALID if held else NO_LICENSE
+    except BadAddress:
+        return Answer(None, success=False, message="Bad address", type=BadAddress.code)
+    except Refusal as refusal:
+        trial_ended = refusal.facts.get("state") is licensing.LicenseState.TRIAL_ENDED
+        code = TRIAL_EXPIRED if trial_ended else NO_LICENSE
+    return Answer({"code": code, "ip": address, "expire_date": expires})

@@ -1,0 +1,29 @@
+"""Doors for machines. v1 also answers under `/clweb/api`, where old clients look for it."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from cln.api import agents, kcare
+
+_KCARE = {
+    "register_server": kcare.register_server,
+    "unregister_server": kcare.unregister_server,
+    "check": kcare.check,
+}
+_AGENT = {
+    "register": agents.register,
+    "check-in": agents.check_in,
+    "unregister": agents.unregister,
+}
+
+urlpatterns: list[URLPattern] = [
+    path(f"api/v2/agent/{name}", view, name=f"agent_{name.replace('-', '_')}")
+    for name, view in _AGENT.items()
+]
+urlpatterns += [
+    path(f"{root}api/kcare/{name}.{form}", view, {"form": form}, name=f"{root}kcare_{name}_{form}")
+    for root in ("", "clweb/")
+    for name, view in _KCARE.items()
+    for form in ("json", "plain")
+]

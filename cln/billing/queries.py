@@ -1,0 +1,221 @@
+"""What screens, mails and flows read from the books; every figure is derived from the ledger."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from django.db.models import Q, QuerySet, Sum
+
+from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer
+from cln.catalog.models import TaxRate
+from cln.domain.errors import Refusal
+from cln.domain.ledger import LedgerAccount
+from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
+
+
+class UnknownInvoice(Refusal):
+    """The account has no such invoice."""
+
+    code: ClassVar[str] = "unknown_invoice"
+
+
+class NotSubscribed(Refusal):
+    """The account has no live subscription of the license type."""
+
+    code: ClassVar[str] = "not_subscribed"
+
+
+class OrderPending(Refusal):
+    """The first order of this license type is not paid yet."""
+
+    code: ClassVar[str] = "order_pending"
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """A line as people read it; cents; the period is half-open [from, until)."""
+
+    kind: str
+    title: str
+    why: str
+    quantity: Decimal
+    unit_cents: int
+    starts_on: date
+    ends_on: date
+    amount_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRow:
+    """An invoice with its lines; cents."""
+
+    public_id: str
+    number: str
+    purpose: str
+    status: str
+    license_type: str
+    license_type_name: str
+    currency: str
+    issued_at: datetime
+    issued_on: date
+    due_on: date
+    net_cents: int
+    tax_cents: int
+    total_cents: int
+    paid_cents: int
+    lines: tuple[LineRow, ...]
+
+    @property
+    def due_cents(self) -> int:
+        """What is still to be paid of it."""
+        is_open = self.status == InvoiceStatus.OPEN
+        return self.total_cents - self.paid_cents if is_open else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRow:
+    """A subscription as the overview shows it; `paid_until` is the end of the billed period."""
+
+    license_type: str
+    license_type_name: str
+    product: str
+    interval: str
+    status: str
+    quantity: int
+    anchor: date
+    paid_until: date | None
+    next_billing_on: date | None
+    ends_on: date | None
+
+
+def balance_cents(account_id: int) -> int:
+    """Account credit or deposit in cents, from the ledger; negative = owed by a reseller."""
+    return _net(account_id, credit=LedgerAccount.BALANCE)
+
+
+def amount_due_cents(account_id: int) -> int:
+    """Σ of what is open on the account's invoices, in cents, from the ledger."""
+    return -_net(account_id, credit=LedgerAccount.RECEIVABLE)
+
+
+def invoices_of(
+    account_id: int, *, status: InvoiceStatus | None = None, oldest_first: bool = False
+) -> tuple[InvoiceRow, ...]:
+    """The account's invoices with their lines, newest first unless asked otherwise."""
+    rows = Invoice.objects.filter(account_id=account_id)
+    if status is not None:
+        rows = rows.filter(status=status)
+    order = ("issued_on", "id") if oldest_first else ("-issued_on", "-id")
+    return tuple(_invoice(row) for row in _with_lines(rows).order_by(*order))
+
+
+def invoice_details(*, account_id: int, public_id: str) -> InvoiceRow:
+    """One invoice of the account; absent and foreign answer alike. Refusals: `unknown_invoice`."""
+    row = _with_lines(Invoice.objects.filter(account_id=account_id, public_id=public_id)).first()
+    if row is None:
+        raise UnknownInvoice("There is no such invoice.", "Choose one from the list of invoices.")
+    return _invoice(row)
+
+
+def subscriptions_of(account_id: int, *, live: bool = True) -> tuple[SubscriptionRow, ...]:
+    """The account's subscriptions, in the order of the catalog."""
+    rows = Subscription.objects.filter(account_id=account_id)
+    if live:
+        rows = rows.filter(status__in=LIVE_SUBSCRIPTION)
+    rows = rows.select_related("license_type", "product")
+    return tuple(
+        SubscriptionRow(
+            license_type=row.license_type.code,
+            license_type_name=row.license_type.name,
+            product=row.product.code,
+            interval=row.interval,
+            status=row.status,
+            quantity=row.quantity,
+            anchor=row.anchor,
+            paid_until=row.paid_until,
+            next_billing_on=row.next_billing_on,
+            ends_on=row.ends_on,
+        )
+        for row in rows.order_by("product__position", "license_type__position", "id")
+    )
+
+
+def live_subscription(*, account_id: int, license_type: str) -> Subscription:
+    """The account's live subscription of a license type. Refusals: `not_subscribed`."""
+    row = (
+        Subscription.objects.filter(
+            account_id=account_id, license_type__code=license_type, status__in=LIVE_SUBSCRIPTION
+        )
+        .select_related("account", "license_type", "product")
+        .first()
+    )
+    if row is None:
+        raise NotSubscribed(
+            "You have no subscription of this license type.", "Buy it first, under Purchase."
+        )
+    return row
+
+
+def paid_subscription(*, account_id: int, license_type: str) -> Subscription:
+    """The same, once its first order is paid. Refusals: `not_subscribed`, `order_pending`."""
+    row = live_subscription(account_id=account_id, license_type=license_type)
+    if row.status == SubscriptionStatus.PENDING:
+        raise OrderPending(
+            f"Your first order of {row.license_type.name} is not paid yet.",
+            "Pay its invoice first; unpaid it lapses by itself.",
+        )
+    return row
+
+
+def tax_rate_of(*, country: str, on: date) -> int:
+    """Tax rate of a country on a day, in hundredths of a percent; 0 = no tax."""
+    rates = TaxRate.objects.filter(country=country, from_on__lte=on).order_by("-from_on")
+    return rates.values_list("basis_points", flat=True).first() or 0
+
+
+def _net(account_id: int, *, credit: LedgerAccount) -> int:
+    """Credits minus debits of a ledger account, in cents."""
+    sums = Transfer.objects.filter(account_id=account_id).aggregate(
+        credits=Sum("cents", filter=Q(credit=credit), default=0),
+        debits=Sum("cents", filter=Q(debit=credit), default=0),
+    )
+    return int(sums["credits"] - sums["debits"])
+
+
+def _with_lines(rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    return rows.select_related("license_type").prefetch_related("lines")
+
+
+def _invoice(row: Invoice) -> InvoiceRow:
+    lines = sorted(row.lines.all(), key=lambda line: line.position)
+    return InvoiceRow(
+        public_id=row.public_id,
+        number=row.number,
+        purpose=row.purpose,
+        status=row.status,
+        license_type=row.license_type.code,
+        license_type_name=row.license_type.name,
+        currency=row.currency,
+        issued_at=row.issued_at,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        net_cents=row.net_cents,
+        tax_cents=row.tax_cents,
+        total_cents=row.total_cents,
+        paid_cents=row.paid_cents,
+        lines=tuple(_line(line) for line in lines),
+    )
+
+
+def _line(row: InvoiceLine) -> LineRow:
+    return LineRow(
+        kind=row.kind,
+        title=row.title,
+        why=row.why,
+        quantity=row.quantity,
+        unit_cents=row.unit_cents,
+        starts_on=row.period.lower,
+        ends_on=row.period.upper,
+        amount_cents=row.amount_cents,
+    )

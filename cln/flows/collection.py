@@ -1,0 +1,281 @@
+"""Taking money: record the attempt, ask the gateway, record the outcome (P1-P5, P8, P9).
+
+The attempt is committed before the gateway is called and no transaction is open during the call.
+`settle` is the one end of every attempt: the response, the resolver and, later, webhooks come
+here, and coming twice does nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import transaction
+
+from cln.accounts.audit import record as audit
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing.models import Invoice
+from cln.catalog import queries as catalog
+from cln.clock import start_of_day
+from cln.domain.dunning import DeclineCode, explain_decline, next_attempt_on
+from cln.domain.errors import Refusal
+from cln.domain.rules import Rules
+from cln.enums import (
+    UNFINISHED_ATTEMPT,
+    AttemptChannel,
+    AttemptState,
+    InvoiceStatus,
+    MethodKind,
+)
+from cln.flows import faults, notices
+from cln.flows.settlement import settle_from_balance, when_paid
+from cln.payments import services as payments
+from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
+from cln.payments.models import PaymentAttempt, PaymentMethod
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceResult:
+    """What became of one invoice (P5): `state` is the attempt's, or `refused`; cents."""
+
+    number: str
+    amount_cents: int
+    state: str
+    sentence: str
+    fix: str = ""
+
+
+def pay_now(
+    *, account_id: int, channel: AttemptChannel, actor: str, now: datetime
+) -> tuple[InvoiceResult, ...]:
+    """Pay every outstanding invoice, oldest first, one attempt each (P5).
+
+    A failure of one does not stop the others; each result says what happened and why.
+    """
+    open_ids = list(
+        Invoice.objects.filter(account_id=account_id, status=InvoiceStatus.OPEN)
+        .order_by("issued_on", "id")
+        .values_list("id", flat=True)
+    )
+    results = tuple(collect(invoice_id=pk, channel=channel, now=now) for pk in open_ids)
+    if results:
+        with transaction.atomic(durable=True):
+            audit(
+                account_id=account_id,
+                actor=actor,
+                verb="pay_now",
+                subject=", ".join(result.number for result in results)[:120],
+                now=now,
+            )
+    return results
+
+
+def collect_due(*, now: datetime) -> int:
+    """Make every automatic attempt that is due (P2); returns how many were made."""
+    due = (
+        Invoice.objects.filter(retry_at__lte=now)
+        .order_by("retry_at", "id")
+        .values_list("id", flat=True)
+    )
+    return len([collect(invoice_id=pk, channel=AttemptChannel.AUTOMATIC, now=now) for pk in due])
+
+
+def collect(*, invoice_id: int, channel: AttemptChannel, now: datetime) -> InvoiceResult:
+    """Try to take what is open of one invoice. Never raises for what a customer can cause."""
+    try:
+        attempt, charge = _record_attempt(invoice_id=invoice_id, channel=channel, now=now)
+    except Refusal as refusal:
+        return _refused(invoice_id, channel, refusal, now=now)
+    faults.reach("before_gateway")
+    outcome = ask_gateway(attempt.gateway, charge)
+    faults.reach("after_gateway")
+    return settle(attempt_id=attempt.pk, outcome=outcome, now=now)
+
+
+def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> InvoiceResult:
+    """End an attempt with what the gateway said; None = it did not answer (*unknown*, P3).
+
+    Settling an attempt that has ended changes nothing and reports what it ended with.
+    """
+    with transaction.atomic(durable=True):
+        account_id = PaymentAttempt.objects.values_list("account_id", flat=True).get(pk=attempt_id)
+        account = lock_account(account_id)
+        attempt = PaymentAttempt.objects.select_related("invoice", "method").get(pk=attempt_id)
+        if attempt.state in UNFINISHED_ATTEMPT:
+            _end_attempt(account, attempt, outcome, now=now)
+            faults.reach("before_commit")
+    faults.reach("after_commit")
+    return _result(attempt)
+
+
+def resolve_due(*, now: datetime) -> int:
+    """Ask the gateway what became of attempts that never heard an answer (P3).
+
+    Found = settled like any other; not found = abandoned: nothing was taken, the next planned
+    attempt may try again. Returns how many were looked at.
+    """
+    due = PaymentAttempt.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
+    for attempt in due:
+        try:
+            found = gateway_named(attempt.gateway).find_by_reference(attempt.public_id)
+        except GatewayUnreachable:
+            settle(attempt_id=attempt.pk, outcome=None, now=now)
+            continue
+        settle(attempt_id=attempt.pk, outcome=found or Outcome(AttemptState.ABANDONED), now=now)
+    return len(due)
+
+
+def set_payment_method(
+    *,
+    account_id: int,
+    kind: MethodKind,
+    gateway: str,
+    token: str,
+    label: str,
+    expires_on: date | None,
+    actor: str,
+    now: datetime,
+) -> tuple[InvoiceResult, ...]:
+    """Make this the one payment method (P1) and try at once what is due with it."""
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        payments.store_method(
+            account=account,
+            kind=kind,
+            gateway=gateway,
+            token=token,
+            label=label,
+            expires_on=expires_on,
+            now=now,
+        )
+        audit(account_id=account_id, actor=actor, verb="set_payment_method", subject=label, now=now)
+    return pay_now(account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now)
+
+
+def _record_attempt(
+    *, invoice_id: int, channel: AttemptChannel, now: datetime
+) -> tuple[PaymentAttempt, Charge]:
+    with transaction.atomic(durable=True):
+        account_id = Invoice.objects.values_list("account_id", flat=True).get(pk=invoice_id)
+        account = lock_account(account_id)
+        invoice = Invoice.objects.get(pk=invoice_id)
+        method = payments.active_method(account_id)
+        attempt = payments.open_attempt(
+            account=account,
+            invoice=invoice,
+            amount_cents=invoice.total_cents - invoice.paid_cents,
+            channel=channel,
+            method=method,
+            now=now,
+        )
+    assert method is not None, "open_attempt refuses without a method"
+    return attempt, charge_of(attempt, method, account)
+
+
+def charge_of(attempt: PaymentAttempt, method: PaymentMethod, account: Account) -> Charge:
+    """What the gateway is asked to take for an attempt."""
+    return Charge(
+        reference=attempt.public_id,
+        method_token=method.token,
+        customer=account.public_id,
+        amount_cents=attempt.amount_cents,
+        currency=attempt.currency,
+    )
+
+
+def ask_gateway(name: str, charge: Charge) -> Outcome | None:
+    """The gateway's answer, outside any transaction; None = it did not answer."""
+    try:
+        return gateway_named(name).charge(charge)
+    except GatewayUnreachable:
+        return None
+
+
+def _end_attempt(
+    account: Account, attempt: PaymentAttempt, outcome: Outcome | None, *, now: datetime
+) -> None:
+    state = outcome.state if outcome else AttemptState.UNKNOWN
+    waits = state in UNFINISHED_ATTEMPT
+    payments.close_attempt(
+        attempt=attempt,
+        state=state,
+        decline_code=outcome.decline_code if outcome else None,
+        resolve_at=now + payments.RESOLVE_AFTER if waits else None,
+        now=now,
+    )
+    invoice = attempt.invoice
+    if outcome and state is AttemptState.SUCCEEDED:
+        _receive(account, attempt, outcome, now=now)
+    elif invoice is not None and invoice.status == InvoiceStatus.OPEN:
+        _plan_next_attempt(invoice, attempt, rules=catalog.rules(), now=now)
+        if state is AttemptState.DECLINED:
+            notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
+
+
+def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now: datetime) -> None:
+    payment = payments.receive_payment(account=account, attempt=attempt, outcome=outcome, now=now)
+    invoice = attempt.invoice
+    if invoice is not None and invoice.status == InvoiceStatus.OPEN:
+        part = min(payment.amount_cents, invoice.total_cents - invoice.paid_cents)
+        payments.allocate(
+            account=account, invoice=invoice, payment=payment, amount_cents=part, now=now
+        )
+        notices.payment_received(account=account, invoice=invoice, payment=payment, now=now)
+        when_paid(account=account, invoice=invoice, now=now)
+    settle_from_balance(account=account, now=now)
+
+
+def _plan_next_attempt(
+    invoice: Invoice, attempt: PaymentAttempt, *, rules: Rules, now: datetime
+) -> None:
+    """Set the due column of the next automatic attempt (P2); none after a hard decline."""
+    code = DeclineCode(attempt.decline_code) if attempt.decline_code else None
+    next_on = next_attempt_on(
+        issued_on=invoice.issued_on,
+        last_attempt_on=now.date(),
+        hard_declined=code is not None and explain_decline(code).hard,
+        rules=rules,
+    )
+    invoice.retry_at = start_of_day(next_on) if next_on else None
+    invoice.save(update_fields=["retry_at"])
+
+
+def _refused(
+    invoice_id: int, channel: AttemptChannel, refusal: Refusal, *, now: datetime
+) -> InvoiceResult:
+    """Report why no attempt was made; an automatic one waits for its next planned day."""
+    with transaction.atomic(durable=True):
+        account_id = Invoice.objects.values_list("account_id", flat=True).get(pk=invoice_id)
+        lock_account(account_id)
+        invoice = Invoice.objects.get(pk=invoice_id)
+        if channel is AttemptChannel.AUTOMATIC and invoice.retry_at and invoice.retry_at <= now:
+            next_on = next_attempt_on(
+                issued_on=invoice.issued_on,
+                last_attempt_on=now.date(),
+                hard_declined=False,
+                rules=catalog.rules(),
+            )
+            invoice.retry_at = start_of_day(next_on) if next_on else None
+            invoice.save(update_fields=["retry_at"])
+    return InvoiceResult(
+        number=invoice.number,
+        amount_cents=invoice.total_cents - invoice.paid_cents,
+        state="refused",
+        sentence=refusal.message,
+        fix=refusal.fix,
+    )
+
+
+def _result(attempt: PaymentAttempt) -> InvoiceResult:
+    number = attempt.invoice.number if attempt.invoice else ""
+    match attempt.state:
+        case AttemptState.SUCCEEDED:
+            sentence, fix = "Paid. Thank you.", ""
+        case AttemptState.DECLINED:
+            decline = explain_decline(DeclineCode(attempt.decline_code))
+            sentence, fix = decline.sentence, decline.fix
+        case AttemptState.ABANDONED:
+            sentence, fix = "The payment did not go through; nothing was taken.", "Try again."
+        case _:
+            sentence = "The payment is being confirmed."
+            fix = "You need not do anything: we ask the gateway and mail you the result."
+    return InvoiceResult(number, attempt.amount_cents, attempt.state, sentence, fix)

@@ -1,0 +1,153 @@
+"""Another license type for a server, in one step and without a new registration (Q14)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing import services as billing
+from cln.billing.models import Invoice, Subscription
+from cln.billing.queries import paid_subscription
+from cln.catalog import queries as catalog
+from cln.catalog.models import LicenseType
+from cln.domain import ledger
+from cln.domain.dunning import DunningState
+from cln.domain.errors import Refusal
+from cln.domain.invoicing import ChangeKind, LineKind, freed_unit_credit, priced_change
+from cln.domain.licensing import AccountBlocked
+from cln.enums import AttemptState, InvoiceStatus
+from cln.flows.billing_run import bring_current
+from cln.flows.facts import facts_of
+from cln.flows.purchase import Bought, buy
+from cln.flows.settlement import settle_from_balance
+from cln.licensing.access import get_server
+from cln.licensing.entitlements import set_quantity
+from cln.licensing.models import Server
+from cln.licensing.moves import check_move, has_free_seat, move_server
+
+NEW_CHANGE_ID = 2**62
+PAID = (AttemptState.SUCCEEDED, InvoiceStatus.PAID)
+
+
+class ConversionUnpaid(Refusal):
+    """The license of the new type could not be paid, so nothing was converted."""
+
+    code: ClassVar[str] = "conversion_unpaid"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion did; cents. `bought` is None where a free license was used."""
+
+    bought: Bought | None
+    credit_cents: int
+
+
+def convert_server(
+    *,
+    account_id: int,
+    server: str,
+    license_type: str,
+    cancel_old: bool,
+    actor: str,
+    request_key: str,
+    now: datetime,
+) -> Converted:
+    """Give a server another license type: a free license, an added one (Q4) or a first purchase.
+
+    With `cancel_old` the freed unit is cancelled and the rest of its paid price becomes account
+    credit. Refusals: `unknown_server`, `unknown_license_type`, `account_blocked`,
+    `wrong_product`, `same_license_type`, `too_many_users`, `conversion_unpaid`, those of `buy`.
+    """
+    row = get_server(account_id=account_id, public_id=server)
+    target = catalog.get_license_type(license_type)
+    check_move(server=row, license_type=target)
+    bought = None
+    if not has_free_seat(account_id=account_id, license_type=target, now=now):
+        bought = buy(
+            account_id=account_id,
+            license_type=license_type,
+            quantity=1,
+            interval=None,
+            actor=actor,
+            request_key=request_key,
+            now=now,
+        )
+        if bought.payment is not None and bought.payment.state not in PAID:
+            raise ConversionUnpaid(
+                f"The server keeps its license: {bought.payment.sentence}",
+                bought.payment.fix or "Pay the order, then convert the server.",
+            )
+    credit = _convert(account_id, row, target, cancel_old=cancel_old, actor=actor, now=now)
+    return Converted(bought, credit)
+
+
+def _convert(
+    account_id: int,
+    server: Server,
+    target: LicenseType,
+    *,
+    cancel_old: bool,
+    actor: str,
+    now: datetime,
+) -> int:
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
+            raise AccountBlocked.because_of_debt()
+        bring_current(account=account, now=now)
+        old_type = server.license_type.code
+        move_server(account_id=account_id, server=server, license_type=target, actor=actor, now=now)
+        if not cancel_old:
+            return 0
+        subscription = paid_subscription(account_id=account_id, license_type=old_type)
+        return _cancel_freed_unit(account, subscription, actor=actor, now=now)
+
+
+def _cancel_freed_unit(
+    account: Account, subscription: Subscription, *, actor: str, now: datetime
+) -> int:
+    """Take the freed unit off and credit what was paid for its remaining days (Q14)."""
+    facts = facts_of(subscription, rules=catalog.rules())
+    credit = min(freed_unit_credit(facts, now.date()), _creditable(subscription))
+    change = priced_change(
+        facts,
+        id=NEW_CHANGE_ID,
+        on=now.date(),
+        kind=ChangeKind.FREED,
+        delta=-1,
+        note=f"by {actor}",
+    )
+    billing.record_change(subscription=subscription, change=change, now=now)
+    set_quantity(
+        account_id=account.pk,
+        license_type=subscription.license_type.code,
+        quantity=subscription.quantity,
+        now=now,
+    )
+    if credit:
+        billing.post(
+            account=account,
+            transfers=ledger.credit_granted(cents=credit),
+            kind="freed_license",
+            now=now,
+        )
+        settle_from_balance(account=account, now=now)
+    return credit
+
+
+def _creditable(subscription: Subscription) -> int:
+    """What was really paid for the running period: a debt is never credited (Q14)."""
+    invoice = (
+        Invoice.objects.filter(
+            subscription=subscription,
+            lines__kind=LineKind.RECURRING,
+            lines__period__endswith=subscription.paid_until,
+        )
+        .order_by("-id")
+        .first()
+    )
+    return invoice.paid_cents if invoice is not None else 0

@@ -1,0 +1,157 @@
+"""Asking for overdue money, blocking, suspending, ending, and giving everything back (P6-P8).
+
+The table of states is `domain.dunning`; here its steps become deeds. Paying calls `reconsider` in
+its own transaction, so a paid account is never blocked a second longer.
+"""
+
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing import services as billing
+from cln.billing.models import Invoice, Subscription
+from cln.catalog import queries as catalog
+from cln.domain.dunning import (
+    DunningAction,
+    DunningFacts,
+    DunningState,
+    next_reminder_on,
+    next_step,
+    reminder_due,
+)
+from cln.domain.rules import Rules
+from cln.enums import (
+    UNFINISHED_ATTEMPT,
+    InvoicePurpose,
+    InvoiceStatus,
+    SubscriptionStatus,
+)
+from cln.flows import notices
+from cln.licensing import entitlements as licensing
+from cln.payments import services as payments
+
+# The five states in a row, and a step that stays: a longer loop is a bug.
+MOST_STEPS = 8
+
+
+def run_due(*, now: datetime) -> int:
+    """Take every account whose dunning date has come one or more steps on; returns how many."""
+    due = Account.objects.filter(dunning_next_on__lte=now.date()).values_list("id", flat=True)
+    for account_id in due.order_by("id"):
+        with transaction.atomic(durable=True):
+            reconsider(account=lock_account(account_id), now=now)
+    return len(due)
+
+
+def reconsider(*, account: Account, now: datetime) -> None:
+    """Joins: move a locked account to the state its invoices say, doing what each step does."""
+    rules, today = catalog.rules(), now.date()
+    for _ in range(MOST_STEPS):
+        facts = DunningFacts(_oldest_due_on(account), account.blocked_on)
+        step = next_step(DunningState(account.dunning_state), facts, today, rules)
+        account.dunning_state, account.dunning_next_on = step.state, step.next_on
+        for action in step.actions:
+            _ACTIONS[action](account, now)
+        if step.next_on is None or step.next_on > today:
+            break
+    account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
+
+
+def remind_due(*, now: datetime) -> int:
+    """Send the reminders whose day has come (P6); returns how many."""
+    due = Invoice.objects.filter(remind_on__lte=now.date()).values_list("id", "account_id")
+    rules = catalog.rules()
+    sent = 0
+    for invoice_id, account_id in due.order_by("remind_on", "id"):
+        with transaction.atomic(durable=True):
+            account = lock_account(account_id)
+            sent += _remind(account, Invoice.objects.get(pk=invoice_id), rules, now=now)
+    return sent
+
+
+def void_due(*, now: datetime) -> int:
+    """Void first orders that nobody paid in time (Q3); returns how many."""
+    due = Invoice.objects.filter(void_on__lte=now.date()).values_list("id", "account_id")
+    for invoice_id, account_id in due.order_by("void_on", "id"):
+        with transaction.atomic(durable=True):
+            account = lock_account(account_id)
+            _void_order(account, Invoice.objects.get(pk=invoice_id), now=now)
+    return len(due)
+
+
+def _oldest_due_on(account: Account) -> date | None:
+    """The due date that counts: an unpaid first order is no debt, nothing was granted for it."""
+    return (
+        Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN)
+        .exclude(purpose=InvoicePurpose.ORDER)
+        .order_by("due_on")
+        .values_list("due_on", flat=True)
+        .first()
+    )
+
+
+def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) -> int:
+    today = now.date()
+    if invoice.remind_on is None or invoice.remind_on > today:
+        return 0
+    last_on = invoice.reminded_on
+    if invoice.status == InvoiceStatus.OPEN and invoice.due_on < today:
+        days = reminder_due(invoice.issued_on, last_on, today, rules)
+        if days is not None:
+            notices.reminder(account=account, invoice=invoice, days=days, now=now)
+    invoice.reminded_on = today
+    invoice.remind_on = next_reminder_on(invoice.issued_on, today, rules)
+    invoice.save(update_fields=["reminded_on", "remind_on"])
+    return 1
+
+
+def _void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+    if invoice.status != InvoiceStatus.OPEN:
+        return
+    if invoice.attempts.filter(state__in=UNFINISHED_ATTEMPT).exists():
+        # Its money may be on the way: look again tomorrow, when the resolver knows.
+        invoice.void_on = now.date() + timedelta(days=1)
+        invoice.save(update_fields=["void_on"])
+        return
+    assert invoice.subscription is not None, "an order belongs to a subscription"
+    payments.deallocate(account=account, invoice=invoice, now=now)
+    billing.void(account=account, invoice=invoice, now=now)
+    billing.void_subscription(subscription=invoice.subscription)
+    notices.order_void(account=account, invoice=invoice, now=now)
+
+
+def _block(account: Account, now: datetime) -> None:
+    account.blocked_on = now.date()
+    notices.account_blocked(account=account, now=now)
+
+
+def _suspend(account: Account, now: datetime) -> None:
+    licensing.suspend(account_id=account.pk, now=now)
+    notices.license_suspended(account=account, now=now)
+
+
+def _end(account: Account, now: datetime) -> None:
+    """Let the billing run end every subscription today (P7, Q10); the debt stays."""
+    live = Subscription.objects.filter(account=account, status=SubscriptionStatus.ACTIVE)
+    for subscription in live:
+        billing.schedule_end(subscription=subscription, on=now.date())
+
+
+def _unblock(account: Account, now: datetime) -> None:
+    account.blocked_on = None
+    notices.account_unblocked(account=account, now=now)
+
+
+def _restore(account: Account, now: datetime) -> None:
+    licensing.restore(account_id=account.pk, now=now)
+
+
+_ACTIONS = {
+    DunningAction.BLOCK: _block,
+    DunningAction.SUSPEND: _suspend,
+    DunningAction.END: _end,
+    DunningAction.UNBLOCK: _unblock,
+    DunningAction.RESTORE: _restore,
+}

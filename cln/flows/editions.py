@@ -1,0 +1,117 @@
+"""The account's CloudLinux edition: all licenses change together, in one step (Q13)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from cln.accounts.audit import record as audit
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing import services as billing
+from cln.billing.models import Subscription
+from cln.billing.queries import paid_subscription
+from cln.catalog import queries as catalog
+from cln.catalog.models import LicenseType
+from cln.domain.calendar import Interval
+from cln.domain.dunning import DunningState
+from cln.domain.errors import Refusal
+from cln.domain.invoicing import Change, ChangeKind, accrued, fold, priced_change, with_change
+from cln.domain.licensing import AccountBlocked
+from cln.enums import LIVE_SUBSCRIPTION
+from cln.flows.billing_run import bring_current
+from cln.flows.facts import facts_of, prices_of
+from cln.licensing.moves import change_edition
+
+EDITIONS = {"shared": "cloudlinux", "pro": "cloudlinux_pro"}
+NEW_CHANGE_ID = 2**62
+
+
+class UnknownEdition(Refusal):
+    """There are two editions: shared and pro."""
+
+    code: ClassVar[str] = "unknown_edition"
+
+
+class SameEdition(Refusal):
+    """The account has that edition already."""
+
+    code: ClassVar[str] = "same_edition"
+
+
+@dataclass(frozen=True, slots=True)
+class EditionPreview:
+    """What a change of edition costs (Q13): cents on the next invoice, unit price from then on."""
+
+    license_type: str
+    difference_cents: int
+    unit_cents: int
+    servers: int
+
+
+def preview_edition(*, account_id: int, edition: str, now: datetime) -> EditionPreview:
+    """What `set_edition` would bill. Changes nothing. Refusals: those of `set_edition`."""
+    account = Account.objects.get(pk=account_id)
+    subscription, target = _checked(account, edition)
+    change = _change(subscription, target, edition=edition, actor="", now=now)
+    facts = facts_of(subscription, rules=catalog.rules())
+    before = sum(line.amount_cents for line in accrued(facts, now.date()))
+    after = sum(line.amount_cents for line in accrued(with_change(facts, change), now.date()))
+    return EditionPreview(target.code, after - before, change.unit_cents, fold(facts).held)
+
+
+def set_edition(*, account_id: int, edition: str, actor: str, now: datetime) -> None:
+    """Turn all CloudLinux OS licenses of the account into the other edition (Q13).
+
+    `edition`: `shared` or `pro`. Keys, servers and their secrets stay. Refusals:
+    `unknown_edition`, `account_blocked`, `not_subscribed`, `order_pending`, `same_edition`,
+    `price_unknown`.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        bring_current(account=account, now=now)
+        subscription, target = _checked(account, edition)
+        change = _change(subscription, target, edition=edition, actor=actor, now=now)
+        change_edition(
+            account_id=account_id,
+            old=subscription.license_type,
+            new=target,
+            actor=actor,
+            now=now,
+        )
+        billing.change_license_type(subscription=subscription, license_type=target)
+        billing.record_change(subscription=subscription, change=change, now=now)
+        audit(account_id=account_id, actor=actor, verb="set_edition", subject=edition, now=now)
+
+
+def _checked(account: Account, edition: str) -> tuple[Subscription, LicenseType]:
+    if edition not in EDITIONS:
+        raise UnknownEdition(
+            f"There is no edition {edition[:20]!r}.", f"Choose {' or '.join(EDITIONS)}."
+        )
+    if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
+        raise AccountBlocked.because_of_debt()
+    target = catalog.get_license_type(EDITIONS[edition])
+    if Subscription.objects.filter(
+        account=account, license_type=target, status__in=LIVE_SUBSCRIPTION
+    ).exists():
+        raise SameEdition(f"Your licenses are {target.name} already.")
+    [other] = set(EDITIONS.values()) - {target.code}
+    return paid_subscription(account_id=account.pk, license_type=other), target
+
+
+def _change(
+    subscription: Subscription, target: LicenseType, *, edition: str, actor: str, now: datetime
+) -> Change:
+    """The change, priced by the new edition's list (Q13)."""
+    prices = prices_of(subscription.account, target, Interval(subscription.interval))
+    facts = replace(facts_of(subscription, rules=catalog.rules()), price_lists=prices)
+    return priced_change(
+        facts,
+        id=NEW_CHANGE_ID,
+        on=now.date(),
+        kind=ChangeKind.UPGRADE if edition == "pro" else ChangeKind.DOWNGRADE,
+        delta=0,
+        note=f"by {actor}" if actor else "",
+    )

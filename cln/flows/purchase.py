@@ -1,0 +1,410 @@
+"""Buying licenses: a first order is paid at once, an addition comes with the next invoice (Q3, Q4).
+
+`preview` and `buy` put the same questions to the same core, so what a page promises is what the
+invoice will say (Q12).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from cln.accounts.audit import record as audit
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account, IdempotentRequest
+from cln.billing import services as billing
+from cln.billing.models import Invoice, Subscription
+from cln.billing.queries import paid_subscription
+from cln.catalog import queries as catalog
+from cln.catalog.models import LicenseType
+from cln.domain.calendar import Interval
+from cln.domain.dunning import DunningState
+from cln.domain.errors import Refusal
+from cln.domain.invoicing import (
+    Change,
+    ChangeKind,
+    SubscriptionFacts,
+    advance,
+    compose,
+    fold,
+    next_sweep_on,
+    priced_change,
+    upcoming,
+    with_change,
+)
+from cln.domain.licensing import AccountBlocked
+from cln.domain.pricing import PriceUnknown, Tier, check_quantity, list_in_force, scope_quantity
+from cln.domain.quantities import check_interval
+from cln.domain.rules import Rules
+from cln.enums import (
+    LIVE_SUBSCRIPTION,
+    AttemptChannel,
+    EntitlementKind,
+    InvoicePurpose,
+    InvoiceStatus,
+)
+from cln.flows.billing_run import Upcoming, bring_current, issue, tax_lines, upcoming_of
+from cln.flows.collection import InvoiceResult, collect
+from cln.flows.facts import facts_of, facts_of_order
+from cln.licensing import entitlements as licensing
+
+NEW_CHANGE_ID = 2**62
+
+
+class SubscriptionEnding(Refusal):
+    """The subscription was cancelled and runs to the end of the paid period."""
+
+    code: ClassVar[str] = "subscription_ending"
+
+
+class FewerThanServers(Refusal):
+    """More servers run in the trial than licenses are bought (T4)."""
+
+    code: ClassVar[str] = "fewer_than_servers"
+
+
+class RequestKeyReused(Refusal):
+    """The same request key came with another order."""
+
+    code: ClassVar[str] = "request_key_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a purchase would cost; cents. `next_invoice` is what will be issued if nothing else
+    changes; `tiers` are those in force with `scope` = the quantity that picks the tier (Q1).
+    """
+
+    license_type: str
+    interval: str
+    quantity: int
+    currency: str
+    is_addition: bool
+    held_after: int
+    unit_cents: int
+    due_now_cents: int
+    next_invoice: Upcoming | None
+    scope: int
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What came of a purchase. `invoice` and `payment` belong to first orders only."""
+
+    license_type: str
+    quantity: int
+    held: int
+    is_addition: bool
+    invoice_number: str = ""
+    payment: InvoiceResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A checked wish: what is bought and, for an addition, the subscription that grows."""
+
+    license_type: LicenseType
+    interval: Interval
+    quantity: int
+    facts: SubscriptionFacts
+    subscription: Subscription | None
+
+
+def preview(
+    *, account_id: int, license_type: str, quantity: int, interval: str | None, now: datetime
+) -> Preview:
+    """What `buy` would charge now and on the next invoice, to the cent (Q12). Changes nothing.
+
+    Refusals: those of `buy`.
+    """
+    account = Account.objects.get(pk=account_id)
+    rules = catalog.rules()
+    order = _checked(account, license_type, quantity, interval, today=now.date(), rules=rules)
+    if order.subscription is None:
+        return _preview_first(account, order, now=now)
+    change = _addition(order, change_id=NEW_CHANGE_ID, actor="", on=now.date())
+    grown = with_change(order.facts, change)
+    [draft] = upcoming(grown)[:1] or [None]
+    return Preview(
+        license_type=license_type,
+        interval=order.interval,
+        quantity=quantity,
+        currency=account.currency,
+        is_addition=True,
+        held_after=fold(grown).held,
+        unit_cents=change.unit_cents,
+        due_now_cents=0,
+        next_invoice=upcoming_of(subscription=order.subscription, draft=draft) if draft else None,
+        scope=scope_quantity(fold(grown).held, grown.others, now.date()),
+        tiers=list_in_force(grown.price_lists, now.date()).tiers,
+    )
+
+
+def buy(
+    *,
+    account_id: int,
+    license_type: str,
+    quantity: int,
+    interval: str | None,
+    actor: str,
+    request_key: str,
+    now: datetime,
+) -> Bought:
+    """Buy `quantity` licenses: a first order is issued and charged, an addition is granted at
+    once and billed with the next invoice (Q3, Q4). The same `request_key` never buys twice.
+
+    `interval` None means the running one, or a month. Refusals: `unknown_license_type`,
+    `price_unknown`, `bad_quantity`, `interval_conflict`, `account_blocked`, `order_pending`,
+    `subscription_ending`, `fewer_than_servers`, `request_key_reused`.
+    """
+    asked = {"license_type": license_type, "quantity": quantity, "interval": interval}
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        done = _answered(account, request_key, asked)
+        if done is None:
+            bring_current(account=account, now=now)
+            rules = catalog.rules()
+            order = _checked(
+                account, license_type, quantity, interval, today=now.date(), rules=rules
+            )
+            done = _place(account, order, actor=actor, rules=rules, now=now)
+            _remember(account, request_key, asked, done, now=now)
+    return _paid(done, now=now)
+
+
+def _checked(
+    account: Account,
+    code: str,
+    quantity: int,
+    interval: str | None,
+    *,
+    today: date,
+    rules: Rules,
+) -> _Order:
+    license_type = catalog.get_license_type(code)
+    quantity = check_quantity(quantity)
+    if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
+        raise AccountBlocked.because_of_debt()
+    live = list(
+        Subscription.objects.filter(
+            account=account, product=license_type.product, status__in=LIVE_SUBSCRIPTION
+        ).select_related("account", "license_type")
+    )
+    running = [Interval(row.interval) for row in live]
+    wanted = _interval(interval) if interval else (running or [Interval.MONTH])[0]
+    check_interval(product=license_type.product.name, wanted=wanted, running=running)
+    own = next((row for row in live if row.license_type_id == license_type.pk), None)
+    if own is None:
+        facts = facts_of_order(
+            account=account,
+            license_type=license_type,
+            interval=wanted,
+            quantity=quantity,
+            today=today,
+            rules=rules,
+        )
+        list_in_force(facts.price_lists, today)
+        _check_covers_servers(account, license_type, quantity)
+        return _Order(license_type, wanted, quantity, facts, None)
+    _check_may_grow(own, license_type)
+    facts = facts_of(own, rules=rules)
+    check_quantity(own.quantity + quantity)
+    return _Order(license_type, wanted, quantity, facts, own)
+
+
+def _check_covers_servers(account: Account, license_type: LicenseType, quantity: int) -> None:
+    """A trial's servers go on under the paid licenses, so there must be enough of them (T4)."""
+    used = licensing.seats_in_use(account_id=account.pk, license_type=license_type.code)
+    if quantity < used:
+        raise FewerThanServers(
+            f"{used} servers run in your trial; {quantity} licenses are not enough for them.",
+            f"Buy at least {used}, or remove servers first.",
+            used=used,
+        )
+
+
+def _interval(text: str) -> Interval:
+    try:
+        return Interval(text)
+    except ValueError:
+        raise PriceUnknown(
+            f"There is no price per {text[:20]!r}.", "Choose month or year."
+        ) from None
+
+
+def _check_may_grow(subscription: Subscription, license_type: LicenseType) -> None:
+    paid_subscription(account_id=subscription.account_id, license_type=license_type.code)
+    if subscription.ends_on is not None:
+        raise SubscriptionEnding(
+            f"Your {license_type.name} subscription ends on {subscription.ends_on}.",
+            "Take the cancellation back first.",
+        )
+
+
+def _addition(order: _Order, *, change_id: int, actor: str, on: date) -> Change:
+    """The change an addition makes, priced by the tier of the new total (Q5)."""
+    return priced_change(
+        order.facts,
+        id=change_id,
+        on=on,
+        kind=ChangeKind.ADD,
+        delta=order.quantity,
+        note=f"by {actor}" if actor else "",
+    )
+
+
+def _preview_first(account: Account, order: _Order, *, now: datetime) -> Preview:
+    today = now.date()
+    [draft] = compose(order.facts, today)
+    after = advance(order.facts, draft)
+    taxes = tax_lines(account=account, draft=draft)
+    [renewal] = upcoming(after)[:1]
+    renewal_taxes = tax_lines(account=account, draft=renewal)
+    return Preview(
+        license_type=order.license_type.code,
+        interval=order.interval,
+        quantity=order.quantity,
+        currency=account.currency,
+        is_addition=False,
+        held_after=order.quantity,
+        unit_cents=draft.unit_cents,
+        due_now_cents=draft.net_cents + sum(line.amount_cents for line in taxes),
+        next_invoice=Upcoming(
+            license_type=order.license_type.code,
+            on=renewal.on,
+            lines=renewal.lines + renewal_taxes,
+            accrued_cents=0,
+            total_cents=renewal.net_cents + sum(line.amount_cents for line in renewal_taxes),
+        ),
+        scope=scope_quantity(order.quantity, order.facts.others, today),
+        tiers=list_in_force(order.facts.price_lists, today).tiers,
+    )
+
+
+def _place(
+    account: Account, order: _Order, *, actor: str, rules: Rules, now: datetime
+) -> dict[str, object]:
+    audit(
+        account_id=account.pk,
+        actor=actor,
+        verb="buy",
+        subject=order.license_type.code,
+        details={"quantity": order.quantity, "interval": order.interval},
+        now=now,
+    )
+    if order.subscription is not None:
+        return _add(account, order, order.subscription, actor=actor, now=now)
+    return _first_order(account, order, actor=actor, rules=rules, now=now)
+
+
+def _add(
+    account: Account, order: _Order, subscription: Subscription, *, actor: str, now: datetime
+) -> dict[str, object]:
+    change = _addition(order, change_id=NEW_CHANGE_ID, actor=actor, on=now.date())
+    billing.record_change(subscription=subscription, change=change, now=now)
+    billing.plan_sweep(subscription=subscription, on=next_sweep_on(order.facts, after=now.date()))
+    licensing.grant(
+        account_id=account.pk,
+        license_type=order.license_type.code,
+        kind=EntitlementKind.PAID,
+        quantity=subscription.quantity,
+        valid_until=None,
+        now=now,
+    )
+    return {
+        "license_type": order.license_type.code,
+        "quantity": order.quantity,
+        "held": subscription.quantity,
+        "is_addition": True,
+    }
+
+
+def _first_order(
+    account: Account, order: _Order, *, actor: str, rules: Rules, now: datetime
+) -> dict[str, object]:
+    [draft] = compose(order.facts, now.date())
+    first = Change(
+        NEW_CHANGE_ID,
+        now.date(),
+        ChangeKind.PURCHASE,
+        order.quantity,
+        draft.unit_cents,
+        draft.lines[0].price_list_id,
+        f"by {actor}",
+    )
+    subscription = billing.open_subscription(
+        account=account,
+        license_type=order.license_type,
+        interval=order.interval,
+        first=first,
+        now=now,
+    )
+    billing.apply_draft(
+        subscription=subscription, draft=draft, advanced=advance(order.facts, draft)
+    )
+    invoice = issue(
+        account=account,
+        subscription=subscription,
+        draft=draft,
+        purpose=InvoicePurpose.ORDER,
+        rules=rules,
+        now=now,
+    )
+    return {
+        "license_type": order.license_type.code,
+        "quantity": order.quantity,
+        "held": order.quantity,
+        "is_addition": False,
+        "invoice_number": invoice.number,
+    }
+
+
+def _paid(done: dict[str, object], *, now: datetime) -> Bought:
+    """Charge a first order that is still open; a repeated request only reports."""
+    bought = Bought(**done)  # type: ignore[arg-type]
+    invoice = Invoice.objects.filter(number=bought.invoice_number).first()
+    if invoice is None:
+        return bought
+    if invoice.status == InvoiceStatus.OPEN and not invoice.attempts.exists():
+        payment = collect(invoice_id=invoice.pk, channel=AttemptChannel.AUTOMATIC, now=now)
+    else:
+        payment = InvoiceResult(
+            number=invoice.number,
+            amount_cents=invoice.total_cents,
+            state=invoice.status,
+            sentence=f"Invoice {invoice.number} is {invoice.status}.",
+        )
+    return Bought(**done, payment=payment)  # type: ignore[arg-type]
+
+
+def _answered(account: Account, key: str, asked: dict[str, object]) -> dict[str, object] | None:
+    """What the same request did before. Refusals: `request_key_reused`."""
+    row = IdempotentRequest.objects.filter(account=account, key=key).first()
+    if row is None:
+        return None
+    if row.input_hash != _hash(asked):
+        raise RequestKeyReused(
+            "This form was sent before with another order.", "Open the page again and retry."
+        )
+    return dict(row.answer)
+
+
+def _remember(
+    account: Account,
+    key: str,
+    asked: dict[str, object],
+    answer: dict[str, object],
+    *,
+    now: datetime,
+) -> None:
+    IdempotentRequest.objects.create(
+        account=account, key=key, input_hash=_hash(asked), answer=answer, created_at=now
+    )
+
+
+def _hash(asked: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

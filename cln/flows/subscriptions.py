@@ -1,0 +1,178 @@
+"""Giving up: remove unused licenses, unsubscribe, take it back, remove a server (Q6, Q7, Q10)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from cln.accounts.audit import record as audit
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing import services as billing
+from cln.billing.models import Subscription
+from cln.billing.queries import paid_subscription
+from cln.catalog import queries as catalog
+from cln.domain.errors import Refusal
+from cln.domain.invoicing import ChangeKind, priced_change
+from cln.domain.quantities import RemovalFacts, decide_removal
+from cln.enums import SubscriptionStatus
+from cln.flows.billing_run import bring_current
+from cln.flows.facts import facts_of
+from cln.licensing import entitlements as licensing
+from cln.licensing import removal
+
+NEW_CHANGE_ID = 2**62
+WHEN = ("period_end", "now")
+
+
+class NotEnding(Refusal):
+    """The subscription has not been cancelled."""
+
+    code: ClassVar[str] = "not_ending"
+
+
+class AlreadyEnding(Refusal):
+    """The subscription has been cancelled before."""
+
+    code: ClassVar[str] = "already_ending"
+
+
+class BadWhen(Refusal):
+    """A subscription ends at the period's end or now."""
+
+    code: ClassVar[str] = "bad_when"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many licenses went and how many are left."""
+
+    units: int
+    left: int
+
+
+def remove_unused(
+    *, account_id: int, license_type: str, keep: int | None, actor: str, now: datetime
+) -> Removed:
+    """Cut the quantity to the servers in use, or to `keep`, at once and without credit (Q6, Q7).
+
+    Refusals: `not_subscribed`, `order_pending`, `keep_below_used`, `nothing_unused`,
+    `bad_quantity`.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        bring_current(account=account, now=now)
+        subscription = paid_subscription(account_id=account_id, license_type=license_type)
+        return _cut(subscription, keep=keep, actor=actor, now=now)
+
+
+def remove_server(
+    *, account_id: int, server: str, cancel_license: bool, actor: str, now: datetime
+) -> Removed:
+    """Remove a server and, if asked, its license in the same step (C-13, pain 14).
+
+    Refusals: `unknown_server`, `server_removed`; `not_subscribed` where there is no license to
+    cancel. Either both happen or neither.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        bring_current(account=account, now=now)
+        row = removal.remove_server(
+            account_id=account_id, server=server, why=f"removed by {actor}", actor=actor, now=now
+        )
+        if not cancel_license:
+            return Removed(0, _held(account, row.license_type.code))
+        subscription = paid_subscription(account_id=account_id, license_type=row.license_type.code)
+        used = _used(subscription)
+        keep = max(subscription.quantity - 1, used)
+        return _cut(subscription, keep=keep, actor=actor, now=now)
+
+
+def unsubscribe(
+    *, account_id: int, license_type: str, when: str, actor: str, now: datetime
+) -> None:
+    """End a subscription with its paid period, or now (Q10). `when`: `period_end` or `now`.
+
+    Refusals: `bad_when`, `not_subscribed`, `order_pending`, `already_ending`.
+    """
+    if when not in WHEN:
+        raise BadWhen(f"A subscription cannot end {when[:20]!r}.", "Choose period_end or now.")
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        bring_current(account=account, now=now)
+        subscription = paid_subscription(account_id=account_id, license_type=license_type)
+        if when == "period_end":
+            if subscription.ends_on is not None:
+                raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
+            assert subscription.paid_until is not None, "an active subscription has been billed"
+            billing.schedule_end(subscription=subscription, on=subscription.paid_until)
+        else:
+            billing.schedule_end(subscription=subscription, on=now.date())
+            bring_current(account=account, now=now)
+        audit(
+            account_id=account_id,
+            actor=actor,
+            verb="unsubscribe",
+            subject=license_type,
+            details={"when": when},
+            now=now,
+        )
+
+
+def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> None:
+    """Take a cancellation back before it has come to pass (Q10).
+
+    Refusals: `not_subscribed`, `order_pending`, `not_ending`.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        bring_current(account=account, now=now)
+        subscription = paid_subscription(account_id=account_id, license_type=license_type)
+        if subscription.ends_on is None:
+            raise NotEnding("This subscription has not been cancelled.")
+        billing.schedule_end(subscription=subscription, on=None)
+        audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
+
+
+def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
+    units = decide_removal(
+        RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
+    )
+    change = priced_change(
+        facts_of(subscription, rules=catalog.rules()),
+        id=NEW_CHANGE_ID,
+        on=now.date(),
+        kind=ChangeKind.REMOVE,
+        delta=-units,
+        note=f"by {actor}",
+    )
+    billing.record_change(subscription=subscription, change=change, now=now)
+    licensing.set_quantity(
+        account_id=subscription.account_id,
+        license_type=subscription.license_type.code,
+        quantity=subscription.quantity,
+        now=now,
+    )
+    audit(
+        account_id=subscription.account_id,
+        actor=actor,
+        verb="remove_licenses",
+        subject=subscription.license_type.code,
+        details={"units": units, "left": subscription.quantity},
+        now=now,
+    )
+    return Removed(units, subscription.quantity)
+
+
+def _held(account: Account, license_type: str) -> int:
+    rows = Subscription.objects.filter(
+        account=account, license_type__code=license_type, status=SubscriptionStatus.ACTIVE
+    )
+    return rows.values_list("quantity", flat=True).first() or 0
+
+
+def _used(subscription: Subscription) -> int:
+    return licensing.seats_in_use(
+        account_id=subscription.account_id, license_type=subscription.license_type.code
+    )

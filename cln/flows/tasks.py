@@ -1,0 +1,112 @@
+"""Due work as the workers see it.
+
+The due columns are the truth. A periodic task looks for what is due and does it, or hands it out
+in chunks; a task that is lost is found again a minute later, and one that runs twice finds nothing
+left to do. Each kind of work has one finder at a time in all workers: an advisory lock that
+PostgreSQL releases by itself when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
+
+from django.db import connection
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from cln import clock
+from cln.flows import billing_run, collection, dunning, trials
+from cln.notifications import services as notifications
+
+log = logging.getLogger(__name__)
+
+EVERY_MINUTE = "* * * * *"
+ACCOUNTS_PER_CHUNK = 100
+# The first number of our two-part advisory locks for finders.
+_FINDERS = 7_001
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="find_billing", queueing_lock="find_billing")
+def find_billing(timestamp: int) -> None:
+    """Hand out the accounts that are due to be billed, in chunks any worker may take."""
+    with _sole_finder("billing") as is_mine:
+        if not is_mine:
+            return
+        due = billing_run.due_accounts(through=clock.now().date())
+        for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
+            chunk = due[start : start + ACCOUNTS_PER_CHUNK]
+            with contextlib.suppress(AlreadyEnqueued):
+                bill_accounts.configure(queueing_lock=f"bill {chunk[0]}").defer(account_ids=chunk)
+
+
+@app.task(name="bill_accounts")
+def bill_accounts(account_ids: Sequence[int]) -> None:
+    """Bill a chunk of accounts; each is locked, and one that is up to date is left as it is."""
+    result = billing_run.bill_accounts(account_ids=account_ids, now=clock.now())
+    if result.invoices or result.parked:
+        log.info(
+            "billed %s: %s invoices, %s parked",
+            *(
+                result.accounts,
+                result.invoices,
+                result.parked,
+            ),
+        )
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="collect", queueing_lock="collect")
+def collect(timestamp: int) -> None:
+    """Ask for the fate of attempts without an answer, then make the attempts that are due."""
+    with _sole_finder("collect") as is_mine:
+        if is_mine:
+            collection.resolve_due(now=clock.now())
+            collection.collect_due(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="dun", queueing_lock="dun")
+def dun(timestamp: int) -> None:
+    """Void orders nobody paid, take overdue accounts a step on, remind."""
+    with _sole_finder("dun") as is_mine:
+        if is_mine:
+            dunning.void_due(now=clock.now())
+            dunning.run_due(now=clock.now())
+            dunning.remind_due(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="step_trials", queueing_lock="step_trials")
+def step_trials(timestamp: int) -> None:
+    """Announce and end trials."""
+    with _sole_finder("trials") as is_mine:
+        if is_mine:
+            trials.step_due(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="send_mail", queueing_lock="send_mail")
+def send_mail(timestamp: int) -> None:
+    """Send what the outbox holds; several workers may, each message is claimed by one."""
+    while notifications.send_due(now=clock.now()):
+        pass
+
+
+@contextlib.contextmanager
+def _sole_finder(kind: str) -> Iterator[bool]:
+    """Yield whether this worker is the one that does `kind` now; nobody waits for another."""
+    key = [_FINDERS, zlib.crc32(kind.encode()) - 2**31]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
+        row = cursor.fetchone()
+    is_mine = bool(row and row[0])
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)

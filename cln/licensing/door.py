@@ -1,0 +1,163 @@
+"""One machine in front of the locked rows, as facts for the core to decide on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import overload
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from cln.accounts.models import Account
+from cln.domain.licensing import KeyFacts, Occupant, PoolFacts, RegistrationFacts
+from cln.domain.machines import (
+    NEW_MACHINE,
+    MachineCandidate,
+    MachineHints,
+    MachineMatch,
+    match_machine,
+)
+from cln.enums import EntitlementKind, ServerStatus
+from cln.licensing import included
+from cln.licensing.access import Pool
+from cln.licensing.models import ActivationKey, Entitlement, Server
+from cln.licensing.trial_addresses import record_trial_address
+
+OCCUPANTS_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What the machine says of itself; `secret` proves an earlier registration."""
+
+    hostname: str = ""
+    machine_uuid: str = ""
+    os_version: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """`key` and `pool` are locked; `proven` is the running server whose secret was shown."""
+
+    key: ActivationKey
+    pool: Pool
+    address: str
+    hints: Hints
+    proven: Server | None
+    now: datetime
+
+    def facts(self) -> RegistrationFacts:
+        """Gather what `decide_registration` asks; claims the address where a trial runs (T3)."""
+        license_type = self.key.license_type
+        account = Account.objects.get(pk=self.key.account_id)
+        right = self.pool.entitlement
+        return RegistrationFacts(
+            product=license_type.name,
+            address=self.address,
+            on=self.now.date(),
+            key=KeyFacts(
+                limit=self.key.limit,
+                cidrs=tuple(self.key.cidrs),
+                occupants=Seats(self.key.used, self._seated().filter(key=self.key.pk)),
+            ),
+            pool=None if right is None else self._pool_facts(right),
+            match=self._match(),
+            is_blocked=account.blocked_on is not None
+            or (right is not None and right.suspended_at is not None),
+            trial_ip_used=right is not None
+            and right.kind == EntitlementKind.TRIAL
+            and not record_trial_address(
+                account_id=account.pk,
+                product_id=license_type.product_id,
+                address=self.address,
+                now=self.now,
+            ),
+            included_with=included.covering_license(
+                account_id=account.pk,
+                product=license_type.product.code,
+                hostname=self.hints.hostname,
+                address=self.address,
+                now=self.now,
+            ),
+            any_address=settings.CLN_ALLOW_PRIVATE_ADDRESSES,
+        )
+
+    def _pool_facts(self, right: Entitlement) -> PoolFacts:
+        return PoolFacts(
+            quantity=right.quantity,
+            valid_until=self._last_day(right),
+            is_trial=right.kind == EntitlementKind.TRIAL,
+            occupants=Seats(right.used, self._seated()),
+        )
+
+    def _last_day(self, right: Entitlement) -> date | None:
+        """The core counts days: a right that ends later today still holds today."""
+        if right.valid_until is None or right.valid_until <= self.now:
+            return None if right.valid_until is None else right.valid_until.date()
+        return max(right.valid_until.date(), self.now.date() + timedelta(days=1))
+
+    def _match(self) -> MachineMatch:
+        """Only servers that could match are read: a key may have thousands."""
+        proven = self.proven
+        if proven is not None and proven.key_id != self.key.pk:
+            return NEW_MACHINE
+        alike = Q(hostname__iexact=self.hints.hostname, address=self.address)
+        if self.hints.machine_uuid:
+            alike |= Q(machine_uuid=self.hints.machine_uuid)
+        if proven is not None:
+            alike |= Q(pk=proven.pk)
+        known = Server.objects.filter(alike, key=self.key.pk, status=ServerStatus.ACTIVE)
+        hints = MachineHints(
+            proven_server_id=None if proven is None else proven.pk,
+            uuid=self.hints.machine_uuid,
+            hostname=self.hints.hostname,
+            address=self.address,
+        )
+        return match_machine(hints, map(_candidate, known.order_by("-registered_at", "-pk")))
+
+    def _seated(self) -> QuerySet[Server]:
+        return Server.objects.filter(
+            account=self.key.account_id,
+            license_type=self.key.license_type_id,
+            status=ServerStatus.ACTIVE,
+            takes_seat=True,
+        ).order_by("pk")
+
+
+class Seats(Sequence[Occupant]):
+    """Seated servers: their number comes from the counter, the first 20 are read when named."""
+
+    def __init__(self, count: int, servers: QuerySet[Server]) -> None:
+        """`count` is the locked counter, `servers` a query that is not run until needed."""
+        self._count = count
+        self._servers = servers
+        self._read: list[Occupant] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Occupant: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Occupant]: ...
+    def __getitem__(self, index: int | slice) -> Occupant | Sequence[Occupant]:
+        """Read the occupants asked for, as far as they are named at all."""
+        return self._named()[index]
+
+    def _named(self) -> list[Occupant]:
+        if self._read is None:
+            rows = self._servers.values_list("hostname", "address")[:OCCUPANTS_NAMED]
+            self._read = [Occupant(hostname, address) for hostname, address in rows]
+        return self._read
+
+
+def _candidate(server: Server) -> MachineCandidate:
+    return MachineCandidate(
+        server_id=server.pk,
+        uuid=server.machine_uuid,
+        hostname=server.hostname,
+        address=server.address,
+    )

@@ -1,0 +1,145 @@
+"""Servers and licenses that change their license type without a new registration (Q13, Q14)."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db.models import F
+
+from cln.accounts.audit import record
+from cln.catalog.models import LicenseType
+from cln.domain.errors import Refusal
+from cln.enums import ServerStatus
+from cln.licensing.access import Pool, lock_pool
+from cln.licensing.keys import NoLicense
+from cln.licensing.models import ActivationKey, Entitlement, Server
+
+
+class WrongProduct(Refusal):
+    """A server stays within its product."""
+
+    code: ClassVar[str] = "wrong_product"
+
+
+class SameLicenseType(Refusal):
+    """The server has that license type already."""
+
+    code: ClassVar[str] = "same_license_type"
+
+
+class TooManyUsers(Refusal):
+    """The server has more users than the license type allows (facts U-32)."""
+
+    code: ClassVar[str] = "too_many_users"
+
+
+class NoFreeSeat(Refusal):
+    """All licenses of the new type are in use."""
+
+    code: ClassVar[str] = "no_free_seat"
+
+
+def check_move(*, server: Server, license_type: LicenseType) -> None:
+    """Whether a server may have another license type at all.
+
+    Refusals: `wrong_product`, `same_license_type`, `too_many_users`.
+    """
+    if server.license_type_id == license_type.pk:
+        raise SameLicenseType(f"The server has {license_type.name} already.")
+    if server.license_type.product_id != license_type.product_id:
+        raise WrongProduct(
+            f"A {server.license_type.product.name} server cannot become {license_type.name}.",
+            f"Register it with a key of {license_type.product.name} instead.",
+        )
+    users, limit = server.users, license_type.user_limit
+    if users is not None and limit is not None and users > limit:
+        raise TooManyUsers(
+            f"The server has {users} users; {license_type.name} allows {limit}.",
+            "Choose a license type for more users.",
+        )
+
+
+def has_free_seat(*, account_id: int, license_type: LicenseType, now: datetime) -> bool:
+    """Whether one more server could run under the license type, without locking anything."""
+    row = Entitlement.objects.filter(account_id=account_id, license_type=license_type).first()
+    if row is None or (row.valid_until is not None and row.valid_until <= now):
+        return False
+    return row.quantity is None or row.used < row.quantity
+
+
+def move_server(
+    *, account_id: int, server: Server, license_type: LicenseType, actor: str, now: datetime
+) -> None:
+    """Joins: give a running server another license type of its product and that type's default
+    key; its secret and its history stay, so nothing is registered anew.
+
+    Refusals: those of `check_move`, `no_license`, `no_free_seat`.
+    """
+    pools = {
+        pk: lock_pool(account_id=account_id, license_type_id=pk)
+        for pk in sorted((server.license_type_id, license_type.pk))
+    }
+    server.refresh_from_db()
+    check_move(server=server, license_type=license_type)
+    old_name, target = server.license_type.name, pools[license_type.pk]
+    _take_seat(target, license_type)
+    _leave_seat(server, pools[server.license_type_id])
+    server.license_type = license_type
+    server.key = next((key for key in target.keys.values() if key.is_default), None)
+    if server.key is not None:
+        ActivationKey.objects.filter(pk=server.key.pk).update(used=F("used") + 1)
+    server.takes_seat = True
+    server.save(update_fields=["license_type", "key", "takes_seat"])
+    record(
+        account_id=account_id,
+        actor=actor,
+        verb="server_converted",
+        subject=server.public_id,
+        details={"license_type": [old_name, license_type.name]},
+        now=now,
+    )
+
+
+def change_edition(
+    *, account_id: int, old: LicenseType, new: LicenseType, actor: str, now: datetime
+) -> None:
+    """Joins: turn all licenses, keys and servers of one license type into another's (Q13)."""
+    for pk in sorted((old.pk, new.pk)):
+        lock_pool(account_id=account_id, license_type_id=pk)
+    # What an earlier edition left behind is empty; it makes room for what comes back.
+    Entitlement.objects.filter(account_id=account_id, license_type=new, used=0).delete()
+    ActivationKey.objects.filter(account_id=account_id, license_type=new, is_default=True).update(
+        is_default=False
+    )
+    Entitlement.objects.filter(account_id=account_id, license_type=old).update(license_type=new)
+    ActivationKey.objects.filter(account_id=account_id, license_type=old).update(license_type=new)
+    servers = Server.objects.filter(
+        account_id=account_id, license_type=old, status=ServerStatus.ACTIVE
+    ).update(license_type=new)
+    record(
+        account_id=account_id,
+        actor=actor,
+        verb="edition_changed",
+        subject=new.code,
+        details={"servers": servers},
+        now=now,
+    )
+
+
+def _take_seat(pool: Pool, license_type: LicenseType) -> None:
+    row = pool.entitlement
+    if row is None:
+        raise NoLicense(f"You have no {license_type.name} license.", "Buy one first.")
+    if row.quantity is not None and row.used >= row.quantity:
+        raise NoFreeSeat(
+            f"All {row.quantity} {license_type.name} licenses are in use.", "Add a license first."
+        )
+    Entitlement.objects.filter(pk=row.pk).update(used=F("used") + 1)
+
+
+def _leave_seat(server: Server, pool: Pool) -> None:
+    if not server.takes_seat:
+        return
+    if server.key_id is not None:
+        ActivationKey.objects.filter(pk=server.key_id).update(used=F("used") - 1)
+    if pool.entitlement is not None:
+        Entitlement.objects.filter(pk=pool.entitlement.pk).update(used=F("used") - 1)

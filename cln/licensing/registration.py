@@ -1,0 +1,193 @@
+"""Letting servers in: one machine, one seat, whatever runs at the same time (security §1).
+
+The keys' rows are locked first, then the entitlement's; the facts are gathered under both locks
+and `cln.domain.licensing` decides. Constraints of the tables are the last word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from cln import ids, vault
+from cln.domain.addresses import canonical_address
+from cln.domain.errors import Refusal
+from cln.domain.licensing import Granted, RegistrationFacts, UnknownKey, decide_registration
+from cln.domain.machines import MatchStrength, usable_uuid
+from cln.enums import ServerStatus
+from cln.licensing import included, refusals, removal
+from cln.licensing.access import lock_pool
+from cln.licensing.door import Door, Hints
+from cln.licensing.keys import find_key
+from cln.licensing.models import ActivationKey, Entitlement, Server
+
+SECRET_PURPOSE = "server-secret"
+SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
+"""A server is watched from its latest contact on: the check-in period and some grace."""
+SECRET_IS_ID = "kernelcare"
+"""The product whose agents know one thing only: the 16-character server id (P-46)."""
+REPLACED = "Registered again by the same machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The registered server and its secret, which only this answer shows."""
+
+    server: Server
+    secret: str
+    reinstalled: bool
+
+
+def register_server(
+    *, key_text: str, address: str, hints: Hints, product: str | None = None, now: datetime
+) -> Registration:
+    """Register a machine by activation key; the same machine keeps its server and its seat.
+
+    Opens its own transaction. Refuses what `decide_registration` refuses: `unknown_key`,
+    `account_blocked`, `bad_address`, `address_not_public`, `ip_not_in_range`, `license_expired`,
+    `trial_expired`, `trial_ip_used`, `key_limit_reached`, `pool_exhausted`; a refusal is kept for
+    the page of its key. A door of one `product` knows no other product's keys.
+    """
+    key = find_key(key_text)
+    if key is None or product not in {None, key.license_type.product.code}:
+        raise _unknown_key()
+    hints = _cleaned(hints)
+    try:
+        with transaction.atomic():
+            return _register(key, canonical_address(address), hints, now)
+    except Refusal as refusal:
+        refusals.remember(
+            key=key, refusal=refusal, hostname=hints.hostname, address=address, now=now
+        )
+        raise
+
+
+def secret_hash(secret: str) -> bytes:
+    """What finds a server by the secret it presents."""
+    return vault.lookup_hash(SECRET_PURPOSE, secret)
+
+
+def plain_text(text: str, length: int) -> str:
+    """One line of printable characters, at most `length`: what agents send is not trusted."""
+    return "".join(letter for letter in text if letter.isprintable()).strip()[:length]
+
+
+def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> Registration:
+    pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
+    if key.pk not in pool.keys:
+        raise _unknown_key()
+    proven = _proven(key, hints.secret)
+    if proven is not None and proven.key_id != key.pk and proven.takes_seat:
+        # The machine changes keys: its old seat is free before the new key is asked.
+        removal.free_seats([proven], pool=pool)
+        pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
+    door = Door(
+        key=pool.keys[key.pk], pool=pool, address=address, hints=hints, proven=proven, now=now
+    )
+    facts = door.facts()
+    granted = decide_registration(facts)
+    if granted.strength is MatchStrength.REINSTALL:
+        server, secret = _replace(door, granted, facts)
+    elif proven is not None:
+        server, secret = _keep(door, proven, granted), hints.secret
+    else:
+        server, secret = _insert(door, takes_seat=granted.takes_seat)
+    _count(door, seats=1 if granted.takes_seat else 0)
+    if server.license_type.product.code == included.INCLUDED_WITH:
+        included.settle(account_id=server.account_id, machines=[server], now=now)
+    return Registration(server, secret, granted.strength is MatchStrength.REINSTALL)
+
+
+def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:
+    """Put a new registration into the seat of the one that the machine had before."""
+    assert granted.server_id is not None, "a reinstall takes over a known server"
+    old = Server.objects.get(pk=granted.server_id)
+    Server.objects.filter(pk=old.pk).update(
+        status=ServerStatus.SUPERSEDED,
+        removed_at=door.now,
+        removed_why=REPLACED,
+        alert_after=None,
+    )
+    if facts.included_with is not None:
+        removal.free_seats([old], pool=door.pool)
+    return _insert(door, takes_seat=old.takes_seat and facts.included_with is None, supersedes=old)
+
+
+def _insert(
+    door: Door, *, takes_seat: bool, supersedes: Server | None = None
+) -> tuple[Server, str]:
+    license_type = door.key.license_type
+    by_id = license_type.product.code == SECRET_IS_ID
+    secret = ids.server_id() if by_id else ids.server_secret()
+    server = Server.objects.create(
+        public_id=ids.public_id("srv"),
+        account_id=door.key.account_id,
+        license_type=license_type,
+        key=door.key,
+        secret_hash=secret_hash(secret),
+        takes_seat=takes_seat,
+        hostname=door.hints.hostname,
+        address=door.address,
+        machine_uuid=door.hints.machine_uuid,
+        os_version=door.hints.os_version,
+        group_id=None if supersedes is None else supersedes.group_id,
+        registered_at=door.now,
+        alert_after=door.now + SILENCE_ALLOWED,
+        supersedes=supersedes,
+    )
+    return server, secret
+
+
+def _keep(door: Door, server: Server, granted: Granted) -> Server:
+    """The machine proved which server it is: same server, same secret, whatever has changed."""
+    server.key = door.key
+    server.address = door.address
+    server.alert_after = door.now + SILENCE_ALLOWED
+    server.hostname = door.hints.hostname or server.hostname
+    server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
+    server.os_version = door.hints.os_version or server.os_version
+    if granted.strength is MatchStrength.NEW:
+        server.takes_seat = granted.takes_seat
+    server.save()
+    return server
+
+
+def _count(door: Door, *, seats: int) -> None:
+    ActivationKey.objects.filter(pk=door.key.pk).update(
+        used=F("used") + seats, last_used_at=door.now
+    )
+    if seats and door.pool.entitlement is not None:
+        Entitlement.objects.filter(pk=door.pool.entitlement.pk).update(used=F("used") + seats)
+
+
+def _proven(key: ActivationKey, secret: str) -> Server | None:
+    """The running server of the same account and license type whose secret was presented."""
+    if ids.SECRET_SHAPE.fullmatch(secret) is None:
+        return None
+    return (
+        Server.objects.select_related("license_type__product")
+        .filter(
+            secret_hash=secret_hash(secret),
+            account=key.account_id,
+            license_type=key.license_type_id,
+            status=ServerStatus.ACTIVE,
+        )
+        .first()
+    )
+
+
+def _cleaned(hints: Hints) -> Hints:
+    return replace(
+        hints,
+        hostname=plain_text(hints.hostname, 253).rstrip(".").lower(),
+        machine_uuid=usable_uuid(hints.machine_uuid) or "",
+        os_version=plain_text(hints.os_version, 40),
+        secret=hints.secret.strip(),
+    )
+
+
+def _unknown_key() -> UnknownKey:
+    return UnknownKey("There is no such activation key.", "Copy the key from your console.")

@@ -1,0 +1,29 @@
+"""`cln worker`: carries due work; run as many, on as many hosts, as the load asks for."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from procrastinate.contrib.django import app
+
+
+class Command(BaseCommand):
+    """Run jobs until SIGTERM or Ctrl-C; a job in progress is finished first."""
+
+    help = "Carry due work: billing, retries, dunning, mail. Several workers share it safely."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say how many jobs run side by side."""
+        parser.add_argument("--concurrency", type=int, default=2, help="jobs side by side")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run the worker over a connection of its own that listens for new jobs."""
+        connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
+        with app.replace_connector(connector) as worker_app:
+            worker_app.run_worker(
+                concurrency=options["concurrency"],
+                shutdown_graceful_timeout=10,
+                delete_jobs="successful",
+            )
