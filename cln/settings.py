@@ -250,6 +250,8 @@ ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
 # An unknown address gets no mail at all: the form must not let strangers send mail through us.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "landing"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 1800
+ACCOUNT_RATE_LIMITS = {"pay_link": "30/m/ip"}
 # Rate limits count here, for all web processes together.
 CACHES = {
     "default": {

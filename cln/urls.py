@@ -15,4 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 handler403 = "cln.web.permission_denied"
 handler404 = "cln.web.page_not_found"
+handler429 = "cln.web.too_many_requests"
 handler500 = "cln.web.server_error"

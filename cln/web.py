@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Concatenate, Final, ParamSpec, cast
 
 from django.conf import settings
@@ -35,6 +36,7 @@ from django_htmx.middleware import HtmxDetails
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Account, Login
+from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.enums import Role
@@ -53,6 +55,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 
@@ -117,9 +120,9 @@ def page(
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """A refusal as a page, or as a partial for HTMX: the sentence and the way out.
 
-    What is absent or another tenant's answers 404, everything else 409.
+    What is absent or another tenant's answers 404, a link that has run out 410, the rest 409.
     """
-    status = 404 if refusal.code.startswith("unknown_") else 409
+    status = 404 if refusal.code.startswith("unknown_") else STATUS_OF.get(refusal.code, 409)
     htmx = getattr(request, "htmx", False)
     template = "refused.html#refusal" if htmx else "refused.html"
     return render(request, template, {"refusal": refusal}, status=status)
@@ -171,6 +174,27 @@ def redirect(to: str, *args: object, **kwargs: object) -> HttpResponseRedirect:
     return response
 
 
+def client_address(request: HttpRequest) -> str:
+    """The address a request comes from; IP licensing and rate limits stand on it (security §1).
+
+    `X-Forwarded-For` counts only from our own proxies, and of it the rightmost hop that is not
+    one of them.
+    """
+    address: str = request.META.get("REMOTE_ADDR", "")
+    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    while _is_our_proxy(address) and hops and hops[-1].strip():
+        address = hops.pop().strip()
+    return address
+
+
+def _is_our_proxy(text: str) -> bool:
+    try:
+        address = ip_address(canonical_address(text))
+    except BadAddress:
+        return False
+    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+
+
 class RequestMiddleware:
     """Gives each request an id for the log, and each answer the security headers."""
 
@@ -186,7 +210,9 @@ class RequestMiddleware:
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
+        )
         return response
 
 
@@ -209,6 +235,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     return _error(request, 403, "Not allowed", str(exception) or "This is not for you.", "")
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """allauth's handler429; the limits are per address and per subject."""
+    response = _error(
+        request,
+        429,
+        "Too many tries",
+        "Nothing was changed.",
+        "Wait a few minutes and try again.",
+    )
+    response.headers["Retry-After"] = "60"
+    return response
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -241,9 +280,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _error(
-    request: HttpRequest, status: int, title: str, message: str, fix: str
-) -> HttpResponse:
+def _error(request: HttpRequest, status: int, title: str, message: str, fix: str) -> HttpResponse:
     """Render without context processors: they may need what has just failed."""
     context = {
         "status": status,

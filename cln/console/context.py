@@ -11,7 +11,11 @@ from django.http import HttpRequest
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Login
+from cln.billing.queries import unpaid_count
+from cln.catalog.queries import ProductRow, products
+from cln.console import cart
 from cln.enums import Role
+from cln.web import BLOCKED
 
 
 @dataclass
@@ -30,6 +34,28 @@ class Frame:
         """Who is signed in, if anybody with an account."""
         user = self.request.user
         return user if isinstance(user, Login) and user.account_id else None
+
+    @cached_property
+    def products(self) -> tuple[ProductRow, ...]:
+        """The products of the navigation."""
+        return products()
+
+    @cached_property
+    def unpaid(self) -> int:
+        """Open invoices, for those who may see invoices."""
+        shown = self.login is not None and self.may[Permission.VIEW_INVOICES]
+        return unpaid_count(self.login.account_id) if shown and self.login else 0
+
+    @cached_property
+    def in_cart(self) -> int:
+        """Lines in the cart."""
+        return len(cart.lines(self.request.session))
+
+    @cached_property
+    def blocked(self) -> bool:
+        """Whether the account is blocked (P7)."""
+        account = self.login.account if self.login else None
+        return account is not None and account.dunning_state in BLOCKED
 
     @cached_property
     def role_name(self) -> str:

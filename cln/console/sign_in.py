@@ -13,6 +13,7 @@ from django.urls import reverse
 from cln import clock
 from cln.flows.sign_up import queue_confirmation, queue_welcome
 from cln.notifications.services import queue_mail
+from cln.web import client_address
 
 if TYPE_CHECKING:
     from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -52,9 +53,13 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no typ
         )
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """Build the link from our configured address: a forged Host header must not reach a mail."""
+        """Build the link from our configured address: a forged Host must not reach a mail."""
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
         return settings.CLN_BASE_URL + path.replace("UID-KEY", quote(key))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Count rate limits by the address our own proxies saw."""
+        return client_address(request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Refuse to send around the outbox."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django import template
@@ -12,7 +14,10 @@ from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cln import clock
-from cln.domain.money import format_cents
+from cln.billing.queries import LineRow
+from cln.domain.lines import LineDraft
+from cln.domain.money import money_text
+from cln.payments.gateways.sandbox import Script
 
 register = template.Library()
 _LINK = re.compile(r"https?://[^\s<>\"']+")
@@ -20,12 +25,8 @@ _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 @register.filter
 def money(cents: int | None, currency: str = "USD") -> str:
-    """2700 → "$27.00"; currencies without a sign of their own are written "EUR 27.00"."""
-    if cents is None:
-        return "—"
-    text = format_cents(abs(cents))
-    sign = "−" if cents < 0 else ""
-    return f"{sign}${text}" if currency == "USD" else f"{sign}{currency} {text}"
+    """2700 → "$27.00"; nothing known is a dash."""
+    return "—" if cents is None else money_text(cents, currency)
 
 
 @register.simple_tag(takes_context=True)
@@ -63,7 +64,7 @@ def linked(text: str) -> SafeString:
         url = escape(match[0])
         parts.append(f'<a href="{url}">{url}</a>')
         end = match.end()
-    return mark_safe("".join(parts) + escape(text[end:]))  # noqa: S308 - escaped above
+    return mark_safe("".join(parts) + escape(text[end:]))
 
 
 @register.inclusion_tag("parts/field.html")
@@ -78,7 +79,9 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
     if bound.errors:
         css += " is-invalid"
         attrs["aria-describedby"] = f"{bound.id_for_label}_error"
-    html = bound.as_widget(attrs={"class": css, **{k.replace("_", "-"): v for k, v in attrs.items()}})
+    html = bound.as_widget(
+        attrs={"class": css, **{k.replace("_", "-"): v for k, v in attrs.items()}}
+    )
     return {"bound": bound, "html": html, "tick": tick, "radio": radio}
 
 
@@ -91,3 +94,39 @@ def copy_text(text: str, label: str = "Copy") -> SafeString:
         text,
         conditional_escape(label),
     )
+
+
+@register.filter
+def plain_number(quantity: Fraction | Decimal) -> str:
+    """2 for two whole units; 1.387097 for shares."""
+    over, under = quantity.as_integer_ratio()
+    return f"{Decimal(over) / under:.6f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def starts(line: LineDraft | LineRow) -> str:
+    """First day that a line pays for."""
+    first = line.period.start if isinstance(line, LineDraft) else line.starts_on
+    return first.isoformat()
+
+
+@register.filter
+def ends(line: LineDraft | LineRow) -> str:
+    """Last day that a line pays for: people read closed spans, the core half-open ones."""
+    end = line.period.end if isinstance(line, LineDraft) else line.ends_on
+    return (end - timedelta(days=1)).isoformat()
+
+
+@register.filter
+def script_sentence(script: str) -> str:
+    """What a test card does, in words."""
+    return SCRIPTS[Script(script)]
+
+
+SCRIPTS = {
+    Script.OK: "is charged",
+    Script.DECLINE: "is declined for lack of funds; tried again on later days",
+    Script.HARD_DECLINE: "is declined as expired; not tried again until it is replaced",
+    Script.TIMEOUT_CHARGED: "is charged, but the answer gets lost; found out after 10 minutes",
+    Script.TIMEOUT_NOT_CHARGED: "is not charged and does not answer; found out after 10 minutes",
+}

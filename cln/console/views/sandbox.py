@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from cln.console.forms.sandbox import AdvanceForm
-from cln.flows.timeline import run_until
+from cln.flows.time_travel import travel_to
 from cln.notifications import queries
 from cln.web import Request, page, redirect
 
@@ -35,9 +35,7 @@ def clock(request: Request) -> HttpResponse:
     form = AdvanceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         until = request.now + dt.timedelta(days=form.cleaned_data["days"])
-        run_until(until)
+        travel_to(until)
         messages.success(request, f"It is now {until:%Y-%m-%d}. Everything due has been done.")
         return redirect("sandbox_clock")
-    return render(
-        request, "sandbox/clock.html", {"form": form}, status=422 if form.errors else 200
-    )
+    return render(request, "sandbox/clock.html", {"form": form}, status=422 if form.errors else 200)
