@@ -47,6 +47,7 @@ from cln.flows import (
     subscriptions,
     timeline,
     trials,
+    upcoming,
 )
 from cln.licensing import queries as licensing
 from cln.licensing.models import Entitlement, Server, Trial
@@ -226,7 +227,11 @@ class Operator:
         OperatorRules.objects.update_or_create(id=1, defaults={"overrides": switches})
 
     def prices(
-        self, product: str, tiers: dict[int, str], effective: str = "2011-01-01", yearly: bool = False
+        self,
+        product: str,
+        tiers: dict[int, str],
+        effective: str = "2011-01-01",
+        yearly: bool = False,
     ) -> None:
         """Enter a price list; the screen for it is an issue of its own."""
         price_list = PriceList.objects.create(
@@ -270,7 +275,9 @@ class Customer:
         promised = purchase.preview(account_id=self.account_id, now=self.world.now, **wish)
         fresh = f"form {next(self.world.numbers)}"
         bought = self._do(purchase.buy, request_key=key or fresh, **wish)
-        upcoming = next((up for up in self.upcoming() if up.license_type == PRODUCTS[product]), None)
+        upcoming = next(
+            (up for up in self.upcoming() if up.license_type == PRODUCTS[product]), None
+        )
         if upcoming is not None and not key:
             assert promised.next_invoice is not None
             assert promised.next_invoice.on == upcoming.on
@@ -463,9 +470,9 @@ class Customer:
     def server_status(self, hostname: str) -> str:
         return str(self._server(hostname).status)
 
-    def upcoming(self) -> Sequence[billing_run.Upcoming]:
+    def upcoming(self) -> Sequence[upcoming.Upcoming]:
         """The next invoice of each subscription (Q12)."""
-        return billing_run.upcoming_invoices(account_id=self.account_id)
+        return upcoming.upcoming_invoices(account_id=self.account_id)
 
     def upcoming_totals(self) -> list[str]:
         """The day and the total of each next invoice."""
@@ -478,7 +485,7 @@ class Customer:
             for up in self.upcoming()
         ]
 
-    def got_what_was_promised(self, promise: billing_run.Upcoming) -> None:
+    def got_what_was_promised(self, promise: upcoming.Upcoming) -> None:
         """An invoice that was foreseen and has come is equal to the cent (Q12)."""
         issued = Invoice.objects.filter(
             account=self.account_id, license_type__code=promise.license_type, issued_on=promise.on

@@ -15,8 +15,8 @@ from cln.domain.errors import Refusal
 from cln.domain.invoicing import LineKind
 from cln.domain.money import money_text
 from cln.enums import EntitlementKind, InvoiceStatus
-from cln.flows.billing_run import Upcoming, upcoming_invoices
 from cln.flows.trials import trial_terms
+from cln.flows.upcoming import Upcoming, upcoming_invoices
 from cln.licensing import queries as licensing
 from cln.licensing.queries import EntitlementRow, KeyRow
 from cln.payments.services import active_method
