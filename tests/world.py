@@ -23,7 +23,15 @@ from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.billing import queries as billing
 from cln.billing.models import Invoice, InvoiceLine, QuantityChange, Subscription, Transfer
-from cln.catalog.models import LicenseType, OperatorRules, PriceList, PriceTier, TaxRate
+from cln.catalog.models import (
+    LicenseType,
+    OperatorRules,
+    PriceList,
+    PriceTier,
+    Product,
+    SurchargeRate,
+    TaxRate,
+)
 from cln.catalog.services import load_catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents, parse_amount
@@ -76,6 +84,9 @@ EVERYTHING = (
     *BILLED, Account, Subscription, QuantityChange, Allocation, Entitlement, Trial, Server, Message,
 )  # fmt: skip
 
+CATALOG = (Product, LicenseType, PriceList, PriceTier, SurchargeRate)
+_CATALOG: list[list[Model]] = []
+
 
 def instant(text: str) -> datetime:
     """A bare date means 00:00 UTC, as in simulations."""
@@ -106,7 +117,7 @@ class World:
     """The present, and who lives in it."""
 
     def __init__(self, *, rewrite_golden: bool = False) -> None:
-        load_catalog()
+        _open_shop()
         self.now = instant("2000-01-01")
         self.otto = Operator(self)
         self.customers: list[Customer] = []
@@ -152,7 +163,7 @@ class World:
         assert _counts() == before, "billed twice"
         timeline.run_due(now=self.now)
         after = _counts()
-        assert after[Invoice] == before[Invoice], "the worker billed twice"
+        assert after[:2] == before[:2], "the worker billed twice"
         if after != before:
             timeline.run_due(now=self.now)
             assert _counts() == after, "charged twice"
@@ -186,8 +197,21 @@ class World:
         return [list(model.objects.order_by("pk").values_list()) for model in EVERYTHING]
 
 
-def _counts() -> dict[type[Model], int]:
-    return {model: model._default_manager.count() for model in BILLED}
+def _counts() -> tuple[int, ...]:
+    """How many rows of BILLED there are, in one question, for it is put after every step."""
+    counted = ", ".join(f"(SELECT count(*) FROM {model._meta.db_table})" for model in BILLED)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {counted}")
+        return tuple(cursor.fetchone())
+
+
+def _open_shop() -> None:
+    """Load the catalog: from its file once per process, then from what that made."""
+    for rows in _CATALOG:
+        type(rows[0])._default_manager.bulk_create(rows)
+    if not _CATALOG:
+        load_catalog()
+        _CATALOG.extend(list(model._default_manager.all()) for model in CATALOG)
 
 
 class Operator:
@@ -373,6 +397,14 @@ class Customer:
             f"{line.starts_on}..{line.ends_on} {format_cents(line.amount_cents)}"
             for line in self._invoices()[-1].lines
         ]
+
+    @property
+    def price_lists(self) -> list[str]:
+        """The newest invoice: the effective day of the list that each line was priced from."""
+        lines = InvoiceLine.objects.filter(invoice__account=self.account_id)
+        newest = lines.filter(invoice=lines.latest("invoice_id").invoice_id)
+        days = newest.order_by("position").values_list("price_list__effective_on", flat=True)
+        return [str(day) for day in days]
 
     @property
     def charges(self) -> list[str]:

@@ -6,7 +6,7 @@ invoice will say (Q12).
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, ClassVar
 
@@ -127,6 +127,7 @@ def preview(
     order = _checked(account, license_type, quantity, interval, today=now.date(), rules=rules)
     if order.subscription is None:
         return _preview_first(account, order, now=now)
+    order = replace(order, facts=_caught_up(order.facts, now.date()))
     change = _addition(order, change_id=NEW_CHANGE_ID, actor="", on=now.date())
     grown = with_change(order.facts, change)
     [draft] = upcoming(grown)[:1] or [None]
@@ -257,6 +258,13 @@ def _addition(order: _Order, *, change_id: int, actor: str, on: date) -> Change:
         delta=order.quantity,
         note=f"by {actor}" if actor else "",
     )
+
+
+def _caught_up(facts: SubscriptionFacts, today: date) -> SubscriptionFacts:
+    """The facts after the invoices that `buy` would issue first, if the worker is late (M5)."""
+    for draft in compose(facts, today):
+        facts = facts if draft.ends else advance(facts, draft)
+    return facts
 
 
 def _preview_first(account: Account, order: _Order, *, now: datetime) -> Preview:
