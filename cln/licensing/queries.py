@@ -39,6 +39,8 @@ __all__ = [
     "ServerFilter",
     "ServerRow",
     "SurchargeCounts",
+    "count_servers",
+    "count_silent",
     "default_key_of",
     "entitlements_of",
     "get_key",
@@ -122,25 +124,29 @@ def key_details(*, account_id: int, public_id: str, now: datetime) -> KeyDetails
     )
 
 
-def servers_of(account_id: int, filters: ServerFilter = EVERYTHING) -> tuple[ServerRow, ...]:
-    """The servers of the account, newest registration first."""
-    found = _server_rows().filter(account=account_id)
-    if not filters.with_removed:
-        found = found.filter(status=ServerStatus.ACTIVE)
-    for column, value in (
-        ("license_type__product__code", filters.product),
-        ("license_type__code", filters.license_type),
-        ("key__public_id", filters.key),
-        ("group__name", filters.group),
-        ("registered_at__date__gte", filters.registered_from),
-        ("registered_at__date__lte", filters.registered_until),
-    ):
-        if value:
-            found = found.filter(**{column: value})
-    if filters.search:
-        text = filters.search.strip()
-        found = found.filter(Q(hostname__icontains=text) | Q(address__icontains=text))
-    return tuple(map(server_row, found.order_by("-registered_at", "-pk")))
+def servers_of(
+    account_id: int,
+    filters: ServerFilter = EVERYTHING,
+    *,
+    limit: int | None = None,
+    offset: int = 0,
+) -> tuple[ServerRow, ...]:
+    """The servers of the account, newest registration first; a page of them where limited."""
+    found = _servers(account_id, filters).order_by("-registered_at", "-pk")
+    end = None if limit is None else offset + limit
+    return tuple(map(server_row, found[offset:end]))
+
+
+def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
+    """How many servers `servers_of` finds."""
+    return _servers(account_id, filters).count()
+
+
+def count_silent(account_id: int, *, now: datetime) -> int:
+    """How many running servers have been silent for longer than they may."""
+    return Server.objects.filter(
+        account=account_id, status=ServerStatus.ACTIVE, alert_after__lt=now
+    ).count()
 
 
 def server_details(*, account_id: int, public_id: str) -> ServerDetails:
@@ -182,6 +188,26 @@ def has_ip_license(*, product: str, address: str) -> bool:
     return IpLicense.objects.filter(
         product__code=product, address=address, removed_at=None
     ).exists()
+
+
+def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
+    found = _server_rows().filter(account=account_id)
+    if not filters.with_removed:
+        found = found.filter(status=ServerStatus.ACTIVE)
+    for column, value in (
+        ("license_type__product__code", filters.product),
+        ("license_type__code", filters.license_type),
+        ("key__public_id", filters.key),
+        ("group__name", filters.group),
+        ("registered_at__date__gte", filters.registered_from),
+        ("registered_at__date__lte", filters.registered_until),
+    ):
+        if value:
+            found = found.filter(**{column: value})
+    if filters.search:
+        text = filters.search.strip()
+        found = found.filter(Q(hostname__icontains=text) | Q(address__icontains=text))
+    return found
 
 
 def _server_rows() -> QuerySet[Server]:
