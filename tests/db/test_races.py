@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -22,7 +22,7 @@ from cln.flows import billing_run, collection, timeline
 from cln.payments import services as payments
 from cln.payments.gateways import Outcome
 from cln.payments.gateways.sandbox import Script, script_account, token_for
-from cln.payments.models import Payment, PaymentAttempt, SandboxCharge
+from cln.payments.models import Allocation, Payment, PaymentAttempt, SandboxCharge
 from tests.customers import a_customer, buys, pays_now, use_card
 
 FIRST_RENEWAL = datetime(2026, 2, 28, 6, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ def at_once(*verbs: Callable[[], object]) -> list[object]:
             connection.ensure_connection()
             line_up.wait(10)
             return verb()
-        except Refusal as refusal:
+        except (Refusal, IntegrityError) as refusal:
             return refusal
         finally:
             connection.close()
@@ -260,6 +260,35 @@ def test_money_that_an_abandoned_attempt_took_after_all_pays_the_invoice_once() 
     assert invoice.status == "paid"
     assert Payment.objects.filter(gateway_reference="late").count() == 1
     assert balance_cents(account.pk) == 0
+
+
+def test_two_connections_together_do_not_allocate_more_than_the_payment() -> None:
+    """P9: each alone would be within it; the second waits for the first, then is refused."""
+    account = a_customer()
+    buys(account, 2)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_allocation DISABLE TRIGGER USER")
+        cursor.execute("DELETE FROM payments_allocation")
+        cursor.execute("ALTER TABLE payments_allocation ENABLE TRIGGER USER")
+
+    answers = at_once(lambda: _allocates(account, 1500), lambda: _allocates(account, 1400))
+
+    refused = [answer for answer in answers if isinstance(answer, IntegrityError)]
+    assert len(refused) == 1
+    assert "allocations of 2900 cents exceed the payment of 2400" in str(refused[0])
+    assert Allocation.objects.count() == 1
+
+
+def _allocates(account: Account, cents: int) -> None:
+    payment = Payment.objects.get()
+    with transaction.atomic():
+        Allocation.objects.create(
+            account=account,
+            payment=payment,
+            invoice=Invoice.objects.get(),
+            amount_cents=cents,
+            at=FIRST_RENEWAL,
+        )
 
 
 def attempt_in_flight(account: Account, invoice: Invoice, *, now: datetime) -> PaymentAttempt:
