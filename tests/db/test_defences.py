@@ -20,6 +20,8 @@ from cln.licensing import queries as licensing
 from cln.licensing import services
 from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import Hints, register_server, reveal
+from cln.payments.models import Allocation, Payment
+from tests.at_once import at_once
 from tests.customers import START, a_customer, buys
 
 pytestmark = pytest.mark.django_db
@@ -282,6 +284,24 @@ def test_credits_above_their_line_are_refused_at_commit(acme: Account) -> None:
     assert refusal_of(sql) == "credits of 2401 cents exceed the line of 2400"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_two_connections_together_do_not_allocate_more_than_the_payment() -> None:
+    """P9: each alone would be within it; the second waits for the first, then is refused."""
+    account = a_customer()
+    buys(account, 2)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_allocation DISABLE TRIGGER USER")
+        cursor.execute("DELETE FROM payments_allocation")
+        cursor.execute("ALTER TABLE payments_allocation ENABLE TRIGGER USER")
+
+    answers = at_once(lambda: _allocates(account, 1500), lambda: _allocates(account, 1400))
+
+    refused = [answer for answer in answers if isinstance(answer, IntegrityError)]
+    assert len(refused) == 1
+    assert "allocations of 2900 cents exceed the payment of 2400" in str(refused[0])
+    assert Allocation.objects.count() == 1
+
+
 @pytest.mark.parametrize("state", ["open", "unknown", "pending", "succeeded"])
 def test_refunds_above_their_payment_are_refused_at_commit(state: str, acme: Account) -> None:
     """P10: one that may still succeed counts."""
@@ -303,6 +323,18 @@ def test_a_refund_that_was_declined_leaves_room_for_another(acme: Account) -> No
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SELECT count(*) FROM payments_refund")
         assert cursor.fetchone() == (2,)
+
+
+def _allocates(account: Account, cents: int) -> None:
+    payment = Payment.objects.get()
+    with transaction.atomic():
+        Allocation.objects.create(
+            account=account,
+            payment=payment,
+            invoice=Invoice.objects.get(),
+            amount_cents=cents,
+            at=START,
+        )
 
 
 IMPOSSIBLE = {

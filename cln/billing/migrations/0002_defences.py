@@ -85,7 +85,8 @@ DECLARE
     line billing_invoiceline%ROWTYPE;
     credited bigint;
 BEGIN
-    SELECT * INTO line FROM billing_invoiceline WHERE id = NEW.invoice_line_id FOR UPDATE;
+    SELECT * INTO line FROM billing_invoiceline WHERE id = NEW.invoice_line_id
+        FOR NO KEY UPDATE;
     SELECT sum(amount_cents) INTO credited FROM billing_creditnoteline
         WHERE invoice_line_id = NEW.invoice_line_id;
     IF credited > line.amount_cents THEN
