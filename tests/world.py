@@ -8,6 +8,7 @@ deferred constraint holds and that the books are clean (P12).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Model
 
+from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.billing import queries as billing
@@ -36,7 +38,7 @@ from cln.catalog.services import load_catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents, parse_amount
 from cln.domain.rules import Rules
-from cln.enums import AttemptChannel, MethodKind
+from cln.enums import AttemptChannel, AttemptState, MethodKind
 from cln.flows import (
     billing_run,
     collection,
@@ -53,8 +55,15 @@ from cln.licensing.models import Entitlement, Server, Trial
 from cln.licensing.servers import Report, check_in
 from cln.licensing.services import Hints, clear_trial_address, register_server
 from cln.notifications.models import Message
+from cln.payments.gateways import Outcome
 from cln.payments.gateways.sandbox import Script, script_account, token_for
-from cln.payments.models import Allocation, Payment, PaymentAttempt, SandboxCharge
+from cln.payments.models import (
+    Allocation,
+    Payment,
+    PaymentAttempt,
+    PaymentMethod,
+    SandboxCharge,
+)
 
 GOLDEN_DIR = Path(__file__).parent / "golden"
 
@@ -181,13 +190,22 @@ class World:
         assert self._everything() == before
         self.nothing_more_is_due()
 
-    def opens_pay_link(self, token: str) -> tuple[collection.InvoiceResult, ...]:
-        """Somebody without a login pays by the link of a mail (P7)."""
+    def opens_pay_link(self, token: str, card: str = "") -> Sequence[collection.InvoiceResult]:
+        """Somebody without a login pays by the link of a mail, maybe with his own card (P7)."""
         account = pay_link.account_of_link(token=token, now=self.now)
+        method = card and collection.one_off_method(
+            account_id=account.pk,
+            kind=MethodKind.CARD,
+            gateway="sandbox",
+            token=token_for(CARDS[card]),
+            label=f"a card that {card}",
+            now=self.now,
+        )
         results = collection.pay_now(
             account_id=account.pk,
             channel=AttemptChannel.PAY_LINK,
             actor="pay link",
+            method=method or None,
             now=self.now,
         )
         self.nothing_more_is_due()
@@ -374,11 +392,38 @@ class Customer:
         """Press "Pay now" (P5)."""
         return self._do(collection.pay_now, channel=AttemptChannel.PAY_NOW)
 
+    def opens_hosted_page(self, amount: str | None = None) -> int:
+        """Begin to pay the oldest open invoice at the gateway's own page, any amount (P4)."""
+        with transaction.atomic(durable=True):
+            account = lock_account(self.account_id)
+            rows = Invoice.objects.filter(account=account, status="open")
+            invoice = rows.order_by("issued_on", "id")[0]
+            begun = collection.begin(
+                account=account,
+                invoice=invoice,
+                amount_cents=parse_amount(amount) if amount else invoice.total_cents,
+                channel=AttemptChannel.HOSTED,
+                now=self.world.now,
+            )
+        return begun.attempt_id
+
+    def hosted_page_says(self, attempt_id: int, state: str) -> None:
+        """The gateway reports what was done at its page; twice, as webhooks do (P3)."""
+        outcome = Outcome(AttemptState(state), gateway_reference=f"page-{attempt_id}")
+        for _ in range(2):
+            collection.settle(attempt_id=attempt_id, outcome=outcome, now=self.world.now)
+        self.world.nothing_more_is_due()
+
     # What they see; amounts and dates as people write them.
 
     @property
     def account(self) -> Account:
         return Account.objects.get(pk=self.account_id)
+
+    @property
+    def status(self) -> str:
+        """How far asking for overdue money has come (P7)."""
+        return str(self.account.dunning_state)
 
     @property
     def invoices(self) -> list[str]:
@@ -422,6 +467,11 @@ class Customer:
         return format_cents(sum(taken.values_list("amount_cents", flat=True)))
 
     @property
+    def active_methods(self) -> list[str]:
+        rows = PaymentMethod.objects.filter(account=self.account_id, active=True)
+        return list(rows.values_list("kind", flat=True))
+
+    @property
     def owes(self) -> str:
         return format_cents(billing.amount_due_cents(self.account_id))
 
@@ -440,6 +490,11 @@ class Customer:
         """The newest mail of a template: its subject and text."""
         row = Message.objects.filter(account=self.account_id, template=template).latest("id")
         return f"{row.subject}\n{row.body}"
+
+    def pay_link(self, template: str) -> str:
+        """The token of the payment link in the newest mail of a template (P7)."""
+        [token] = re.findall(r"/pay/(\S+)", self.mail(template))
+        return str(token)
 
     def holds(self, product: str) -> int:
         """How many licenses are paid for; 0 without a subscription."""
