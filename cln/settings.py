@@ -153,13 +153,15 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
     "django_htmx",
+    "heroicons",
     "template_partials",
+    "bootstrap",
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
-    "allauth",
-    "allauth.account",
     "cln.accounts",
     "cln.catalog",
     "cln.billing",
@@ -169,6 +171,7 @@ INSTALLED_APPS = [
 ]
 AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
+    "cln.web.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -185,12 +188,23 @@ WSGI_APPLICATION = "cln.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the applications' own: the console's sign-in pages replace allauth's.
+        "DIRS": [PACKAGE_DIR / "console" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "cln.console.context.frame",
+            ],
+            "libraries": {"console": "cln.console.templatetags.console"},
+            "builtins": [
+                "django.templatetags.static",
+                "django_htmx.templatetags.django_htmx",
+                "heroicons.templatetags.heroicons",
+                "template_partials.templatetags.partials",
+                "cln.console.templatetags.console",
             ],
         },
     }
@@ -218,6 +232,31 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "dashboard"
+CSRF_FAILURE_VIEW = "cln.web.csrf_failure"
+ACCOUNT_ADAPTER = "cln.console.sign_in.Adapter"
+ACCOUNT_FORMS = {
+    "login": "cln.console.forms.sign_in.LoginForm",
+    "reset_password": "cln.console.forms.sign_in.ResetPasswordForm",
+}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
+# An unknown address gets no mail at all: the form must not let strangers send mail through us.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGOUT_REDIRECT_URL = "landing"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 1800
+ACCOUNT_RATE_LIMITS = {"pay_link": "30/m/ip"}
+# Rate limits count here, for all web processes together.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "shared_cache",
+    }
+}
 LANGUAGE_CODE = "en"
 USE_I18N = False
 USE_TZ = True
@@ -225,6 +264,13 @@ TIME_ZONE = "UTC"
 
 # -- mail ---------------------------------------------------------------------------------------
 
+# A sandbox without a mail server keeps its mails in the outbox: /sandbox/mail shows them.
+EMAIL_BACKEND = (
+    "cln.notifications.backends.KeptInOutbox"
+    if CLN_MODE == "sandbox" and not os.environ.get("CLN_SMTP_HOST")
+    else "django.core.mail.backends.smtp.EmailBackend"
+)
+EMAIL_TIMEOUT = 15
 EMAIL_HOST = os.environ.get("CLN_SMTP_HOST", "")
 EMAIL_PORT = _number("CLN_SMTP_PORT", 587)
 EMAIL_HOST_USER = os.environ.get("CLN_SMTP_USER", "")
@@ -235,6 +281,7 @@ DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>
 # -- files --------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [PACKAGE_DIR / "console" / "static"]
 # Nothing is collected: the finders are asked once, at start, where the files lie.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG

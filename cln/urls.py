@@ -10,4 +10,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("", include("cln.api.urls")),
+    path("", include("cln.console.urls")),
 ]
+
+handler403 = "cln.web.permission_denied"
+handler404 = "cln.web.page_not_found"
+handler429 = "cln.web.too_many_requests"
+handler500 = "cln.web.server_error"

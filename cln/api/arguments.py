@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -12,8 +11,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
-from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
+from cln.web import client_address
 
 
 class BadRequestBody(Refusal):
@@ -72,24 +71,11 @@ def bearer(request: HttpRequest) -> str:
 def caller_address(request: HttpRequest, arguments: Mapping[str, str]) -> str:
     """The address the request comes from; IP licensing stands on it (security §1).
 
-    `X-Forwarded-For` counts only from our own proxies, and of it the rightmost hop that is not
-    one of them. In a sandbox, where all servers share one machine, an `ip` argument is believed.
+    In a sandbox, where all servers share one machine, an `ip` argument is believed.
     """
     if settings.CLN_MODE == "sandbox" and arguments.get("ip"):
         return arguments["ip"]
-    address: str = request.META.get("REMOTE_ADDR", "")
-    hops = request.headers.get("X-Forwarded-For", "").split(",")
-    while _is_our_proxy(address) and hops and hops[-1].strip():
-        address = hops.pop().strip()
-    return address
-
-
-def _is_our_proxy(text: str) -> bool:
-    try:
-        address = ip_address(canonical_address(text))
-    except BadAddress:
-        return False
-    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+    return client_address(request)
 
 
 def _body(request: HttpRequest) -> dict[str, str]:

@@ -110,6 +110,11 @@ def invoices_of(
     return tuple(_invoice(row) for row in _with_lines(rows).order_by(*order))
 
 
+def unpaid_count(account_id: int) -> int:
+    """How many invoices are open: the badge beside Billing (B-17)."""
+    return Invoice.objects.filter(account_id=account_id, status=InvoiceStatus.OPEN).count()
+
+
 def invoice_details(*, account_id: int, public_id: str) -> InvoiceRow:
     """One invoice of the account; absent and foreign answer alike. Refusals: `unknown_invoice`."""
     row = _with_lines(Invoice.objects.filter(account_id=account_id, public_id=public_id)).first()

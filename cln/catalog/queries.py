@@ -42,6 +42,21 @@ class LicenseTypeRow:
     priced: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """A product for navigation and headings."""
+
+    code: str
+    name: str
+    install_command: str
+
+
+def products() -> tuple[ProductRow, ...]:
+    """All products, in the order of the catalog."""
+    rows = models.Product.objects.order_by("position", "pk")
+    return tuple(ProductRow(row.code, row.name, row.install_command) for row in rows)
+
+
 def get_license_type(code: str) -> models.LicenseType:
     """Return the license type with its product. Refuses UnknownLicenseType."""
     try:

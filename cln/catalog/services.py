@@ -36,9 +36,7 @@ def load_catalog(text: str | None = None) -> Loaded:
     Rows that exist are never changed: operators may have edited them, and a dated price list is
     history. May be run any number of times.
     """
-    if text is None:
-        text = resources.files("cln.catalog").joinpath("catalog.toml").read_text("utf-8")
-    data = tomllib.loads(text)
+    data = tomllib.loads(_text_on_file() if text is None else text)
     types = data.get("license_type", [])
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CATALOG_LOCK])
@@ -55,6 +53,15 @@ def load_catalog(text: str | None = None) -> Loaded:
             ),
             surcharge_rates=_add_surcharge_rates(data.get("surcharge", [])),
         )
+
+
+def codes_on_file() -> tuple[str, ...]:
+    """The codes of the license types in `catalog.toml`, read without a database."""
+    return tuple(row["code"] for row in tomllib.loads(_text_on_file())["license_type"])
+
+
+def _text_on_file() -> str:
+    return resources.files("cln.catalog").joinpath("catalog.toml").read_text("utf-8")
 
 
 def _add_products(rows: list[Row]) -> int:

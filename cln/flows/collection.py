@@ -43,13 +43,16 @@ class NotDue(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceResult:
-    """What became of one invoice (P5): `state` is the attempt's, or `refused`; cents."""
+    """What became of one invoice (P5): `state` is the attempt's, or `refused` with the refusal's
+    `code`; cents.
+    """
 
     number: str
     amount_cents: int
     state: str
     sentence: str
     fix: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,13 +320,13 @@ def _plan_next_attempt(
     """Set the due column of the next automatic attempt (P2); none after a hard decline.
 
     A method that was replaced during the attempt says nothing about the new one, which is tried
-    at once (P1).
+    at once (P1); a card that was to pay once (P7) leaves the plan as it is.
     """
-    active = payments.active_method(invoice.account_id)
-    is_over = attempt.state not in UNFINISHED_ATTEMPT
-    if is_over and active is not None and active.pk != attempt.method_id:
-        invoice.retry_at = now
-        invoice.save(update_fields=["retry_at"])
+    method = attempt.method
+    if attempt.state not in UNFINISHED_ATTEMPT and method is not None and not method.active:
+        if method.replaced_at != method.created_at:
+            invoice.retry_at = now
+            invoice.save(update_fields=["retry_at"])
         return
     code = DeclineCode(attempt.decline_code) if attempt.decline_code else None
     next_on = next_attempt_on(
@@ -359,6 +362,7 @@ def _refused(
         state="refused",
         sentence=refusal.message,
         fix=refusal.fix,
+        code=refusal.code,
     )
 
 

@@ -125,7 +125,8 @@ def preview(
     account = Account.objects.get(pk=account_id)
     rules = catalog.rules()
     order = _checked(account, license_type, quantity, interval, today=now.date(), rules=rules)
-    if order.subscription is None:
+    subscription = order.subscription
+    if subscription is None:
         return _preview_first(account, order, now=now)
     order = replace(order, facts=_caught_up(order.facts, now.date()))
     change = _addition(order, change_id=NEW_CHANGE_ID, actor="", on=now.date())
@@ -140,7 +141,7 @@ def preview(
         held_after=fold(grown).held,
         unit_cents=change.unit_cents,
         due_now_cents=0,
-        next_invoice=upcoming_of(subscription=order.subscription, draft=draft) if draft else None,
+        next_invoice=upcoming_of(subscription=subscription, draft=draft) if draft else None,
         scope=scope_quantity(fold(grown).held, grown.others, now.date()),
         tiers=list_in_force(grown.price_lists, now.date()).tiers,
     )

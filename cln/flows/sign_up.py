@@ -71,3 +71,15 @@ def queue_confirmation(*, address: EmailAddress, now: datetime) -> None:
         dedupe=f"confirm_email:{address.pk}:{now.isoformat()}",
         now=now,
     )
+
+
+def queue_welcome(*, login: Login, now: datetime) -> None:
+    """Mail the first steps after the address was confirmed; once per login. Joins."""
+    queue_mail(
+        account_id=login.account_id,
+        template="welcome",
+        to=login.email,
+        context={"login": login.username},
+        dedupe=f"welcome:{login.pk}",
+        now=now,
+    )

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,10 @@ from cln.database import EmbeddedServer, EmbeddedServerError
 
 # `serve` says more when it fails; a worker waits for the tables its web server brings up to date.
 PREPARES_ITSELF = frozenset({"serve", "worker"})
-WITHOUT_DATABASE = frozenset({"collectstatic", "diffsettings", "help", "version", "--version"})
+WITHOUT_DATABASE = frozenset(
+    {"collectstatic", "diffsettings", "help", "simulate", "version", "--version"}
+)
+"""Commands that need no database, and `simulate`, which reads its file before it asks for one."""
 
 
 def main() -> NoReturn:
@@ -41,8 +45,9 @@ def _run(arguments: list[str]) -> int:
     from psycopg.errors import UndefinedTable
 
     command = arguments[1] if len(arguments) > 1 else "help"
+    needed = command not in WITHOUT_DATABASE and "--help" not in arguments
     try:
-        with _database(needed=command not in WITHOUT_DATABASE and "--help" not in arguments) as own:
+        with database(command, needed=needed) as own:
             if own and command in _ours() - PREPARES_ITSELF:
                 _prepare_database()
             execute_from_command_line(arguments)
@@ -60,15 +65,26 @@ def _run(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _database(*, needed: bool) -> Iterator[bool]:
+def database(command: str, *, needed: bool = True) -> Iterator[bool]:
     """Yield whether the embedded server is used, running until this context is left."""
     if os.environ.get("CLN_DATABASE_URL") or not needed:
         yield False
         return
-    with EmbeddedServer(Path(os.environ.get("CLN_DATA_DIR") or "var")) as server:
+    with _data_dir(command) as data_dir, EmbeddedServer(data_dir) as server:
         os.environ["CLN_DATABASE_URL"] = server.url()
         yield True
         _close_connections()
+
+
+@contextlib.contextmanager
+def _data_dir(command: str) -> Iterator[Path]:
+    """Yield where the data lies; the benchmark gets a directory of its own, gone afterwards."""
+    if command != "bench":
+        yield Path(os.environ.get("CLN_DATA_DIR") or "var")
+        return
+    with tempfile.TemporaryDirectory(prefix="cln-bench-") as folder:
+        os.environ["CLN_DATA_DIR"] = folder
+        yield Path(folder)
 
 
 def _ours() -> set[str]:

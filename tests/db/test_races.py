@@ -17,11 +17,11 @@ from cln.billing.models import Invoice, InvoiceLine, InvoiceSeries, Subscription
 from cln.billing.queries import OrderPending, balance_cents
 from cln.domain.dunning import DeclineCode
 from cln.domain.errors import Refusal
-from cln.enums import AttemptChannel, AttemptState
+from cln.enums import AttemptChannel, AttemptState, MethodKind
 from cln.flows import billing_run, collection, timeline
 from cln.payments import services as payments
 from cln.payments.gateways import Outcome
-from cln.payments.gateways.sandbox import Script, script_account
+from cln.payments.gateways.sandbox import Script, script_account, token_for
 from cln.payments.models import Payment, PaymentAttempt, SandboxCharge
 from tests.customers import a_customer, buys, pays_now, use_card
 
@@ -198,6 +198,32 @@ def test_a_method_replaced_while_the_old_one_is_being_declined_is_tried_at_once(
     assert Payment.objects.filter(attempt__invoice=invoice).count() == 1
 
 
+def test_a_card_that_pays_once_and_is_declined_leaves_the_plan_of_the_stored_card() -> None:
+    """P7: a stranger's expired card on the payment link stops nothing."""
+    account = a_customer()
+    buys(account, 2)
+    billing_run.run_due(now=FIRST_RENEWAL)
+    stranger = collection.one_off_method(
+        account_id=account.pk,
+        kind=MethodKind.CARD,
+        gateway="sandbox",
+        token=token_for(Script.HARD_DECLINE),
+        label="Somebody's card",
+        now=FIRST_RENEWAL,
+    )
+
+    [result] = collection.pay_now(
+        account_id=account.pk,
+        channel=AttemptChannel.PAY_LINK,
+        actor="payment link",
+        method=stranger,
+        now=FIRST_RENEWAL,
+    )
+
+    assert result.state == "declined"
+    assert Invoice.objects.get(status="open").retry_at == FIRST_RENEWAL
+
+
 @pytest.mark.parametrize("turn", range(3))
 def test_a_method_replaced_beside_the_automatic_charge_pays_once(turn: int) -> None:
     account = a_customer()
@@ -247,4 +273,3 @@ def attempt_in_flight(account: Account, invoice: Invoice, *, now: datetime) -> P
             method=payments.active_method(account.pk),
             now=now,
         )
-

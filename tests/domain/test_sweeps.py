@@ -37,6 +37,7 @@ def test_pending_layers_are_invoiced_monthly_and_paid_from_then_on_q11() -> None
     assert draft is not None
     assert rows(draft) == [("proration:1", "2026-02-10..2027-01-31", 355_00)]
     assert (draft.on, draft.period, draft.ends) == (day("2026-02-28"), None, False)
+    assert (draft.quantity, draft.unit_cents) == (0, 0)
     swept = advance(acme, draft)
     assert (fold(swept).held, fold(swept).paid, fold(swept).layers) == (3, 3, ())
     assert rows(renewal(swept)) == [("recurring", "2027-01-31..2028-01-31", 1095_00)]

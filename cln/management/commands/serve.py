@@ -18,8 +18,7 @@ from cln.flows.demo import ensure_demo
 from cln.management.commands.demo import as_text
 from cln.management.prepare import prepare_database
 from cln.management.processes import ChildFailed, Children
-
-THREADS_PER_WEB_PROCESS = 8
+from cln.management.services import start_services
 
 
 class Command(BaseCommand):
@@ -52,7 +51,7 @@ class Command(BaseCommand):
             return
         try:
             with Children() as children:
-                _start(children, host, port, web=options["web"], workers=options["workers"])
+                start_services(children, host, port, web=options["web"], workers=options["workers"])
                 if children.wait_until_ready(f"{url}/readyz"):
                     if demo is not None:
                         self.stdout.write(as_text(demo))
@@ -73,13 +72,3 @@ def _refuse_taken_port(host: str, port: int) -> None:
                 f"Port {port} of {host} cannot be used ({error}). "
                 "Choose another: make run PORT=8001, or cln serve --port 8001."
             ) from error
-
-
-def _start(children: Children, host: str, port: int, *, web: int, workers: int) -> None:
-    arguments = ["--interface", "wsgi", "--host", host, "--port", str(port)]
-    arguments += ["--workers", str(web), "--blocking-threads", str(THREADS_PER_WEB_PROCESS)]
-    arguments += ["--no-ws", "--log-level", "error", "cln.wsgi:application"]
-    pool = {"CLN_DATABASE_POOL": str(THREADS_PER_WEB_PROCESS)}
-    children.start("web server", "granian", arguments, env=pool)
-    for _ in range(workers):
-        children.start("worker", "cln.management.main", ["worker"], env={})

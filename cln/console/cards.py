@@ -1,0 +1,193 @@
+"""What the dashboard shows: a card per product held, offers for the others, and what needs you."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+from django.urls import reverse
+
+from cln.accounts.models import Account
+from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscriptions_of
+from cln.catalog import queries as catalog
+from cln.domain.errors import Refusal
+from cln.domain.invoicing import LineKind
+from cln.domain.money import money_text
+from cln.enums import EntitlementKind, InvoiceStatus
+from cln.flows.billing_run import Upcoming, upcoming_invoices
+from cln.flows.trials import trial_terms
+from cln.licensing import queries as licensing
+from cln.licensing.queries import EntitlementRow, KeyRow
+from cln.payments.services import active_method
+
+CARD_EXPIRY_WARNING = timedelta(days=30)
+TRIAL_END_WARNING = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A license type the account holds. `unit_cents` is what one license costs per renewal."""
+
+    held: EntitlementRow
+    subscription: SubscriptionRow | None
+    upcoming: Upcoming | None
+    unit_cents: int | None
+    key: KeyRow | None
+    command: str
+
+    @property
+    def unused_cents(self) -> int | None:
+        """What the unused licenses cost per renewal."""
+        unused = self.held.unused
+        return None if not unused or self.unit_cents is None else unused * self.unit_cents
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A license type the account could buy or try. `trial_note` says why it cannot be tried."""
+
+    license_type: catalog.LicenseTypeRow
+    trial_days: int
+    trial_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that waits for the customer, with the one thing to do."""
+
+    sentence: str
+    action: str
+    url: str
+
+
+def unit_cents_of(upcoming: Upcoming | None) -> int | None:
+    """What one license costs at the next renewal; None where nothing renews."""
+    lines = upcoming.lines if upcoming else ()
+    return next((line.unit_cents for line in lines if line.kind == LineKind.RECURRING), None)
+
+
+def renewal_of(account_id: int, license_type: str) -> Upcoming | None:
+    """The next invoice of a license type."""
+    found = upcoming_invoices(account_id=account_id)
+    return next((one for one in found if one.license_type == license_type), None)
+
+
+def install_command(template: str, key: str) -> str:
+    """The command to run on a server."""
+    return template.replace("{url}", settings.CLN_BASE_URL).replace("{key}", key)
+
+
+def cards_of(account_id: int) -> tuple[Card, ...]:
+    """A card for each license type the account holds."""
+    subscriptions = {row.license_type: row for row in subscriptions_of(account_id)}
+    upcoming: dict[str, Upcoming] = {}
+    for one in upcoming_invoices(account_id=account_id):
+        upcoming.setdefault(one.license_type, one)
+    keys = {row.license_type: row for row in licensing.keys_of(account_id) if row.is_default}
+    commands = {row.code: row.install_command for row in catalog.products()}
+    cards = []
+    for held in licensing.entitlements_of(account_id):
+        code = held.license_type
+        if held.quantity == 0 and code not in subscriptions:
+            continue
+        key = keys.get(code)
+        cards.append(
+            Card(
+                held=held,
+                subscription=subscriptions.get(code),
+                upcoming=upcoming.get(code),
+                unit_cents=unit_cents_of(upcoming.get(code)),
+                key=key,
+                command=install_command(commands[held.product], key.text) if key else "",
+            )
+        )
+    return tuple(cards)
+
+
+def offers_of(account: Account, *, but: set[str], now: datetime) -> tuple[Offer, ...]:
+    """Products the account does not hold, each by its first license type (U-2)."""
+    offers: dict[str, Offer] = {}
+    for row in catalog.license_types():
+        if row.product in but or row.product in offers or not (row.priced or row.trial_days):
+            continue
+        days, note = _trial(account, row, now)
+        offers[row.product] = Offer(row, days, note)
+    return tuple(offers.values())
+
+
+def _trial(account: Account, row: catalog.LicenseTypeRow, now: datetime) -> tuple[int, str]:
+    try:
+        license_type = catalog.get_license_type(row.code)
+        trial_terms(account=account, license_type=license_type, now=now)
+    except Refusal as refusal:
+        return 0, refusal.message
+    return row.trial_days, ""
+
+
+def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tuple[Need, ...]:
+    """What waits for the customer, most urgent first."""
+    today = now.date()
+    needs = [
+        *_unpaid(invoices_of(account.pk, status=InvoiceStatus.OPEN), account.currency, today),
+        *_silent(account.pk, now),
+        *_expiring_card(account.pk, today),
+    ]
+    for card in cards:
+        needs += _of_card(card, account.currency, now)
+    return tuple(needs)
+
+
+def _unpaid(invoices: tuple[InvoiceRow, ...], currency: str, today: date) -> list[Need]:
+    if not invoices:
+        return []
+    total = money_text(sum(row.due_cents for row in invoices), currency)
+    late = sum(1 for row in invoices if row.due_on < today)
+    state = f"{late} of them overdue" if late else "due now"
+    count = f"{len(invoices)} unpaid invoice{'s' if len(invoices) > 1 else ''}"
+    return [Need(f"{count}, {state}: {total}", "Pay", reverse("invoices"))]
+
+
+def _silent(account_id: int, now: datetime) -> list[Need]:
+    silent = licensing.count_silent(account_id, now=now)
+    if not silent:
+        return []
+    some = f"{silent} server{'s have' if silent > 1 else ' has'}"
+    return [Need(f"{some} stopped checking in", "Look", reverse("servers"))]
+
+
+def _expiring_card(account_id: int, today: date) -> list[Need]:
+    method = active_method(account_id)
+    if method is None or method.expires_on is None:
+        return []
+    if method.expires_on > today + CARD_EXPIRY_WARNING:
+        return []
+    word = "expired" if method.expires_on < today else "expires"
+    sentence = f"{method.label} {word} on {method.expires_on}"
+    return [Need(sentence, "Replace", reverse("payment_methods"))]
+
+
+def _of_card(card: Card, currency: str, now: datetime) -> list[Need]:
+    held = card.held
+    needs = []
+    if (
+        held.kind == EntitlementKind.TRIAL
+        and held.valid_until
+        and now < held.valid_until <= now + TRIAL_END_WARNING
+    ):
+        sentence = f"Your trial of {held.name} ends on {held.valid_until:%Y-%m-%d}"
+        needs.append(Need(sentence, "Buy", reverse("purchase", args=[held.license_type])))
+    if (
+        held.kind == EntitlementKind.PAID
+        and card.unused_cents
+        and held.unused
+        and card.subscription
+    ):
+        cost = money_text(card.unused_cents, currency)
+        sentence = (
+            f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = {cost} "
+            f"a {card.subscription.interval}"
+        )
+        url = reverse("remove_unused", args=[held.license_type])
+        needs.append(Need(sentence, "Remove unused", url))
+    return needs

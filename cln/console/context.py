@@ -1,0 +1,74 @@
+"""What the frame around every page shows; worked out only where a template asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from cln import clock
+from cln.accounts.access import ROLE_NAMES, Permission, may
+from cln.accounts.models import Login
+from cln.billing.queries import unpaid_count
+from cln.catalog.queries import ProductRow, products
+from cln.console import cart
+from cln.enums import Role
+from cln.web import BLOCKED
+
+
+@dataclass
+class Frame:
+    """Navigation, badges and the sandbox banner."""
+
+    request: HttpRequest
+
+    @cached_property
+    def sandbox_today(self) -> str:
+        """The sandbox's date, "" in production."""
+        return f"{clock.now():%Y-%m-%d}" if settings.CLN_MODE == "sandbox" else ""
+
+    @cached_property
+    def login(self) -> Login | None:
+        """Who is signed in, if anybody with an account."""
+        user = self.request.user
+        return user if isinstance(user, Login) and user.account_id else None
+
+    @cached_property
+    def products(self) -> tuple[ProductRow, ...]:
+        """The products of the navigation."""
+        return products()
+
+    @cached_property
+    def unpaid(self) -> int:
+        """Open invoices, for those who may see invoices."""
+        shown = self.login is not None and self.may[Permission.VIEW_INVOICES]
+        return unpaid_count(self.login.account_id) if shown and self.login else 0
+
+    @cached_property
+    def in_cart(self) -> int:
+        """Lines in the cart."""
+        return len(cart.lines(self.request.session))
+
+    @cached_property
+    def blocked(self) -> bool:
+        """Whether the account is blocked (P7)."""
+        account = self.login.account if self.login else None
+        return account is not None and account.dunning_state in BLOCKED
+
+    @cached_property
+    def role_name(self) -> str:
+        """The role as people read it."""
+        return ROLE_NAMES[Role(self.login.role)] if self.login else ""
+
+    @cached_property
+    def may(self) -> dict[str, bool]:
+        """`frame.may.view_prices`: what the signed-in login may do."""
+        role = self.login.role if self.login else None
+        return {p.value: role is not None and may(role, p) for p in Permission}
+
+
+def frame(request: HttpRequest) -> dict[str, Frame]:
+    """Give templates `frame`."""
+    return {"frame": Frame(request)}

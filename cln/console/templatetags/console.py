@@ -1,0 +1,132 @@
+"""How the console writes money, time and form fields."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, RadioSelect, Select
+from django.utils.html import conditional_escape, escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from cln import clock
+from cln.billing.queries import LineRow
+from cln.domain.lines import LineDraft
+from cln.domain.money import money_text
+from cln.payments.gateways.sandbox import Script
+
+register = template.Library()
+_LINK = re.compile(r"https?://[^\s<>\"']+")
+
+
+@register.filter
+def money(cents: int | None, currency: str = "USD") -> str:
+    """2700 → "$27.00"; nothing known is a dash."""
+    return "—" if cents is None else money_text(cents, currency)
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: template.Context, instant: datetime | None) -> SafeString | str:
+    """Relative to the page's `now`, with the exact instant on hover and for machines."""
+    if instant is None:
+        return "never"
+    now = getattr(context.get("request"), "now", None) or clock.now()
+    exact = f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html(
+        '<time datetime="{}" title="{}" tabindex="0">{}</time>',
+        instant.isoformat(),
+        exact,
+        _relative((now - instant).total_seconds()),
+    )
+
+
+def _relative(seconds: float) -> str:
+    ahead, seconds = seconds < 0, abs(seconds)
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            text = f"{count} {name}{'s' if count > 1 else ''}"
+            return f"in {text}" if ahead else f"{text} ago"
+    return "just now"
+
+
+@register.filter
+def linked(text: str) -> SafeString:
+    """Escape a plain-text mail and make its addresses clickable."""
+    parts: list[str] = []
+    end = 0
+    for match in _LINK.finditer(text):
+        parts.append(escape(text[end : match.start()]))
+        url = escape(match[0])
+        parts.append(f'<a href="{url}">{url}</a>')
+        end = match.end()
+    return mark_safe("".join(parts) + escape(text[end:]))
+
+
+@register.inclusion_tag("parts/field.html")
+def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
+    """A labelled field with its help and its errors beside it."""
+    widget = bound.field.widget
+    tick = isinstance(widget, CheckboxInput)
+    radio = isinstance(widget, RadioSelect)
+    css = "form-check-input" if tick or radio else "form-control"
+    if isinstance(widget, Select) and not radio:
+        css = "form-select"
+    if bound.errors:
+        css += " is-invalid"
+        attrs["aria-describedby"] = f"{bound.id_for_label}_error"
+    html = bound.as_widget(
+        attrs={"class": css, **{k.replace("_", "-"): v for k, v in attrs.items()}}
+    )
+    return {"bound": bound, "html": html, "tick": tick, "radio": radio}
+
+
+@register.simple_tag
+def copy_text(text: str, label: str = "Copy") -> SafeString:
+    """A button that copies `text`; without JavaScript it is hidden, the text stays selectable."""
+    return format_html(
+        '<button type="button" class="btn btn-sm btn-outline-secondary js-copy" hidden '
+        'data-copy="{}">{}</button>',
+        text,
+        conditional_escape(label),
+    )
+
+
+@register.filter
+def plain_number(quantity: Fraction | Decimal) -> str:
+    """2 for two whole units; 1.387097 for shares."""
+    over, under = quantity.as_integer_ratio()
+    return f"{Decimal(over) / under:.6f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def starts(line: LineDraft | LineRow) -> str:
+    """First day that a line pays for."""
+    first = line.period.start if isinstance(line, LineDraft) else line.starts_on
+    return first.isoformat()
+
+
+@register.filter
+def ends(line: LineDraft | LineRow) -> str:
+    """Last day that a line pays for: people read closed spans, the core half-open ones."""
+    end = line.period.end if isinstance(line, LineDraft) else line.ends_on
+    return (end - timedelta(days=1)).isoformat()
+
+
+@register.filter
+def script_sentence(script: str) -> str:
+    """What a test card does, in words."""
+    return SCRIPTS[Script(script)]
+
+
+SCRIPTS = {
+    Script.OK: "is charged",
+    Script.DECLINE: "is declined for lack of funds; tried again on later days",
+    Script.HARD_DECLINE: "is declined as expired; not tried again until it is replaced",
+    Script.TIMEOUT_CHARGED: "is charged, but the answer gets lost; found out after 10 minutes",
+    Script.TIMEOUT_NOT_CHARGED: "is not charged and does not answer; found out after 10 minutes",
+}

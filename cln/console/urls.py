@@ -1,0 +1,98 @@
+"""Paths of the pages for people. CLN's own paths are kept: people have them in their bookmarks."""
+
+from allauth.account import views as allauth
+from django.urls import URLPattern, path
+
+from cln.console.views import (
+    billing,
+    dashboard,
+    keys,
+    pay_link,
+    profile,
+    public,
+    purchase,
+    sandbox,
+    servers,
+    sign_up,
+    subscriptions,
+)
+
+PUBLIC = [
+    path("", public.landing, name="landing"),
+    path("console/register/customer", sign_up.sign_up, name="account_signup"),
+    path("console/auth/login", allauth.login, name="account_login"),
+    path("console/auth/logout", allauth.logout, name="account_logout"),
+    path("console/auth/inactive", allauth.account_inactive, name="account_inactive"),
+    path(
+        "console/auth/confirm",
+        allauth.email_verification_sent,
+        name="account_email_verification_sent",
+    ),
+    path("console/auth/confirm/<str:key>", allauth.confirm_email, name="account_confirm_email"),
+    path("console/auth/reset", allauth.password_reset, name="account_reset_password"),
+    path(
+        "console/auth/reset/sent",
+        allauth.password_reset_done,
+        name="account_reset_password_done",
+    ),
+    path(
+        "console/auth/reset/done",
+        allauth.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    path(
+        "console/auth/reset/<str:uidb36>-<str:key>",
+        allauth.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path("console/auth/again", allauth.reauthenticate, name="account_reauthenticate"),
+    path("console/profile/password", allauth.password_change, name="account_change_password"),
+]
+SANDBOX = [
+    path("sandbox/mail", sandbox.mails, name="sandbox_mails"),
+    path("sandbox/mail/<int:message_id>", sandbox.mail, name="sandbox_mail"),
+    path("sandbox/clock", sandbox.clock, name="sandbox_clock"),
+]
+LICENSES = [
+    path("console/dashboard", dashboard.dashboard, name="dashboard"),
+    path("console/trial/<slug:license_type>", dashboard.start_trial, name="start_trial"),
+    path("console/products/<slug:code>", keys.product, name="product"),
+    path("console/keys/new/<slug:license_type>", keys.create, name="new_key"),
+    path("console/keys/<slug:key>", keys.details, name="key"),
+    path("console/keys/<slug:key>/edit", keys.edit, name="edit_key"),
+    path("console/keys/<slug:key>/remove", keys.remove, name="remove_key"),
+    path("console/servers", servers.servers, name="servers"),
+    path("console/servers/<slug:server>", servers.details, name="server"),
+    path("console/servers/<slug:server>/remove", servers.remove, name="remove_server"),
+    path(
+        "console/licenses/<slug:license_type>/remove-unused",
+        subscriptions.remove_unused,
+        name="remove_unused",
+    ),
+    path(
+        "console/licenses/<slug:license_type>/unsubscribe",
+        subscriptions.unsubscribe,
+        name="unsubscribe",
+    ),
+    path("console/licenses/<slug:license_type>/resume", subscriptions.resume, name="resume"),
+]
+MONEY = [
+    path("console/purchase", purchase.products, name="purchase_products"),
+    path("console/purchase/<slug:code>", purchase.purchase, name="purchase"),
+    path("console/cart", purchase.show_cart, name="cart"),
+    path("console/cart/pay", purchase.pay, name="cart_pay"),
+    path("console/cart/done", purchase.done, name="order_done"),
+    path("console/cart/put/<slug:license_type>", purchase.put, name="cart_put"),
+    path("console/cart/drop/<slug:license_type>", purchase.drop, name="cart_drop"),
+    path("console/billing", billing.overview, name="billing"),
+    path("console/billing/invoices", billing.invoices, name="invoices"),
+    path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
+    path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path("console/billing/payment-methods", billing.payment_methods, name="payment_methods"),
+    path("pay/<str:token>", pay_link.pay, name="pay_link"),
+]
+PROFILE = [
+    path("console/profile", profile.profile, name="profile"),
+    path("console/profile/api-secret", profile.api_secret, name="api_secret"),
+]
+urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *PROFILE]

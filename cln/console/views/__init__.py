@@ -1,0 +1,1 @@
+"""Pages: parse the request, make one call downward, render."""

@@ -1,0 +1,132 @@
+"""What is owed, what was paid, what comes next, and with what."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from cln.accounts.access import Permission
+from cln.billing import queries
+from cln.catalog.queries import license_types
+from cln.console import cart
+from cln.console.forms.billing import SandboxCardForm
+from cln.domain.money import money_text
+from cln.enums import AttemptChannel, AttemptState, InvoiceStatus, MethodKind
+from cln.flows import collection
+from cln.flows.billing_run import upcoming_invoices
+from cln.flows.collection import InvoiceResult
+from cln.licensing.queries import entitlements_of
+from cln.payments.gateways.sandbox import TEST_CARDS, token_for
+from cln.payments.services import active_method
+from cln.web import Request, page, redirect
+
+
+@page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
+def overview(request: Request) -> HttpResponse:
+    """`/console/billing`: subscriptions, and the next invoice of each with its lines (Q12)."""
+    account_id = request.account.pk
+    names = {row.code: row.name for row in license_types()}
+    upcoming = upcoming_invoices(account_id=account_id)
+    used = {row.license_type: row.used for row in entitlements_of(account_id)}
+    rows = [
+        {"row": row, "used": used.get(row.license_type, 0)}
+        for row in queries.subscriptions_of(account_id)
+    ]
+    context = {
+        "section": "billing",
+        "subscriptions": rows,
+        "upcoming": [{"name": names[one.license_type], "invoice": one} for one in upcoming],
+        "due_cents": queries.amount_due_cents(account_id),
+        "balance_cents": queries.balance_cents(account_id),
+        "currency": request.account.currency,
+    }
+    return render(request, "billing/overview.html", context)
+
+
+@page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
+def invoices(request: Request) -> HttpResponse:
+    """`/console/billing/invoices`: unpaid first, then the rest, each with its lines."""
+    account_id = request.account.pk
+    search = request.GET.get("q", "").strip()
+    unpaid = queries.invoices_of(account_id, status=InvoiceStatus.OPEN, oldest_first=True)
+    settled = [
+        row
+        for row in queries.invoices_of(account_id)
+        if row.status != InvoiceStatus.OPEN and search.lower() in row.number.lower()
+    ]
+    context = {
+        "section": "billing",
+        "unpaid": unpaid,
+        "due_cents": sum(row.due_cents for row in unpaid),
+        "settled": settled,
+        "search": search,
+        "method": active_method(account_id),
+        "currency": request.account.currency,
+    }
+    return render(request, "billing/invoices.html", context)
+
+
+@page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
+def invoice(request: Request, public_id: str) -> HttpResponse:
+    """One invoice, on a page of its own."""
+    row = queries.invoice_details(account_id=request.account.pk, public_id=public_id)
+    return render(request, "billing/invoice.html", {"section": "billing", "invoice": row})
+
+
+@page("POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
+def pay_now(request: Request) -> HttpResponse:
+    """Pay all that is outstanding; the result is told per invoice (P5)."""
+    results = collection.pay_now(
+        account_id=request.account.pk,
+        channel=AttemptChannel.PAY_NOW,
+        actor=request.login.username,
+        now=request.now,
+    )
+    tell(request, results)
+    return redirect("invoices")
+
+
+@page("GET", "POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
+def payment_methods(request: Request) -> HttpResponse:
+    """`/console/billing/payment-methods`: the one active method; another replaces it (P1)."""
+    posted = request.method == "POST"
+    form = SandboxCardForm(request.POST if posted else None, today=request.now.date())
+    if settings.CLN_GATEWAY == "sandbox" and posted and form.is_valid():
+        tell(request, store_card(request, form, account_id=request.account.pk))
+        messages.success(request, "The payment method is saved.")
+        return redirect("cart" if cart.lines(request.session) else "payment_methods")
+    context = {
+        "section": "billing",
+        "form": form if settings.CLN_GATEWAY == "sandbox" else None,
+        "method": active_method(request.account.pk),
+        "cards": [(number, script.value) for number, script in TEST_CARDS.items()],
+        "today": request.now.date(),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "billing/payment_methods.html", context, status=status)
+
+
+def store_card(
+    request: Request, form: SandboxCardForm, *, account_id: int, actor: str = ""
+) -> tuple[InvoiceResult, ...]:
+    """Make a sandbox card the account's payment method and try what is due."""
+    number = form.cleaned_data["number"]
+    return collection.set_payment_method(
+        account_id=account_id,
+        kind=MethodKind.CARD,
+        gateway="sandbox",
+        token=token_for(TEST_CARDS[number]),
+        label=f"Visa ending in {number[-4:]}",
+        expires_on=form.cleaned_data["expires"],
+        actor=actor or request.login.username,
+        now=request.now,
+    )
+
+
+def tell(request: Request, results: tuple[InvoiceResult, ...]) -> None:
+    """A toast per invoice: what became of it and what helps."""
+    for result in results:
+        amount = money_text(result.amount_cents, "USD")
+        text = f"Invoice {result.number}, {amount}: {result.sentence} {result.fix}".strip()
+        good = result.state == AttemptState.SUCCEEDED
+        (messages.success if good else messages.error)(request, text)

@@ -1,0 +1,36 @@
+"""The first page after signing in."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from cln.accounts.access import Permission
+from cln.console import cards
+from cln.flows.trials import start_trial as begin_trial
+from cln.web import Request, page, redirect
+
+
+@page("GET", permission=Permission.VIEW_PRODUCTS)
+def dashboard(request: Request) -> HttpResponse:
+    """`/console/dashboard`: what you have, what it costs, what needs you."""
+    held = cards.cards_of(request.account.pk)
+    products = {card.held.product for card in held}
+    context = {
+        "section": "dashboard",
+        "cards": held,
+        "needs": cards.needs_of(request.account, held, now=request.now),
+        "offers": cards.offers_of(request.account, but=products, now=request.now),
+        "has_server": any(card.held.used for card in held),
+    }
+    return render(request, "dashboard.html", context)
+
+
+@page("POST", permission=Permission.ORDER_LICENSES)
+def start_trial(request: Request, license_type: str) -> HttpResponse:
+    """Start a trial and show its key."""
+    begin_trial(
+        account_id=request.account.pk,
+        license_type=license_type,
+        actor=request.login.username,
+        now=request.now,
+    )
+    return redirect("dashboard")

@@ -1,0 +1,223 @@
+"""Buying: a page per license type with the real preview, and the cart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+
+from cln.accounts.access import Permission
+from cln.billing.queries import subscriptions_of
+from cln.catalog import queries as catalog
+from cln.console import cart
+from cln.console.forms.licenses import PurchaseForm
+from cln.domain.errors import Refusal
+from cln.domain.pricing import Tier
+from cln.flows import purchase as flow
+from cln.payments.services import active_method
+from cln.web import Request, page, redirect
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A wish with its price, or with the reason why it cannot be bought."""
+
+    line: cart.CartLine
+    name: str
+    preview: flow.Preview | None
+    refusal: Refusal | None = None
+
+    @property
+    def current_tier(self) -> Tier | None:
+        """The tier that prices this purchase."""
+        fits = [tier for tier in self._tiers if tier.from_quantity <= self._scope]
+        return fits[-1] if fits else None
+
+    @property
+    def next_tier(self) -> Tier | None:
+        """The next cheaper tier."""
+        return next((tier for tier in self._tiers if tier.from_quantity > self._scope), None)
+
+    @property
+    def to_next_tier(self) -> int:
+        """How many more reach it."""
+        return self.next_tier.from_quantity - self._scope if self.next_tier else 0
+
+    @property
+    def _tiers(self) -> tuple[Tier, ...]:
+        return self.preview.tiers if self.preview else ()
+
+    @property
+    def _scope(self) -> int:
+        return self.preview.scope if self.preview else 0
+
+
+@page("GET", permission=Permission.ORDER_LICENSES)
+def products(request: Request) -> HttpResponse:
+    """`/console/purchase`: everything that can be bought."""
+    context = {"section": "billing", "license_types": catalog.license_types()}
+    return render(request, "purchase/products.html", context)
+
+
+@page("GET", permission=Permission.ORDER_LICENSES)
+def purchase(request: Request, code: str) -> HttpResponse:
+    """`/console/purchase/<license type or product>`: quantity, plan, price, what comes when."""
+    types = _types_beside(code)
+    chosen = next((row for row in types if row.code == code), types[0])
+    running = [row for row in subscriptions_of(request.account.pk) if row.product == chosen.product]
+    wish = {"quantity": 1, "interval": running[0].interval if running else "month"}
+    form = PurchaseForm({**wish, **request.GET.dict()})
+    priced = None
+    if form.is_valid():
+        line = cart.CartLine(
+            chosen.code, form.cleaned_data["quantity"], form.cleaned_data["interval"]
+        )
+        priced = _priced(request, line, chosen.name)
+    context = {
+        "section": "billing",
+        "form": form,
+        "chosen": chosen,
+        "types": types,
+        "running": running[0] if running else None,
+        "priced": priced,
+    }
+    template = "purchase/purchase.html#preview" if request.htmx else "purchase/purchase.html"
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+@page("GET", permission=Permission.ORDER_LICENSES)
+def show_cart(request: Request) -> HttpResponse:
+    """`/console/cart`: the lines with today's prices, and one Pay button."""
+    names = {row.code: row.name for row in catalog.license_types()}
+    lines = [
+        _priced(request, line, names.get(line.license_type, line.license_type))
+        for line in cart.lines(request.session)
+    ]
+    due = sum(one.preview.due_now_cents for one in lines if one.preview)
+    scopes = [
+        row.tier_scope
+        for row in catalog.license_types()
+        for one in lines
+        if one.line.license_type == row.code
+    ]
+    context = {
+        "section": "billing",
+        "lines": lines,
+        "due_cents": due,
+        "invoices": sum(1 for one in lines if one.preview and one.preview.due_now_cents),
+        "refused": any(one.refusal for one in lines),
+        "shares_tiers": len(set(scopes)) < len(scopes),
+        "method": active_method(request.account.pk),
+        "token": cart.token(request.session),
+        "currency": request.account.currency,
+    }
+    return render(request, "purchase/cart.html", context)
+
+
+@page("POST", permission=Permission.ORDER_LICENSES)
+def put(request: Request, license_type: str) -> HttpResponse:
+    """Put a line into the cart, or change it."""
+    row = catalog.get_license_type(license_type)
+    form = PurchaseForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, f"{row.name}: {_first_error(form)}")
+        return redirect("cart")
+    cleaned = form.cleaned_data
+    cart.put(request.session, cart.CartLine(row.code, cleaned["quantity"], cleaned["interval"]))
+    return redirect("cart")
+
+
+@page("POST", permission=Permission.ORDER_LICENSES)
+def drop(request: Request, license_type: str) -> HttpResponse:
+    """Take a line out of the cart."""
+    cart.drop(request.session, license_type)
+    return redirect("cart")
+
+
+@page("POST", permission=Permission.ORDER_LICENSES)
+def pay(request: Request) -> HttpResponse:
+    """Buy everything in the cart, once: the token in the form is the key of the purchase."""
+    token = request.POST.get("token", "")
+    last = cart.last_order(request.session)
+    if last is not None and token == last.token:
+        return redirect("order_done")
+    lines = cart.lines(request.session)
+    if not lines or token != cart.token(request.session):
+        messages.warning(request, "The cart has changed since. Look at it once more, then pay.")
+        return redirect("cart")
+    if _needs_method(request, lines):
+        messages.warning(request, "Add a payment method first; the cart waits for you.")
+        return redirect("payment_methods")
+    results = [_bought(request, line, token) for line in lines]
+    cart.finish(request.session, token, results)
+    return redirect("order_done")
+
+
+@page("GET", permission=Permission.ORDER_LICENSES)
+def done(request: Request) -> HttpResponse:
+    """What became of the order."""
+    last = cart.last_order(request.session)
+    if last is None:
+        return redirect("cart")
+    context = {"section": "billing", "results": last.results, "currency": request.account.currency}
+    return render(request, "purchase/done.html", context)
+
+
+def _types_beside(code: str) -> list[catalog.LicenseTypeRow]:
+    """The license types on sale in the product that `code` is or belongs to."""
+    rows = catalog.license_types()
+    product = next((row.product for row in rows if code in (row.code, row.product)), None)
+    found = [row for row in rows if row.product == product and (row.priced or row.code == code)]
+    if not found:
+        raise Http404
+    return found
+
+
+def _priced(request: Request, line: cart.CartLine, name: str) -> Priced:
+    try:
+        preview = flow.preview(
+            account_id=request.account.pk,
+            license_type=line.license_type,
+            quantity=line.quantity,
+            interval=line.interval,
+            now=request.now,
+        )
+    except Refusal as refusal:
+        return Priced(line, name, None, refusal)
+    return Priced(line, name, preview)
+
+
+def _needs_method(request: Request, lines: tuple[cart.CartLine, ...]) -> bool:
+    """Whether something is due at once and there is nothing to charge."""
+    if active_method(request.account.pk) is not None:
+        return False
+    previews = (_priced(request, line, "").preview for line in lines)
+    return any(preview.due_now_cents for preview in previews if preview)
+
+
+def _bought(request: Request, line: cart.CartLine, token: str) -> Mapping[str, object]:
+    """Buy one line; a refusal of one does not stop the others."""
+    name = catalog.get_license_type(line.license_type).name
+    try:
+        bought = flow.buy(
+            account_id=request.account.pk,
+            license_type=line.license_type,
+            quantity=line.quantity,
+            interval=line.interval,
+            actor=request.login.username,
+            request_key=f"cart:{token}:{line.license_type}",
+            now=request.now,
+        )
+    except Refusal as refusal:
+        return {"name": name, "license_type": line.license_type, "state": "refused"} | {
+            "sentence": refusal.message,
+            "fix": refusal.fix,
+        }
+    return cart.result_of(bought, name=name)
+
+
+def _first_error(form: PurchaseForm) -> str:
+    return next((errors[0] for errors in form.errors.values()), "")

@@ -1,0 +1,72 @@
+"""Registered servers."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from cln.accounts.access import Permission
+from cln.catalog.queries import products
+from cln.console import cards
+from cln.console.forms.licenses import RemoveServerForm
+from cln.console.paging import ServerPages
+from cln.flows import subscriptions
+from cln.licensing import queries
+from cln.web import Request, page, redirect
+
+PER_PAGE = 50
+
+
+@page("GET", permission=Permission.VIEW_SERVERS)
+def servers(request: Request) -> HttpResponse:
+    """`/console/servers`: all products in one list; filters live in the URL."""
+    filters = queries.ServerFilter(
+        product=request.GET.get("product", ""), search=request.GET.get("q", "").strip()
+    )
+    rows = ServerPages(request.account.pk, filters)
+    paginator = Paginator(rows, PER_PAGE)
+    context = {
+        "section": "dashboard",
+        "filters": filters,
+        "products": products(),
+        "page": paginator.get_page(request.GET.get("page")),
+    }
+    template = "servers/list.html#rows" if request.htmx else "servers/list.html"
+    return render(request, template, context)
+
+
+@page("GET", permission=Permission.VIEW_SERVERS)
+def details(request: Request, server: str) -> HttpResponse:
+    """`/console/servers/<server>`: the server and what it was before."""
+    found = queries.server_details(account_id=request.account.pk, public_id=server)
+    return render(request, "servers/details.html", {"section": "dashboard", "details": found})
+
+
+@page("GET", "POST", permission=Permission.EDIT_SERVERS)
+def remove(request: Request, server: str) -> HttpResponse:
+    """Remove a server; asks once what should become of its license (C-13)."""
+    found = queries.server_details(account_id=request.account.pk, public_id=server).server
+    renewal = cards.renewal_of(request.account.pk, found.license_type)
+    asks = renewal is not None and found.takes_seat
+    form = RemoveServerForm(request.POST or None)
+    if request.method == "POST" and (not asks or form.is_valid()):
+        cancel = asks and form.cleaned_data["license"] == form.CANCEL
+        subscriptions.remove_server(
+            account_id=request.account.pk,
+            server=server,
+            cancel_license=cancel,
+            actor=request.login.username,
+            now=request.now,
+        )
+        license_too = " Its license is cancelled." if cancel else ""
+        messages.success(request, f"{found.hostname or found.address} is removed.{license_too}")
+        return redirect("servers")
+    context = {
+        "section": "dashboard",
+        "server": found,
+        "form": form if asks else None,
+        "renewal": renewal,
+        "unit_cents": cards.unit_cents_of(renewal),
+        "may_cancel": asks,
+    }
+    return render(request, "servers/remove.html", context, status=422 if form.errors else 200)

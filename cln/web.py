@@ -1,0 +1,295 @@
+"""What every web interface shares: the typed request, `@page`, refusals and error pages.
+
+A page declares its methods and the permission it needs; a test walks the routes and checks that
+each has declared something. What a page raises as a Refusal becomes a 4xx with sentence and fix.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Concatenate, Final, ParamSpec, cast
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, OperationalError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.shortcuts import render, resolve_url
+from django.template.loader import render_to_string
+from django.utils.cache import add_never_cache_headers
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from cln import clock
+from cln.accounts.access import ROLE_NAMES, Permission, may
+from cln.accounts.models import Account, Login
+from cln.domain.addresses import BadAddress, canonical_address
+from cln.domain.dunning import DunningState
+from cln.domain.errors import Refusal
+from cln.enums import Role
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+BLOCKED: Final = (DunningState.BLOCKED, DunningState.SUSPENDED, DunningState.ENDED)
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410}
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
+
+
+class Request(HttpRequest):
+    """What a page gets. `login` and `account` exist on pages that are not public."""
+
+    now: datetime
+    request_id: str
+    htmx: HtmxDetails
+    login: Login
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a page declared; kept on the view as `.access`, for the test that walks the routes."""
+
+    methods: tuple[str, ...]
+    permission: Permission | None
+    open_when_blocked: bool
+    sandbox_only: bool
+
+
+View = Callable[Concatenate[Request, P], HttpResponse]
+
+
+def page(
+    *methods: str,
+    permission: Permission | None,
+    open_when_blocked: bool = False,
+    sandbox_only: bool = False,
+) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+    """Declare a page: its methods, what a login must be allowed to do (None = public).
+
+    The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
+    Sandbox pages do not exist in production.
+    """
+    access = Access(methods, permission, open_when_blocked, sandbox_only)
+
+    def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @functools.wraps(view)
+        def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            entered = cast(Request, request)
+            entered.now = clock.now()
+            stop = _not_here(entered, access) or _not_allowed(entered, access)
+            if stop is not None:
+                return stop
+            try:
+                response = view(entered, *args, **kwargs)
+            except Refusal as refusal:
+                response = refused(entered, refusal)
+            if access.permission is not None:
+                add_never_cache_headers(response)
+            return response
+
+        answer.access = access  # type: ignore[attr-defined]
+        return answer
+
+    return declare
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """A refusal as a page, or as a partial for HTMX: the sentence and the way out.
+
+    What is absent or another tenant's answers 404, a link that has run out 410, the rest 409.
+    """
+    status = 404 if refusal.code.startswith("unknown_") else STATUS_OF.get(refusal.code, 409)
+    htmx = getattr(request, "htmx", False)
+    template = "refused.html#refusal" if htmx else "refused.html"
+    return render(request, template, {"refusal": refusal}, status=status)
+
+
+def _not_here(request: Request, access: Access) -> HttpResponse | None:
+    if access.sandbox_only and settings.CLN_MODE != "sandbox":
+        raise Http404
+    if request.method not in {*access.methods, "HEAD" if "GET" in access.methods else ""}:
+        return HttpResponseNotAllowed(access.methods)
+    return None
+
+
+def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
+    if access.permission is None:
+        return None
+    login = request.user
+    if not isinstance(login, Login):
+        return _to_sign_in(request)
+    if login.account is None:
+        return forbidden(request, "Operators work in the back-office, not in the console.")
+    request.login, request.account = login, login.account
+    if not may(login.role, access.permission):
+        role = ROLE_NAMES[Role(login.role)]
+        return forbidden(
+            request,
+            f"Your role is “{role}”, which does not include this page.",
+            "Ask the owner of the account for another role.",
+        )
+    if request.account.dunning_state in BLOCKED and not access.open_when_blocked:
+        return forbidden(
+            request,
+            "The account is blocked because an invoice is overdue.",
+            "Pay what is due under Billing and everything works again at once.",
+        )
+    return None
+
+
+def _to_sign_in(request: Request) -> HttpResponse:
+    if request.htmx:
+        return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
+    return redirect_to_login(request.get_full_path())
+
+
+def redirect(to: str, *args: object, **kwargs: object) -> HttpResponseRedirect:
+    """After a POST: go and see the result (303)."""
+    response = HttpResponseRedirect(resolve_url(to, *args, **kwargs))
+    response.status_code = 303
+    return response
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address a request comes from; IP licensing and rate limits stand on it (security §1).
+
+    `X-Forwarded-For` counts only from our own proxies, and of it the rightmost hop that is not
+    one of them.
+    """
+    address: str = request.META.get("REMOTE_ADDR", "")
+    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    while _is_our_proxy(address) and hops and hops[-1].strip():
+        address = hops.pop().strip()
+    return address
+
+
+def _is_our_proxy(text: str) -> bool:
+    try:
+        address = ip_address(canonical_address(text))
+    except BadAddress:
+        return False
+    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+
+
+class RequestMiddleware:
+    """Gives each request an id for the log, and each answer the security headers."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        cast(Request, request).request_id = request_id
+        response = self.get_response(request)
+        response.headers["X-Request-ID"] = request_id
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
+        )
+        return response
+
+
+def forbidden(request: HttpRequest, message: str, fix: str = "") -> HttpResponse:
+    """A 403 page that says why."""
+    return _error(request, 403, "Not allowed", message, fix)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form's protection does not fit: an old tab, or cookies switched off."""
+    return _error(
+        request,
+        403,
+        "This page was open for too long",
+        "The form was not accepted, and nothing was changed.",
+        "Go back, reload the page and send it again. Cookies must be allowed.",
+    )
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403."""
+    return _error(request, 403, "Not allowed", str(exception) or "This is not for you.", "")
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """allauth's handler429; the limits are per address and per subject."""
+    response = _error(
+        request,
+        429,
+        "Too many tries",
+        "Nothing was changed.",
+        "Wait a few minutes and try again.",
+    )
+    response.headers["Retry-After"] = "60"
+    return response
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404: absent and another tenant's answer alike."""
+    return _error(
+        request,
+        404,
+        "Not found",
+        "There is nothing here, or it belongs to somebody else.",
+        "Check the address, or start from the dashboard.",
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500; says so when it is the database that is down."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return _error(
+            request,
+            503,
+            "The database cannot be reached",
+            "Your request was not carried out.",
+            "Try again in a minute. Running servers are not affected.",
+        )
+    return _error(
+        request,
+        500,
+        "Something broke on our side",
+        "It is our fault, it was written to the log.",
+        "Try again; if it stays, tell support the request id below.",
+    )
+
+
+def _error(request: HttpRequest, status: int, title: str, message: str, fix: str) -> HttpResponse:
+    """Render without context processors: they may need what has just failed."""
+    context = {
+        "status": status,
+        "title": title,
+        "message": message,
+        "fix": fix,
+        "request_id": getattr(request, "request_id", ""),
+    }
+    response = HttpResponse(render_to_string("error.html", context), status=status)
+    if status == 503:
+        response.headers["Retry-After"] = "30"
+    return response
