@@ -437,11 +437,12 @@ class Customer:
     @property
     def lines(self) -> list[str]:
         """The newest invoice: kind, quantity × price, days, amount."""
-        return [
-            f"{line.kind} {line.quantity.normalize():f} × {format_cents(line.unit_cents)} "
-            f"{line.starts_on}..{line.ends_on} {format_cents(line.amount_cents)}"
-            for line in self._invoices()[-1].lines
-        ]
+        return [_line(line) for line in self._invoices()[-1].lines]
+
+    @property
+    def all_lines(self) -> list[str]:
+        """The same of every invoice."""
+        return [_line(line) for row in self._invoices() for line in row.lines]
 
     @property
     def price_lists(self) -> list[str]:
@@ -562,6 +563,13 @@ class Customer:
 
 def _called(license_type: str) -> str:
     return next(name for name, code in PRODUCTS.items() if code == license_type)
+
+
+def _line(line: billing.LineRow) -> str:
+    return (
+        f"{line.kind} {line.quantity.normalize():f} × {format_cents(line.unit_cents)} "
+        f"{line.starts_on}..{line.ends_on} {format_cents(line.amount_cents)}"
+    )
 
 
 def _as_read(row: billing.InvoiceRow) -> str:
