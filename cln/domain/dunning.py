@@ -93,7 +93,7 @@ def next_step(state: DunningState, facts: DunningFacts, on: date, rules: Rules) 
 
 
 # What paying the last overdue invoice gives back (P8). Ended subscriptions do not come back, but
-# the account may buy again, and what it buys must not stay suspended.
+# the account may buy again, and what it buys must not be suspended.
 _LEAVING: dict[DunningState, tuple[DunningAction, ...]] = {
     DunningState.CURRENT: (),
     DunningState.PAST_DUE: (),

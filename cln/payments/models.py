@@ -139,7 +139,7 @@ class Allocation(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=~Q(amount_cents=0), name="allocation_not_zero"),
+            models.CheckConstraint(condition=~Q(amount_cents=0), name="allocation_moves"),
         ]
 
 
