@@ -1,4 +1,4 @@
-"""Another edition, another license type for a server, what comes with another (Q13, Q14; S1, S3)."""
+"""Another edition, another type for a server, what comes with another (Q13, Q14; S1, S3)."""
 
 from __future__ import annotations
 

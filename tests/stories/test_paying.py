@@ -237,7 +237,7 @@ def test_an_open_hosted_page_and_the_automatic_charge_never_both_take_the_money_
     [pressed] = acme.pays_now()
     world.on("2026-04-04")  # the day of the automatic attempt
     assert (pressed.state, len(acme.charges)) == ("refused", 3)
-    acme.hosted_page_says(page, "succeeded")
+    acme.pays_at_hosted_page(page)
 
     assert (acme.owes, acme.credit) == ("0.00", "0.00")
     world.on("2026-04-30")
@@ -252,7 +252,7 @@ def test_money_that_arrives_after_its_attempt_was_given_up_is_credit_p3_p9(world
     world.on("2026-04-04")
     assert (acme.charges[2], acme.owes) == ("2026-04-03 3.95 abandoned", "0.00")
 
-    acme.hosted_page_says(page, "succeeded")
+    acme.pays_at_hosted_page(page)
 
     assert acme.credit == "3.95"
     world.on("2026-05-01")
@@ -324,7 +324,7 @@ def test_a_declined_pay_now_tells_the_reason_for_each_invoice_p5(world: World) -
 
 def test_a_part_payment_leaves_the_rest_to_the_next_attempt_p9(world: World) -> None:
     acme = _with_an_open_renewal(world, "declines")
-    acme.hosted_page_says(acme.opens_hosted_page(amount="1.00"), "succeeded")
+    acme.pays_at_hosted_page(acme.opens_hosted_page(amount="1.00"))
     assert (acme.owes, acme.invoices[-1]) == ("2.95", "2026-04-01 KernelCare 3.95 open")
 
     acme.card("works")
@@ -339,7 +339,7 @@ def test_an_overpayment_is_credit_that_pays_the_next_invoices_oldest_first_p9(
 ) -> None:
     acme = _with_an_open_renewal(world, "declines", "KernelCare", "CloudLinux OS")
 
-    acme.hosted_page_says(acme.opens_hosted_page(amount="20.00"), "succeeded")
+    acme.pays_at_hosted_page(acme.opens_hosted_page(amount="20.00"))
 
     assert (acme.owes, acme.credit) == ("0.00", "2.05")  # 20.00 − 3.95 − 14.00
     acme.card("works")
@@ -350,7 +350,7 @@ def test_an_overpayment_is_credit_that_pays_the_next_invoices_oldest_first_p9(
 
 def test_credit_that_covers_an_order_pays_it_without_any_charge_p9(world: World) -> None:
     acme = _with_an_open_renewal(world, "declines")
-    acme.hosted_page_says(acme.opens_hosted_page(amount="20.00"), "succeeded")
+    acme.pays_at_hosted_page(acme.opens_hosted_page(amount="20.00"))
 
     acme.buys("CloudLinux OS")
 
@@ -360,7 +360,7 @@ def test_credit_that_covers_an_order_pays_it_without_any_charge_p9(world: World)
 
 def test_credit_in_an_order_that_is_voided_comes_back_q3_p9(world: World) -> None:
     acme = _with_an_open_renewal(world, "declines")
-    acme.hosted_page_says(acme.opens_hosted_page(amount="10.00"), "succeeded")
+    acme.pays_at_hosted_page(acme.opens_hosted_page(amount="10.00"))
     acme.buys("CloudLinux OS")
     assert (acme.credit, acme.owes) == ("0.00", "7.95")
 
