@@ -24,7 +24,8 @@ def servers(request: Request) -> HttpResponse:
         product=request.GET.get("product", ""), search=request.GET.get("q", "").strip()
     )
     rows = ServerPages(request.account.pk, filters)
-    paginator = Paginator(rows, PER_PAGE)
+    # A page at a time: slices of `rows` are queries.
+    paginator: Paginator[queries.ServerRow] = Paginator(rows, PER_PAGE)  # type: ignore[arg-type]
     context = {
         "section": "dashboard",
         "filters": filters,
