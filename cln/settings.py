@@ -160,8 +160,6 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "cln",
     "cln.clock",
-    "allauth",
-    "allauth.account",
     "cln.accounts",
     "cln.catalog",
     "cln.billing",

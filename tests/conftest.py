@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.browser import find_chromium
+
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
 
@@ -25,12 +27,29 @@ hypothesis.settings.register_profile("deep", max_examples=5_000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--golden` writes the golden files anew: the diff is the review."""
+    parser.addoption("--golden", action="store_true", help="rewrite tests/golden")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its tier, the folder it lies in."""
     for item in items:
         tier = item.path.relative_to(TESTS_DIR).parts[0]
         if tier in TIERS:
             item.add_marker(tier)
+        if tier == "browser" and find_chromium() is None:
+            if os.environ.get("CI") == "true":
+                raise pytest.UsageError("CI=true runs the browser tests, and no Chromium is here")
+            item.add_marker(pytest.mark.skip("no Chromium was found"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Give the path of the browser, for `playwright.chromium.launch(executable_path=…)`."""
+    found = find_chromium()
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
-from django.db import transaction
+import pytest
+from django.db import connection, transaction
 
 from cln.accounts.models import Account
 from cln.catalog.services import load_catalog
+from cln.domain.errors import Refusal
 from cln.enums import EntitlementKind
 from cln.ids import public_id
 from cln.licensing.models import ActivationKey, Entitlement, Server
@@ -79,3 +84,29 @@ def _granted(
     return ActivationKey.objects.get(
         account=account, license_type__code=license_type, is_default=True, removed_at=None
     )
+
+
+def refusal_of(verb: Callable[..., object], **arguments: Any) -> Refusal:
+    """The refusal that the verb answers with; a failure where it does not refuse."""
+    with pytest.raises(Refusal) as refused:
+        verb(**arguments)
+    return refused.value
+
+
+@contextmanager
+def locked_by_somebody_else(key: ActivationKey) -> Iterator[None]:
+    """Hold the key's row in another connection, and let this one wait for a moment only."""
+    other = connection.copy()
+    other.set_autocommit(False)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM licensing_activationkey WHERE id = %s FOR UPDATE", [key.pk]
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        yield
+    finally:
+        other.rollback()
+        other.close()
+        connection.close()

@@ -66,24 +66,25 @@ def unregister_server(request: HttpRequest) -> Answer:
 def check(request: HttpRequest) -> Answer:
     """AK-4: is there a license? By server id, which is a check-in, or by the caller's address."""
     arguments = lenient_arguments(request)
-    expires = ""
     try:
         address = canonical_address(caller_address(request, arguments))
-        if "server_id" in arguments:
-            found = licensing.check_in(
-                secret=arguments["server_id"],
-                address=address,
-                report=licensing.Report(),
-                now=clock.now(),
-            )
-            code = CHECK_CODES[found.state]
-            expires = found.valid_until.isoformat() if found.valid_until else ""
-        else:
-            held = queries.has_ip_license(product=PRODUCT, address=address)
-            code = VALID if held else NO_LICENSE
-    except BadAddress:
-        return Answer(None, success=False, message="Bad address", type=BadAddress.code)
+    except BadAddress as refusal:
+        return Answer(None, success=False, message=refusal.message, type=refusal.code)
+    if "server_id" in arguments:
+        code, expires = _license_of(arguments["server_id"], address)
+    else:
+        held = queries.has_ip_license(product=PRODUCT, address=address)
+        code, expires = (VALID if held else NO_LICENSE), ""
+    return Answer({"code": code, "ip": address, "expire_date": expires})
+
+
+def _license_of(server_id: str, address: str) -> tuple[int, str]:
+    """The check code and the day the license ends, empty without an end."""
+    try:
+        found = licensing.check_in(
+            secret=server_id, address=address, report=licensing.Report(), now=clock.now()
+        )
     except Refusal as refusal:
         trial_ended = refusal.facts.get("state") is licensing.LicenseState.TRIAL_ENDED
-        code = TRIAL_EXPIRED if trial_ended else NO_LICENSE
-    return Answer({"code": code, "ip": address, "expire_date": expires})
+        return (TRIAL_EXPIRED if trial_ended else NO_LICENSE), ""
+    return CHECK_CODES[found.state], str(found.valid_until or "")

@@ -14,6 +14,7 @@ from cln.catalog.models import LicenseType, PriceList, PriceTier, Product, Surch
 from cln.domain.calendar import Interval
 from cln.domain.money import parse_amount
 
+Row = dict[str, Any]
 CURRENCY = "USD"
 CATALOG_LOCK = 0x636C6E01
 """Advisory lock: two processes that start at once load the catalog one after the other."""
@@ -35,55 +36,79 @@ def load_catalog(text: str | None = None) -> Loaded:
     Rows that exist are never changed: operators may have edited them, and a dated price list is
     history. May be run any number of times.
     """
-    if text is None:
-        text = resources.files("cln.catalog").joinpath("catalog.toml").read_text("utf-8")
-    data = tomllib.loads(text)
+    data = tomllib.loads(_text_on_file() if text is None else text)
+    types = data.get("license_type", [])
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CATALOG_LOCK])
         return Loaded(
-            products=sum(_add_product(row) for row in data.get("product", [])),
-            license_types=sum(_add_license_type(row) for row in data.get("license_type", [])),
-            price_lists=sum(
-                _add_price_list(row, effective_on=data["effective_on"])
-                for row in data.get("license_type", [])
-                if "tiers" in row
+            products=_add_products(data.get("product", [])),
+            license_types=_add_license_types(types),
+            price_lists=_add_price_lists(
+                {
+                    row["code"]: row["tiers"]
+                    for row in data.get("license_type", [])
+                    if "tiers" in row
+                },
+                effective_on=data["effective_on"],
             ),
-            surcharge_rates=sum(_add_surcharge_rate(row) for row in data.get("surcharge", [])),
+            surcharge_rates=_add_surcharge_rates(data.get("surcharge", [])),
         )
 
 
-def _add_product(row: dict[str, Any]) -> bool:
-    defaults = {name: value for name, value in row.items() if name != "code"}
-    return Product.objects.get_or_create(code=row["code"], defaults=defaults)[1]
+def codes_on_file() -> tuple[str, ...]:
+    """The codes of the license types in `catalog.toml`, read without a database."""
+    return tuple(row["code"] for row in tomllib.loads(_text_on_file())["license_type"])
 
 
-def _add_license_type(row: dict[str, Any]) -> bool:
-    defaults = {name: value for name, value in row.items() if name not in {"code", "tiers"}}
-    defaults["product"] = Product.objects.get(code=row["product"])
-    return LicenseType.objects.get_or_create(code=row["code"], defaults=defaults)[1]
+def _text_on_file() -> str:
+    return resources.files("cln.catalog").joinpath("catalog.toml").read_text("utf-8")
 
 
-def _add_price_list(row: dict[str, Any], *, effective_on: date) -> bool:
-    price_list, created = PriceList.objects.get_or_create(
-        license_type=LicenseType.objects.get(code=row["code"]),
-        account=None,
-        interval=Interval.MONTH,
-        currency=CURRENCY,
-        effective_on=effective_on,
+def _add_products(rows: list[Row]) -> int:
+    known = set(Product.objects.values_list("code", flat=True))
+    new = [Product(**row) for row in rows if row["code"] not in known]
+    return len(Product.objects.bulk_create(new))
+
+
+def _add_license_types(rows: list[Row]) -> int:
+    known = set(LicenseType.objects.values_list("code", flat=True))
+    products = {product.code: product for product in Product.objects.all()}
+    new = [
+        LicenseType(
+            **{name: value for name, value in row.items() if name not in {"product", "tiers"}},
+            product=products[row["product"]],
+        )
+        for row in rows
+        if row["code"] not in known
+    ]
+    return len(LicenseType.objects.bulk_create(new))
+
+
+def _add_price_lists(tiers: dict[str, list[Row]], *, effective_on: date) -> int:
+    this_day = {
+        "account": None,
+        "interval": Interval.MONTH,
+        "currency": CURRENCY,
+        "effective_on": effective_on,
+    }
+    known = PriceList.objects.filter(**this_day).values("license_type")
+    types = LicenseType.objects.filter(code__in=tiers).exclude(pk__in=known)
+    new = PriceList.objects.bulk_create(
+        PriceList(license_type=license_type, **this_day) for license_type in types
     )
-    if created:
-        PriceTier.objects.bulk_create(
-            PriceTier(
-                price_list=price_list,
-                from_quantity=tier["from"],
-                unit_cents=parse_amount(tier["unit"]),
-            )
-            for tier in row["tiers"]
+    PriceTier.objects.bulk_create(
+        PriceTier(
+            price_list=price_list,
+            from_quantity=tier["from"],
+            unit_cents=parse_amount(tier["unit"]),
         )
-    return created
+        for price_list in new
+        for tier in tiers[price_list.license_type.code]
+    )
+    return len(new)
 
 
-def _add_surcharge_rate(row: dict[str, Any]) -> bool:
-    return SurchargeRate.objects.get_or_create(
-        code=row["code"], from_on=row["from_on"], defaults={"percent": row["percent"]}
-    )[1]
+def _add_surcharge_rates(rows: list[Row]) -> int:
+    known = set(SurchargeRate.objects.values_list("code", "from_on"))
+    new = [SurchargeRate(**row) for row in rows if (row["code"], row["from_on"]) not in known]
+    return len(SurchargeRate.objects.bulk_create(new))

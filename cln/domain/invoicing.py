@@ -126,9 +126,22 @@ def next_sweep_on(facts: SubscriptionFacts, after: date) -> date | None:
 
 
 def upcoming(facts: SubscriptionFacts) -> tuple[InvoiceDraft, ...]:
-    """The next invoice as things stand (Q12): the very same `compose`; empty when over."""
+    """The next invoice as things stand (Q12): the very same composers; empty when over.
+
+    With monthly sweeps on that may be the sweep of what is pending, before the renewal (Q11).
+    """
     due_on = next_invoice_on(facts)
-    return () if due_on is None else compose(facts, due_on)
+    if due_on is None:
+        return ()
+    sweep = _next_sweep(facts)
+    return (sweep,) if sweep is not None and sweep.on < due_on else compose(facts, due_on)
+
+
+def _next_sweep(facts: SubscriptionFacts) -> InvoiceDraft | None:
+    """The sweep that will take what is pending now; None where it waits for the renewal."""
+    begun = [line.period.start for line in _pending(facts, until=facts.period.end)]
+    sweep_on = next_sweep_on(facts, after=min(begun)) if begun else None
+    return None if sweep_on is None else compose_sweep(facts, sweep_on)
 
 
 def accrued(facts: SubscriptionFacts, on: date) -> tuple[LineDraft, ...]:

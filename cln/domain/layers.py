@@ -179,10 +179,10 @@ class _Replay:
     def _close(self, change_id: int, units: int, closing: Change) -> None:
         if units == 0:
             return
-        index = next(i for i, layer in enumerate(self.layers) if layer.change_id == change_id)
-        layer = self.layers[index]
-        kept = [replace(layer, units=layer.units - units)] if units < layer.units else []
-        self.layers[index : index + 1] = kept
+        layer = self.layers.pop()
+        assert layer.change_id == change_id, "the newest units are those of the newest layer"
+        if units < layer.units:
+            self.layers.append(replace(layer, units=layer.units - units))
         self.closed.append(
             Piece(
                 change_id=change_id,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -81,12 +81,16 @@ def bill_accounts(
 ) -> RunResult:
     """Bill these accounts, one transaction each; one with nothing due is left as it is.
 
-    An account that fails is parked with the reason, and the run goes on.
+    An account that fails is parked with the reason, and the run goes on. One that another
+    process holds for longer than the lock timeout stays due for the next run.
     """
     invoices = parked = 0
     for account_id in account_ids:
         try:
             invoices += bill_account(account_id=account_id, now=now, through=through)
+        except OperationalError as error:
+            # Busy, not broken: nothing is wrong with the account.
+            log.warning("account %s is not billed now, it stays due: %s", account_id, error)
         except Exception as error:
             # The one broad catch: a bug in one account's data must not stop everybody's billing.
             log.exception("billing of account %s failed; it is parked", account_id)

@@ -7,9 +7,11 @@ here, and coming twice does nothing.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import ClassVar
 
 from django.db import transaction
 
+from cln import faults
 from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -26,37 +28,63 @@ from cln.enums import (
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import faults, notices
+from cln.flows import notices
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
 from cln.payments.models import PaymentAttempt, PaymentMethod
 
 
+class NotDue(Refusal):
+    """No automatic attempt is planned for the invoice any more."""
+
+    code: ClassVar[str] = "not_due"
+
+
 @dataclass(frozen=True, slots=True)
 class InvoiceResult:
-    """What became of one invoice (P5): `state` is the attempt's, or `refused`; cents."""
+    """What became of one invoice (P5): `state` is the attempt's, or `refused` with the refusal's
+    `code`; cents.
+    """
 
     number: str
     amount_cents: int
     state: str
     sentence: str
     fix: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that is committed or about to be, and what the gateway will be asked."""
+
+    attempt_id: int
+    gateway: str
+    charge: Charge
 
 
 def pay_now(
-    *, account_id: int, channel: AttemptChannel, actor: str, now: datetime
+    *,
+    account_id: int,
+    channel: AttemptChannel,
+    actor: str,
+    method: PaymentMethod | None = None,
+    now: datetime,
 ) -> tuple[InvoiceResult, ...]:
     """Pay every outstanding invoice, oldest first, one attempt each (P5).
 
-    A failure of one does not stop the others; each result says what happened and why.
+    A failure of one does not stop the others; each result says what happened and why. `method`
+    pays this time only (`one_off_method`); the default is the account's active one.
     """
     open_ids = list(
         Invoice.objects.filter(account_id=account_id, status=InvoiceStatus.OPEN)
         .order_by("issued_on", "id")
         .values_list("id", flat=True)
     )
-    results = tuple(collect(invoice_id=pk, channel=channel, now=now) for pk in open_ids)
+    results = tuple(
+        collect(invoice_id=pk, channel=channel, method=method, now=now) for pk in open_ids
+    )
     if results:
         with transaction.atomic(durable=True):
             audit(
@@ -70,37 +98,92 @@ def pay_now(
 
 
 def collect_due(*, now: datetime) -> int:
-    """Make every automatic attempt that is due (P2); returns how many were made."""
+    """Make every automatic attempt that is due (P2); returns how many invoices were looked at."""
     due = (
         Invoice.objects.filter(retry_at__lte=now)
         .order_by("retry_at", "id")
         .values_list("id", flat=True)
     )
-    return len([collect(invoice_id=pk, channel=AttemptChannel.AUTOMATIC, now=now) for pk in due])
+    automatic = AttemptChannel.AUTOMATIC
+    for pk in due:
+        collect(invoice_id=pk, channel=automatic, only_if_due=True, now=now)
+    return len(due)
 
 
-def collect(*, invoice_id: int, channel: AttemptChannel, now: datetime) -> InvoiceResult:
-    """Try to take what is open of one invoice. Never raises for what a customer can cause."""
+def collect(
+    *,
+    invoice_id: int,
+    channel: AttemptChannel,
+    method: PaymentMethod | None = None,
+    only_if_due: bool = False,
+    now: datetime,
+) -> InvoiceResult:
+    """Try to take what is open of one invoice. Never raises for what a customer can cause.
+
+    `only_if_due` leaves alone what another worker has tried since it was found due.
+    """
     try:
-        attempt, charge = _record_attempt(invoice_id=invoice_id, channel=channel, now=now)
+        begun = _record_attempt(invoice_id, channel, method, only_if_due=only_if_due, now=now)
     except Refusal as refusal:
         return _refused(invoice_id, channel, refusal, now=now)
+    return finish(begun, now=now)
+
+
+def begin(
+    *,
+    account: Account,
+    invoice: Invoice | None,
+    amount_cents: int,
+    channel: AttemptChannel,
+    method: PaymentMethod | None = None,
+    now: datetime,
+) -> Begun:
+    """Joins: write the attempt to take `amount_cents` for an invoice, or for the balance.
+
+    Call `finish` after the commit. Refusals: those of `payments.services.open_attempt`.
+    """
+    method = method or payments.active_method(account.pk)
+    attempt = payments.open_attempt(
+        account=account,
+        invoice=invoice,
+        amount_cents=amount_cents,
+        channel=channel,
+        method=method,
+        now=now,
+    )
+    assert method is not None, "open_attempt refuses without a method"
+    charge = Charge(
+        reference=attempt.public_id,
+        method_token=method.token,
+        customer=account.public_id,
+        amount_cents=attempt.amount_cents,
+        currency=attempt.currency,
+    )
+    return Begun(attempt.pk, attempt.gateway, charge)
+
+
+def finish(begun: Begun, *, now: datetime) -> InvoiceResult:
+    """Ask the gateway, outside any transaction, and record what it said."""
     faults.reach("before_gateway")
-    outcome = ask_gateway(attempt.gateway, charge)
+    try:
+        outcome = gateway_named(begun.gateway).charge(begun.charge)
+    except GatewayUnreachable:
+        outcome = None
     faults.reach("after_gateway")
-    return settle(attempt_id=attempt.pk, outcome=outcome, now=now)
+    return settle(attempt_id=begun.attempt_id, outcome=outcome, now=now)
 
 
 def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> InvoiceResult:
     """End an attempt with what the gateway said; None = it did not answer (*unknown*, P3).
 
-    Settling an attempt that has ended changes nothing and reports what it ended with.
+    Settling an attempt that has ended changes nothing and reports what it ended with, but money
+    that was taken after all is never refused.
     """
     with transaction.atomic(durable=True):
         account_id = PaymentAttempt.objects.values_list("account_id", flat=True).get(pk=attempt_id)
         account = lock_account(account_id)
         attempt = PaymentAttempt.objects.select_related("invoice", "method").get(pk=attempt_id)
-        if attempt.state in UNFINISHED_ATTEMPT:
+        if attempt.state in UNFINISHED_ATTEMPT or _is_late_success(attempt, outcome):
             _end_attempt(account, attempt, outcome, now=now)
             faults.reach("before_commit")
     faults.reach("after_commit")
@@ -151,15 +234,37 @@ def set_payment_method(
     return pay_now(account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now)
 
 
+def one_off_method(
+    *, account_id: int, kind: MethodKind, gateway: str, token: str, label: str, now: datetime
+) -> PaymentMethod:
+    """A card that pays once, from a payment link, and does not replace the stored one (P7)."""
+    return PaymentMethod.objects.create(
+        account_id=account_id,
+        kind=kind,
+        gateway=gateway,
+        token=token,
+        label=label,
+        active=False,
+        created_at=now,
+        replaced_at=now,
+    )
+
+
 def _record_attempt(
-    *, invoice_id: int, channel: AttemptChannel, now: datetime
-) -> tuple[PaymentAttempt, Charge]:
+    invoice_id: int,
+    channel: AttemptChannel,
+    method: PaymentMethod | None,
+    *,
+    only_if_due: bool,
+    now: datetime,
+) -> Begun:
     with transaction.atomic(durable=True):
         account_id = Invoice.objects.values_list("account_id", flat=True).get(pk=invoice_id)
         account = lock_account(account_id)
         invoice = Invoice.objects.get(pk=invoice_id)
-        method = payments.active_method(account_id)
-        attempt = payments.open_attempt(
+        if only_if_due and (invoice.retry_at is None or invoice.retry_at > now):
+            raise NotDue(f"Invoice {invoice.number} has been tried meanwhile.")
+        return begin(
             account=account,
             invoice=invoice,
             amount_cents=invoice.total_cents - invoice.paid_cents,
@@ -167,27 +272,6 @@ def _record_attempt(
             method=method,
             now=now,
         )
-    assert method is not None, "open_attempt refuses without a method"
-    return attempt, charge_of(attempt, method, account)
-
-
-def charge_of(attempt: PaymentAttempt, method: PaymentMethod, account: Account) -> Charge:
-    """What the gateway is asked to take for an attempt."""
-    return Charge(
-        reference=attempt.public_id,
-        method_token=method.token,
-        customer=account.public_id,
-        amount_cents=attempt.amount_cents,
-        currency=attempt.currency,
-    )
-
-
-def ask_gateway(name: str, charge: Charge) -> Outcome | None:
-    """The gateway's answer, outside any transaction; None = it did not answer."""
-    try:
-        return gateway_named(name).charge(charge)
-    except GatewayUnreachable:
-        return None
 
 
 def _end_attempt(
@@ -211,6 +295,12 @@ def _end_attempt(
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
 
 
+def _is_late_success(attempt: PaymentAttempt, outcome: Outcome | None) -> bool:
+    """Whether the gateway took the money after all, when we had given the attempt up."""
+    given_up = attempt.state in (AttemptState.ABANDONED, AttemptState.DECLINED)
+    return given_up and outcome is not None and outcome.state is AttemptState.SUCCEEDED
+
+
 def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now: datetime) -> None:
     payment = payments.receive_payment(account=account, attempt=attempt, outcome=outcome, now=now)
     invoice = attempt.invoice
@@ -227,7 +317,17 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
 def _plan_next_attempt(
     invoice: Invoice, attempt: PaymentAttempt, *, rules: Rules, now: datetime
 ) -> None:
-    """Set the due column of the next automatic attempt (P2); none after a hard decline."""
+    """Set the due column of the next automatic attempt (P2); none after a hard decline.
+
+    A method that was replaced during the attempt says nothing about the new one, which is tried
+    at once (P1); a card that was to pay once (P7) leaves the plan as it is.
+    """
+    method = attempt.method
+    if attempt.state not in UNFINISHED_ATTEMPT and method is not None and not method.active:
+        if method.replaced_at != method.created_at:
+            invoice.retry_at = now
+            invoice.save(update_fields=["retry_at"])
+        return
     code = DeclineCode(attempt.decline_code) if attempt.decline_code else None
     next_on = next_attempt_on(
         issued_on=invoice.issued_on,
@@ -262,6 +362,7 @@ def _refused(
         state="refused",
         sentence=refusal.message,
         fix=refusal.fix,
+        code=refusal.code,
     )
 
 

@@ -17,7 +17,15 @@ from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval
 from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import Change, ChangeKind, accrued, fold, priced_change, with_change
+from cln.domain.invoicing import (
+    Change,
+    ChangeKind,
+    accrued,
+    fold,
+    next_sweep_on,
+    priced_change,
+    with_change,
+)
 from cln.domain.licensing import AccountBlocked
 from cln.enums import LIVE_SUBSCRIPTION
 from cln.flows.billing_run import bring_current
@@ -82,6 +90,8 @@ def set_edition(*, account_id: int, edition: str, actor: str, now: datetime) -> 
         )
         billing.change_license_type(subscription=subscription, license_type=target)
         billing.record_change(subscription=subscription, change=change, now=now)
+        sweep_on = next_sweep_on(facts_of(subscription, rules=catalog.rules()), after=now.date())
+        billing.plan_sweep(subscription=subscription, on=sweep_on)
         audit(account_id=account_id, actor=actor, verb="set_edition", subject=edition, now=now)
 
 

@@ -6,9 +6,9 @@ invoice will say (Q12).
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import transaction
 
@@ -47,9 +47,10 @@ from cln.enums import (
     InvoiceStatus,
 )
 from cln.flows.billing_run import Upcoming, bring_current, issue, tax_lines, upcoming_of
-from cln.flows.collection import InvoiceResult, collect
+from cln.flows.collection import Begun, InvoiceResult, begin, finish
 from cln.flows.facts import facts_of, facts_of_order
 from cln.licensing import entitlements as licensing
+from cln.payments.services import NoPaymentMethod
 
 NEW_CHANGE_ID = 2**62
 
@@ -124,8 +125,10 @@ def preview(
     account = Account.objects.get(pk=account_id)
     rules = catalog.rules()
     order = _checked(account, license_type, quantity, interval, today=now.date(), rules=rules)
-    if order.subscription is None:
+    subscription = order.subscription
+    if subscription is None:
         return _preview_first(account, order, now=now)
+    order = replace(order, facts=_caught_up(order.facts, now.date()))
     change = _addition(order, change_id=NEW_CHANGE_ID, actor="", on=now.date())
     grown = with_change(order.facts, change)
     [draft] = upcoming(grown)[:1] or [None]
@@ -138,7 +141,7 @@ def preview(
         held_after=fold(grown).held,
         unit_cents=change.unit_cents,
         due_now_cents=0,
-        next_invoice=upcoming_of(subscription=order.subscription, draft=draft) if draft else None,
+        next_invoice=upcoming_of(subscription=subscription, draft=draft) if draft else None,
         scope=scope_quantity(fold(grown).held, grown.others, now.date()),
         tiers=list_in_force(grown.price_lists, now.date()).tiers,
     )
@@ -164,7 +167,7 @@ def buy(
     asked = {"license_type": license_type, "quantity": quantity, "interval": interval}
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        done = _answered(account, request_key, asked)
+        done, begun = _answered(account, request_key, asked), None
         if done is None:
             bring_current(account=account, now=now)
             rules = catalog.rules()
@@ -173,7 +176,8 @@ def buy(
             )
             done = _place(account, order, actor=actor, rules=rules, now=now)
             _remember(account, request_key, asked, done, now=now)
-    return _paid(done, now=now)
+            begun = _begin_payment(account, done, now=now)
+    return _paid(done, begun, now=now)
 
 
 def _checked(
@@ -257,6 +261,13 @@ def _addition(order: _Order, *, change_id: int, actor: str, on: date) -> Change:
     )
 
 
+def _caught_up(facts: SubscriptionFacts, today: date) -> SubscriptionFacts:
+    """The facts after the invoices that `buy` would issue first, if the worker is late (M5)."""
+    for draft in compose(facts, today):
+        facts = facts if draft.ends else advance(facts, draft)
+    return facts
+
+
 def _preview_first(account: Account, order: _Order, *, now: datetime) -> Preview:
     today = now.date()
     [draft] = compose(order.facts, today)
@@ -287,7 +298,7 @@ def _preview_first(account: Account, order: _Order, *, now: datetime) -> Preview
 
 def _place(
     account: Account, order: _Order, *, actor: str, rules: Rules, now: datetime
-) -> dict[str, object]:
+) -> dict[str, Any]:
     audit(
         account_id=account.pk,
         actor=actor,
@@ -303,7 +314,7 @@ def _place(
 
 def _add(
     account: Account, order: _Order, subscription: Subscription, *, actor: str, now: datetime
-) -> dict[str, object]:
+) -> dict[str, Any]:
     change = _addition(order, change_id=NEW_CHANGE_ID, actor=actor, on=now.date())
     billing.record_change(subscription=subscription, change=change, now=now)
     billing.plan_sweep(subscription=subscription, on=next_sweep_on(order.facts, after=now.date()))
@@ -325,7 +336,7 @@ def _add(
 
 def _first_order(
     account: Account, order: _Order, *, actor: str, rules: Rules, now: datetime
-) -> dict[str, object]:
+) -> dict[str, Any]:
     [draft] = compose(order.facts, now.date())
     first = Change(
         NEW_CHANGE_ID,
@@ -363,25 +374,46 @@ def _first_order(
     }
 
 
-def _paid(done: dict[str, object], *, now: datetime) -> Bought:
-    """Charge a first order that is still open; a repeated request only reports."""
-    bought = Bought(**done)  # type: ignore[arg-type]
-    invoice = Invoice.objects.filter(number=bought.invoice_number).first()
-    if invoice is None:
-        return bought
-    if invoice.status == InvoiceStatus.OPEN and not invoice.attempts.exists():
-        payment = collect(invoice_id=invoice.pk, channel=AttemptChannel.AUTOMATIC, now=now)
-    else:
-        payment = InvoiceResult(
-            number=invoice.number,
-            amount_cents=invoice.total_cents,
-            state=invoice.status,
-            sentence=f"Invoice {invoice.number} is {invoice.status}.",
+def _begin_payment(account: Account, done: dict[str, Any], *, now: datetime) -> Begun | None:
+    """Write the attempt in the order's own transaction, so that no worker comes first."""
+    invoice = Invoice.objects.filter(number=done.get("invoice_number")).first()
+    if invoice is None or invoice.status != InvoiceStatus.OPEN:
+        return None
+    try:
+        return begin(
+            account=account,
+            invoice=invoice,
+            amount_cents=invoice.total_cents - invoice.paid_cents,
+            channel=AttemptChannel.AUTOMATIC,
+            now=now,
         )
-    return Bought(**done, payment=payment)  # type: ignore[arg-type]
+    except NoPaymentMethod:
+        return None
 
 
-def _answered(account: Account, key: str, asked: dict[str, object]) -> dict[str, object] | None:
+def _paid(done: dict[str, Any], begun: Begun | None, *, now: datetime) -> Bought:
+    """Charge what was begun; a repeated request only reports where its order stands."""
+    if begun is not None:
+        return Bought(**done, payment=finish(begun, now=now))
+    invoice = Invoice.objects.filter(number=done.get("invoice_number")).first()
+    if invoice is None:
+        return Bought(**done)
+    return Bought(**done, payment=_standing(invoice))
+
+
+def _standing(invoice: Invoice) -> InvoiceResult:
+    """Where the payment of an order stands, without trying anything."""
+    if invoice.status != InvoiceStatus.OPEN:
+        sentence, fix = f"Invoice {invoice.number} is {invoice.status}.", ""
+    elif invoice.attempts.exists():
+        sentence, fix = f"Invoice {invoice.number} is not paid yet.", "See it under Invoices."
+    else:
+        sentence = "There is no payment method."
+        fix = "Add a card or a PayPal account under Payment methods; it is charged at once."
+    return InvoiceResult(invoice.number, invoice.total_cents, invoice.status, sentence, fix)
+
+
+def _answered(account: Account, key: str, asked: dict[str, Any]) -> dict[str, Any] | None:
     """What the same request did before. Refusals: `request_key_reused`."""
     row = IdempotentRequest.objects.filter(account=account, key=key).first()
     if row is None:
@@ -396,8 +428,8 @@ def _answered(account: Account, key: str, asked: dict[str, object]) -> dict[str,
 def _remember(
     account: Account,
     key: str,
-    asked: dict[str, object],
-    answer: dict[str, object],
+    asked: dict[str, Any],
+    answer: dict[str, Any],
     *,
     now: datetime,
 ) -> None:
@@ -406,5 +438,5 @@ def _remember(
     )
 
 
-def _hash(asked: dict[str, object]) -> str:
+def _hash(asked: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -10,8 +10,7 @@ from cln.accounts.locks import lock_account
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents
 from cln.enums import AccountKind, AttemptChannel
-from cln.flows.collection import InvoiceResult, ask_gateway, charge_of, settle
-from cln.payments import services as payments
+from cln.flows.collection import InvoiceResult, begin, finish
 
 SMALLEST_TOP_UP_CENTS = 100
 LARGEST_TOP_UP_CENTS = 100_000_00
@@ -43,13 +42,11 @@ def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> 
         account = lock_account(account_id)
         if account.kind != AccountKind.RESELLER:
             raise NotAReseller("Only resellers have a deposit.", "Ask us to become a reseller.")
-        method = payments.active_method(account_id)
-        attempt = payments.open_attempt(
+        begun = begin(
             account=account,
             invoice=None,
             amount_cents=amount_cents,
             channel=AttemptChannel.PAY_NOW,
-            method=method,
             now=now,
         )
         audit(
@@ -59,6 +56,4 @@ def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> 
             subject=format_cents(amount_cents),
             now=now,
         )
-    assert method is not None, "open_attempt refuses without a method"
-    outcome = ask_gateway(attempt.gateway, charge_of(attempt, method, account))
-    return settle(attempt_id=attempt.pk, outcome=outcome, now=now)
+    return finish(begun, now=now)

@@ -14,8 +14,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from django.db import connection
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.jobs import Status
 
 from cln import clock
 from cln.flows import billing_run, collection, dunning, trials
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 EVERY_MINUTE = "* * * * *"
 ACCOUNTS_PER_CHUNK = 100
+KEEP_FAILED_JOBS_HOURS = 24 * 30
 # The first number of our two-part advisory locks for finders.
 _FINDERS = 7_001
 
@@ -40,7 +43,8 @@ def find_billing(timestamp: int) -> None:
         for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
             chunk = due[start : start + ACCOUNTS_PER_CHUNK]
             with contextlib.suppress(AlreadyEnqueued):
-                bill_accounts.configure(queueing_lock=f"bill {chunk[0]}").defer(account_ids=chunk)
+                job = bill_accounts.configure(queueing_lock=f"bill {chunk[0]}")
+                job.defer(account_ids=[*chunk])
 
 
 @app.task(name="bill_accounts")
@@ -96,10 +100,20 @@ def send_mail(timestamp: int) -> None:
         pass
 
 
+@app.periodic(cron="30 3 * * *")
+@app.task(name="tidy_jobs", queueing_lock="tidy_jobs", pass_context=True)
+async def tidy_jobs(context: JobContext, timestamp: int) -> None:
+    """Drop jobs whose worker was killed (their work is still due) and old failures."""
+    jobs = context.app.job_manager
+    for job in await jobs.get_stalled_jobs():
+        await jobs.finish_job(job, status=Status.FAILED, delete_job=True)
+    await jobs.delete_old_jobs(nb_hours=KEEP_FAILED_JOBS_HOURS, include_failed=True)
+
+
 @contextlib.contextmanager
 def _sole_finder(kind: str) -> Iterator[bool]:
     """Yield whether this worker is the one that does `kind` now; nobody waits for another."""
-    key = [_FINDERS, zlib.crc32(kind.encode()) - 2**31]
+    key = [_FINDERS, _key(kind)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
         row = cursor.fetchone()
@@ -110,3 +124,8 @@ def _sole_finder(kind: str) -> Iterator[bool]:
         if is_mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+
+def _key(kind: str) -> int:
+    """Return the second number of a finder's lock, in the range of PostgreSQL's integer."""
+    return zlib.crc32(kind.encode()) - 2**31

@@ -54,7 +54,11 @@ def settle(*, account_id: int, machines: Iterable[Machine], now: datetime) -> No
     locks of the covering product.
     """
     spots = [_spot(machine.hostname, machine.address) for machine in machines]
-    running = active_servers(account_id=account_id).select_related("license_type__product")
+    running = (
+        active_servers(account_id=account_id)
+        .select_related("license_type__product")
+        .order_by("registered_at", "pk")  # where seats are short, the oldest stay
+    )
     included = [
         server
         for server in running.filter(license_type__product__code=INCLUDED_PRODUCT)

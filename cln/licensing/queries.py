@@ -9,13 +9,22 @@ from django.db.models import Count, Q, QuerySet
 
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
-from cln.licensing.keys import reveal
 from cln.licensing.models import (
     ActivationKey,
     Entitlement,
     IpLicense,
     RefusedRegistration,
     Server,
+)
+from cln.licensing.rows import (
+    EntitlementRow,
+    KeyDetails,
+    KeyRow,
+    RefusedRow,
+    ServerDetails,
+    ServerRow,
+    key_row,
+    server_row,
 )
 from cln.licensing.surcharges import SurchargeCounts, surcharge_counts
 
@@ -44,98 +53,6 @@ __all__ = [
     "servers_of",
     "surcharge_counts",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntitlementRow:
-    """What the account may run of a license type. `quantity` None = unlimited."""
-
-    license_type: str
-    name: str
-    product: str
-    kind: str
-    quantity: int | None
-    used: int
-    included: int  # servers that run without a seat (S3)
-    valid_until: datetime | None
-    is_suspended: bool
-
-    @property
-    def unused(self) -> int | None:
-        """Licenses without a server; None where the number is unlimited."""
-        return None if self.quantity is None else self.quantity - self.used
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRow:
-    """An activation key in a list; `text` is the key itself, `limit` 0 = unlimited."""
-
-    public_id: str
-    text: str
-    license_type: str
-    license_name: str
-    product: str
-    limit: int
-    used: int
-    note: str
-    cidrs: tuple[str, ...]
-    sticky_on: date | None
-    is_default: bool
-    created_at: datetime
-    last_used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerRow:
-    """A server in a list. `last_check_in_at` None = never since its registration."""
-
-    public_id: str
-    hostname: str
-    address: str
-    license_type: str
-    license_name: str
-    product: str
-    key_id: str
-    group: str
-    status: str
-    takes_seat: bool
-    os_version: str
-    kernel: str
-    users: int | None
-    registered_at: datetime
-    last_check_in_at: datetime | None
-    alert_after: datetime | None
-    removed_at: datetime | None
-    removed_why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedRow:
-    """A registration that was refused, with the way out."""
-
-    at: datetime
-    code: str
-    message: str
-    fix: str
-    hostname: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDetails:
-    """A key with its servers and what it refused in the last 30 days."""
-
-    key: KeyRow
-    servers: tuple[ServerRow, ...]
-    refused: tuple[RefusedRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerDetails:
-    """A server with the registrations of the same machine before it, newest first."""
-
-    server: ServerRow
-    history: tuple[ServerRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +106,7 @@ def keys_of(account_id: int, license_type: str | None = None) -> tuple[KeyRow, .
     if license_type is not None:
         found = found.filter(license_type__code=license_type)
     found = found.select_related("license_type__product")
-    return tuple(map(_key_row, found.order_by("license_type", "-is_default", "pk")))
+    return tuple(map(key_row, found.order_by("license_type", "-is_default", "pk")))
 
 
 def default_key_of(account_id: int, license_type: str) -> KeyRow | None:
@@ -201,7 +118,7 @@ def key_details(*, account_id: int, public_id: str, now: datetime) -> KeyDetails
     """Everything the page of a key shows. Refuses `unknown_key`."""
     key = get_key(account_id=account_id, public_id=public_id)
     return KeyDetails(
-        key=_key_row(key),
+        key=key_row(key),
         servers=servers_of(account_id, ServerFilter(key=public_id)),
         refused=refused_registrations_of(account_id, now=now, key=public_id),
     )
@@ -217,7 +134,7 @@ def servers_of(
     """The servers of the account, newest registration first; a page of them where limited."""
     found = _servers(account_id, filters).order_by("-registered_at", "-pk")
     end = None if limit is None else offset + limit
-    return tuple(map(_server_row, found[offset:end]))
+    return tuple(map(server_row, found[offset:end]))
 
 
 def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
@@ -239,9 +156,9 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
     earlier = server.supersedes_id
     while earlier is not None and len(history) < 50:
         row = _server_rows().get(pk=earlier, account=account_id)
-        history.append(_server_row(row))
+        history.append(server_row(row))
         earlier = row.supersedes_id
-    return ServerDetails(server=_server_row(server), history=tuple(history))
+    return ServerDetails(server=server_row(server), history=tuple(history))
 
 
 def refused_registrations_of(
@@ -295,44 +212,3 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
 
 def _server_rows() -> QuerySet[Server]:
     return Server.objects.select_related("license_type__product", "key", "group")
-
-
-def _key_row(key: ActivationKey) -> KeyRow:
-    return KeyRow(
-        public_id=key.public_id,
-        text=reveal(key),
-        license_type=key.license_type.code,
-        license_name=key.license_type.name,
-        product=key.license_type.product.code,
-        limit=key.limit,
-        used=key.used,
-        note=key.note,
-        cidrs=tuple(key.cidrs),
-        sticky_on=key.sticky_on,
-        is_default=key.is_default,
-        created_at=key.created_at,
-        last_used_at=key.last_used_at,
-    )
-
-
-def _server_row(server: Server) -> ServerRow:
-    return ServerRow(
-        public_id=server.public_id,
-        hostname=server.hostname,
-        address=server.address,
-        license_type=server.license_type.code,
-        license_name=server.license_type.name,
-        product=server.license_type.product.code,
-        key_id="" if server.key is None else server.key.public_id,
-        group="" if server.group is None else server.group.name,
-        status=server.status,
-        takes_seat=server.takes_seat,
-        os_version=server.os_version,
-        kernel=server.kernel,
-        users=server.users,
-        registered_at=server.registered_at,
-        last_check_in_at=server.last_check_in_at,
-        alert_after=server.alert_after,
-        removed_at=server.removed_at,
-        removed_why=server.removed_why,
-    )

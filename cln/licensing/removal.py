@@ -33,9 +33,7 @@ def remove_server(
 
     Joins. Refuses `unknown_server` (absent or foreign) and `server_removed` (not running).
     """
-    row = get_server(account_id=account_id, public_id=server)
-    pool = lock_pool(account_id=account_id, license_type_id=row.license_type_id)
-    row.refresh_from_db(fields=["status", "takes_seat", "removed_at"])
+    row, pool = _locked(account_id=account_id, server=server)
     if row.status != ServerStatus.ACTIVE:
         raise ServerGone("This server has been removed before.", "Register it again to use it.")
     remove([row], pool=pool, why=why, now=now)
@@ -91,6 +89,16 @@ def free_seats(servers: Iterable[Server], *, pool: Pool) -> None:
         ActivationKey.objects.filter(pk=key_id).update(used=F("used") - count)
     if pool.entitlement is not None and seated:
         Entitlement.objects.filter(pk=pool.entitlement.pk).update(used=F("used") - len(seated))
+
+
+def _locked(*, account_id: int, server: str) -> tuple[Server, Pool]:
+    """The server as it is under the lock of its pool, whatever moved it just before."""
+    seen = get_server(account_id=account_id, public_id=server)
+    pool = lock_pool(account_id=account_id, license_type_id=seen.license_type_id)
+    row = get_server(account_id=account_id, public_id=server)
+    if row.license_type_id != seen.license_type_id:
+        pool = lock_pool(account_id=account_id, license_type_id=row.license_type_id)
+    return row, pool
 
 
 def _running(pool: Pool) -> list[Server]:

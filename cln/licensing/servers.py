@@ -128,12 +128,14 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
             removed_why="The reinstall was undone",
             alert_after=None,
         )
-        # The seat goes back with the counters untouched: exactly one of the two held it.
+        # The seat goes back as it is, counters untouched: exactly one of the two held it.
         Server.objects.filter(pk=new.supersedes_id).update(
             status=ServerStatus.ACTIVE,
             removed_at=None,
             removed_why="",
             takes_seat=new.takes_seat,
+            key=new.key,
+            license_type=new.license_type,
             alert_after=now + SILENCE_ALLOWED,
         )
         old = Server.objects.select_related("license_type__product").get(pk=new.supersedes_id)

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -18,7 +19,12 @@ from typing import NoReturn
 
 from cln.database import EmbeddedServer, EmbeddedServerError
 
-WITHOUT_DATABASE = frozenset({"collectstatic", "diffsettings", "help", "version", "--version"})
+# `serve` says more when it fails; a worker waits for the tables its web server brings up to date.
+PREPARES_ITSELF = frozenset({"serve", "worker"})
+WITHOUT_DATABASE = frozenset(
+    {"collectstatic", "diffsettings", "help", "simulate", "version", "--version"}
+)
+"""Commands that need no database, and `simulate`, which reads its file before it asks for one."""
 
 
 def main() -> NoReturn:
@@ -35,26 +41,64 @@ def main() -> NoReturn:
 def _run(arguments: list[str]) -> int:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError, ProgrammingError
+    from psycopg.errors import UndefinedTable
 
     command = arguments[1] if len(arguments) > 1 else "help"
+    needed = command not in WITHOUT_DATABASE and "--help" not in arguments
     try:
-        with _database(needed=command not in WITHOUT_DATABASE and "--help" not in arguments):
+        with database(command, needed=needed) as own:
+            if own and command in _ours() - PREPARES_ITSELF:
+                _prepare_database()
             execute_from_command_line(arguments)
     except (EmbeddedServerError, ImproperlyConfigured) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    except OperationalError as error:
+        sys.stderr.write(f"The database does not answer: {error}\n")
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        sys.stderr.write("The database's tables are not up to date; run: cln migrate\n")
+    else:
+        return 0
+    return 1
 
 
 @contextlib.contextmanager
-def _database(*, needed: bool) -> Iterator[None]:
+def database(command: str, *, needed: bool = True) -> Iterator[bool]:
+    """Yield whether the embedded server is used, running until this context is left."""
     if os.environ.get("CLN_DATABASE_URL") or not needed:
-        yield
+        yield False
         return
-    with EmbeddedServer(Path(os.environ.get("CLN_DATA_DIR") or "var")) as server:
+    with _data_dir(command) as data_dir, EmbeddedServer(data_dir) as server:
         os.environ["CLN_DATABASE_URL"] = server.url()
-        yield
+        yield True
         _close_connections()
+
+
+@contextlib.contextmanager
+def _data_dir(command: str) -> Iterator[Path]:
+    """Yield where the data lies; the benchmark gets a directory of its own, gone afterwards."""
+    if command != "bench":
+        yield Path(os.environ.get("CLN_DATA_DIR") or "var")
+        return
+    with tempfile.TemporaryDirectory(prefix="cln-bench-") as folder:
+        os.environ["CLN_DATA_DIR"] = folder
+        yield Path(folder)
+
+
+def _ours() -> set[str]:
+    return {path.stem for path in Path(__file__).with_name("commands").glob("*.py")}
+
+
+def _prepare_database() -> None:
+    """Give the embedded database its tables; a server of your own is migrated when you say so."""
+    import django
+
+    django.setup()
+    from cln.management.prepare import prepare_database
+
+    prepare_database()
 
 
 def _close_connections() -> None:

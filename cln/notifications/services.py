@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 
+from cln import faults
 from cln.accounts.queries import notice_address
 from cln.enums import MessageKind
 from cln.notifications.mails import write
@@ -99,8 +100,10 @@ def _claim(now: datetime) -> Message | None:
 
 def _send(message: Message, now: datetime) -> bool:
     try:
+        faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
         _email(message).send()
+        faults.reach("after_mail")
     except (SMTPException, OSError) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
         if _is_final(error) or message.attempts > len(BACKOFF):

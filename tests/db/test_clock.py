@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_django
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from cln import clock
@@ -59,5 +60,21 @@ def test_production_shows_the_system_time_and_refuses_to_move(
 def test_the_table_holds_one_clock_only() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         SandboxClock.objects.create(id=2, offset=timedelta())
+
+    assert SandboxClock.objects.count() == 0
+
+
+@pytest.mark.parametrize("word", ["31", "d", "-3d", "3y", "1.5d", "", "999999d"])
+def test_a_span_of_time_that_is_none_is_refused(word: str) -> None:
+    with pytest.raises(CommandError, match=r"is no span of time; write 12h, 31d or 2w\."):
+        call_command("clock", "advance", "--", word)
+
+    assert SandboxClock.objects.count() == 0
+
+
+@pytest.mark.parametrize("word", ["2026-02-30", "tomorrow", ""])
+def test_an_instant_that_is_none_is_refused(word: str) -> None:
+    with pytest.raises(CommandError, match=r"is no instant; write 2026-02-28 or"):
+        call_command("clock", "set", "--", word)
 
     assert SandboxClock.objects.count() == 0

@@ -48,6 +48,8 @@ def test_autopay_that_is_off_charges_nothing_r4() -> None:
 def test_a_target_that_is_reached_already_charges_nothing_r4() -> None:
     """R4: a rule stored before the floor was raised."""
     assert decide(70_00, AutopayRule(AutopayMode.ADD_FUNDS, 50_00), RULES) is None
+    assert decide(50_00, AutopayRule(AutopayMode.ADD_FUNDS, 50_00), RULES) is None
+    assert decide(49_99, AutopayRule(AutopayMode.ADD_FUNDS, 50_00), RULES) == 1
 
 
 @given(balance=st.integers(-(10**9), 10**9), rule=st.sampled_from([ADD_FUNDS, REPAY]))

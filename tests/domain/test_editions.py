@@ -111,6 +111,17 @@ def test_units_away_during_the_upgrade_pay_the_difference_when_they_come_back_q1
     assert "taken back on 21 Apr 2026: 9 × 6.00" in renewal(acme).lines[2].why
 
 
+def test_units_that_paid_the_difference_on_their_return_pay_it_once_q13() -> None:
+    """Q8, Q13: away during the upgrade, back, away and back again."""
+    acme = after(legacy(2), ("2026-04-10", -1))
+    acme = after(upgraded(acme, "2026-04-11"), ("2026-04-21", 1), ("2026-04-22", -1))
+
+    assert rows(renewal(after(acme, ("2026-04-26", 1))))[:-1] == [
+        ("proration:2", "2026-04-11..2026-05-01", 4_00),
+        ("proration:3:edition", "2026-04-21..2026-05-01", 2_00),
+    ]
+
+
 def test_units_covered_by_the_upgrade_come_back_before_those_that_are_not_q13() -> None:
     """Q8, Q13: of 10, five were away during the upgrade; two of the others go and return."""
     acme = after(legacy(10), ("2026-04-10", -5))

@@ -94,8 +94,12 @@ def test_a_recurring_line_tells_which_tier_gave_its_price_q1() -> None:
     """Q1."""
     tiers = (1, 1200), (5, 500)
     alone = order(5, *tiers, on="2026-01-01")
+    two = order(2, (1, 1400), (2, 1200), on="2026-01-01")
     together = order(2, *tiers, on="2026-01-01", others=(ScopeHolding(3),))
 
+    assert compose(two, day("2026-01-01"))[0].lines[0].why == (
+        "2 × 12.00 for the month 1 Jan – 1 Feb 2026 (price from 2 up)"
+    )
     assert compose(alone, day("2026-01-01"))[0].lines[0].why == (
         "5 × 5.00 for the month 1 Jan – 1 Feb 2026 (price from 5 up)"
     )
@@ -194,8 +198,8 @@ def test_ending_on_the_day_of_an_addition_costs_nothing_q7() -> None:
 
 
 def test_an_unbilled_order_ends_without_an_invoice_q3() -> None:
-    """Q3: a void first order."""
-    draft = compose_final(order(2, (1, 300), on="2026-04-01"), day("2026-04-08"))
+    """Q3: a void first order, however late it is voided."""
+    draft = compose_final(order(2, (1, 300), on="2026-04-01"), day("2026-06-08"))
 
     assert (draft.lines, draft.ends) == ((), True)
 
@@ -251,7 +255,7 @@ def test_accrued_is_what_the_next_invoice_will_carry_q12() -> None:
 
 
 def test_nothing_is_accrued_before_the_first_invoice_or_after_the_end() -> None:
-    ordered = order(5, (1, 300), on="2026-04-01")
+    ordered = after(order(5, (1, 300), on="2026-04-01"), ("2026-04-01", 1))
     over = advance(bought(5, (1, 300), on="2026-04-01"), compose_final(ordered, day("2026-04-01")))
 
     assert accrued(ordered, day("2026-04-01")) == ()

@@ -309,7 +309,10 @@ def test_freeing_every_unit_never_credits_more_than_was_paid_q14(on: date, units
 
 
 def test_nothing_is_credited_before_the_first_invoice_q14() -> None:
-    assert freed_unit_credit(order(2, (1, 300), on="2026-04-01"), day("2026-04-01")) == 0
+    """Q14: never more than was paid."""
+    ordered = order(2, (1, 300), on="2026-04-01", paid_unit_cents=300)
+
+    assert freed_unit_credit(ordered, day("2026-04-01")) == 0
 
 
 def test_a_freed_unit_stays_charged_when_prorations_survive_q14() -> None:

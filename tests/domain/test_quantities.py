@@ -98,7 +98,7 @@ def test_a_removal_never_takes_a_license_in_use_q6(held: int, used: int, keep: i
 
 @pytest.mark.parametrize(
     ("held", "servers", "covered", "unneeded"),
-    [(10, 10, 0, 0), (10, 10, 4, 4), (10, 8, 4, 6), (3, 10, 4, 0), (0, 4, 4, 0)],
+    [(10, 10, 0, 0), (12, 10, 0, 0), (10, 10, 4, 4), (10, 8, 4, 6), (3, 10, 4, 0), (0, 4, 4, 0)],
 )
 def test_kernelcare_under_imunify_becomes_unnecessary_s3(
     held: int, servers: int, covered: int, unneeded: int

@@ -86,6 +86,16 @@ def test_a_reason_opens_what_time_certificate_and_postpaid_close_p10(
     assert _is_allowed(replace(facts, reason="bought by mistake"))
 
 
+def test_a_removal_counts_as_certified_only_where_somebody_says_so_p10() -> None:
+    """P10."""
+    plain = RefundFacts(
+        cents=1, on=ASKED.on, paid_on=ASKED.paid_on, payment_cents=100, refunded_cents=0
+    )
+
+    with pytest.raises(RefundNotCertified):
+        check_refund(plain, RULES)
+
+
 def _is_allowed(facts: RefundFacts) -> bool:
     try:
         check_refund(facts, RULES)

@@ -1,5 +1,6 @@
 """Yearly plans with monthly invoicing of prorations, a switch (Q11)."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from hypothesis import given
@@ -7,12 +8,14 @@ from hypothesis import strategies as st
 
 from cln.domain.calendar import Interval
 from cln.domain.invoicing import (
+    ChangeKind,
     SubscriptionFacts,
     advance,
     compose_final,
     compose_sweep,
     fold,
     next_sweep_on,
+    upcoming,
 )
 from cln.domain.rules import Rules
 from tests.domain.make import after, bought, day, renewal, rows
@@ -34,9 +37,22 @@ def test_pending_layers_are_invoiced_monthly_and_paid_from_then_on_q11() -> None
     assert draft is not None
     assert rows(draft) == [("proration:1", "2026-02-10..2027-01-31", 355_00)]
     assert (draft.on, draft.period, draft.ends) == (day("2026-02-28"), None, False)
+    assert (draft.quantity, draft.unit_cents) == (0, 0)
     swept = advance(acme, draft)
     assert (fold(swept).held, fold(swept).paid, fold(swept).layers) == (3, 3, ())
     assert rows(renewal(swept)) == [("recurring", "2027-01-31..2028-01-31", 1095_00)]
+
+
+def test_a_sweep_is_recorded_as_the_newest_change_q11() -> None:
+    """Q11."""
+    acme = after(yearly(), ("2026-02-10", 1), ("2026-02-11", 1), ("2026-02-12", -1))
+    draft = compose_sweep(acme, day("2026-02-28"))
+    assert draft is not None
+
+    swept = advance(acme, draft)
+
+    assert [change.id for change in swept.changes] == [1, 2, 3, 4]
+    assert (swept.changes[-1].kind, swept.changes[-1].on) == (ChangeKind.SWEEP, day("2026-02-28"))
 
 
 def test_a_swept_unit_is_paid_so_its_removal_gives_no_credit_and_its_return_is_free_q11() -> None:
@@ -101,6 +117,25 @@ def test_sweep_days_are_the_monthly_boundaries_inside_the_year_q11() -> None:
 
     assert days[:3] == ["2026-02-28", "2026-03-31", "2026-04-30"]
     assert (len(days), days[-1]) == (11, "2026-12-31")
+
+
+def test_what_is_pending_is_foreseen_for_the_day_of_its_sweep_q11_q12() -> None:
+    """Q11, Q12: the next invoice is the sweep, unless the subscription ends before."""
+    acme = after(yearly(), ("2026-02-10", 1))
+    ending = replace(acme, ends_on=day("2026-02-20"))
+
+    assert upcoming(acme) == (compose_sweep(acme, day("2026-02-28")),)
+    assert [draft.on for draft in upcoming(yearly())] == [day("2027-01-31")]
+    assert [(draft.on, draft.ends) for draft in upcoming(ending)] == [(day("2026-02-20"), True)]
+
+
+def test_what_is_added_after_the_last_sweep_day_waits_for_the_renewal_q11_q12() -> None:
+    """Q11, Q12."""
+    acme = after(yearly(), ("2027-01-05", 1))
+
+    [next_one] = upcoming(acme)
+
+    assert (next_one.on, len(next_one.lines)) == (day("2027-01-31"), 2)
 
 
 @given(

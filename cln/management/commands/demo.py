@@ -5,12 +5,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from cln import clock
-from cln.catalog.services import load_catalog
 from cln.flows.demo import ensure_demo
+from cln.management.prepare import prepare_database
 
 
 class Command(BaseCommand):
@@ -26,8 +25,7 @@ class Command(BaseCommand):
         """Refuses in production mode."""
         if settings.CLN_MODE != "sandbox":
             raise CommandError("Demo data belongs into a sandbox; CLN_MODE is production.")
-        call_command("migrate", interactive=False, verbosity=0)
-        load_catalog()
+        prepare_database()
         demo = ensure_demo(now=clock.now())
         self.stdout.write(json.dumps(demo) if options["json"] else as_text(demo))
 

@@ -10,18 +10,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from cln import clock
-from cln.catalog.services import load_catalog
 from cln.flows.demo import ensure_demo
 from cln.management.commands.demo import as_text
+from cln.management.prepare import prepare_database
 from cln.management.processes import ChildFailed, Children
-
-THREADS_PER_WEB_PROCESS = 8
-_MIGRATIONS_LOCK = 2_001
+from cln.management.services import start_services
 
 
 class Command(BaseCommand):
@@ -46,7 +43,7 @@ class Command(BaseCommand):
         if "CLN_BASE_URL" not in os.environ:
             os.environ["CLN_BASE_URL"] = settings.CLN_BASE_URL = url
         try:
-            _prepare()
+            prepare_database()
             demo = ensure_demo(now=clock.now()) if options["demo"] else None
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from error
@@ -54,7 +51,7 @@ class Command(BaseCommand):
             return
         try:
             with Children() as children:
-                _start(children, host, port, web=options["web"], workers=options["workers"])
+                start_services(children, host, port, web=options["web"], workers=options["workers"])
                 if children.wait_until_ready(f"{url}/readyz"):
                     if demo is not None:
                         self.stdout.write(as_text(demo))
@@ -75,24 +72,3 @@ def _refuse_taken_port(host: str, port: int) -> None:
                 f"Port {port} of {host} cannot be used ({error}). "
                 "Choose another: make run PORT=8001, or cln serve --port 8001."
             ) from error
-
-
-def _prepare() -> None:
-    """Bring the tables up to date; of several hosts that start at once, one does the work."""
-    with connection.cursor() as cursor:
-        # Waiting for another host's migrations may take longer than any lock should.
-        cursor.execute("SET lock_timeout = 0")
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATIONS_LOCK])
-    call_command("migrate", interactive=False, verbosity=0)
-    load_catalog()
-    connection.close()
-
-
-def _start(children: Children, host: str, port: int, *, web: int, workers: int) -> None:
-    arguments = ["--interface", "wsgi", "--host", host, "--port", str(port)]
-    arguments += ["--workers", str(web), "--blocking-threads", str(THREADS_PER_WEB_PROCESS)]
-    arguments += ["--no-ws", "--log-level", "error", "cln.wsgi:application"]
-    pool = {"CLN_DATABASE_POOL": str(THREADS_PER_WEB_PROCESS)}
-    children.start("web server", "granian", arguments, env=pool)
-    for _ in range(workers):
-        children.start("worker", "cln.management.main", ["worker"], env={})

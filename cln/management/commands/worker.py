@@ -15,8 +15,9 @@ class Command(BaseCommand):
     help = "Carry due work: billing, retries, dunning, mail. Several workers share it safely."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Say how many jobs run side by side."""
+        """Say how many jobs run side by side, and whether to end when none is left."""
         parser.add_argument("--concurrency", type=int, default=2, help="jobs side by side")
+        parser.add_argument("--until-idle", action="store_true", help="end when no job waits")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run the worker over a connection of its own that listens for new jobs."""
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         with app.replace_connector(connector) as worker_app:
             worker_app.run_worker(
                 concurrency=options["concurrency"],
+                wait=not options["until_idle"],
                 shutdown_graceful_timeout=10,
                 delete_jobs="successful",
             )

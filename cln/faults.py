@@ -8,7 +8,14 @@ import signal
 
 from django.conf import settings
 
-POINTS = ("before_gateway", "after_gateway", "before_commit", "after_commit", "before_mail")
+POINTS = (
+    "before_gateway",  # the attempt is committed, the gateway does not know of it
+    "after_gateway",  # the money moved, we have not written it down
+    "before_commit",  # written, not committed
+    "after_commit",  # committed, nobody was told
+    "before_mail",  # the mail is claimed, the mail server does not know of it
+    "after_mail",  # the mail server took it, we have not written it down
+)
 
 
 def reach(point: str) -> None:

@@ -1,0 +1,144 @@
+"""The frozen rows that screens and interfaces get of licensing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from cln.licensing.keys import reveal
+from cln.licensing.models import ActivationKey, Server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitlementRow:
+    """What the account may run of a license type. `quantity` None = unlimited."""
+
+    license_type: str
+    name: str
+    product: str
+    kind: str
+    quantity: int | None
+    used: int
+    included: int  # servers that run without a seat (S3)
+    valid_until: datetime | None
+    is_suspended: bool
+
+    @property
+    def unused(self) -> int | None:
+        """Licenses without a server; None where the number is unlimited."""
+        return None if self.quantity is None else self.quantity - self.used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """An activation key in a list; `text` is the key itself, `limit` 0 = unlimited."""
+
+    public_id: str
+    text: str
+    license_type: str
+    license_name: str
+    product: str
+    limit: int
+    used: int
+    note: str
+    cidrs: tuple[str, ...]
+    sticky_on: date | None
+    is_default: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRow:
+    """A server in a list. `last_check_in_at` None = never since its registration."""
+
+    public_id: str
+    hostname: str
+    address: str
+    license_type: str
+    license_name: str
+    product: str
+    key_id: str
+    group: str
+    status: str
+    takes_seat: bool
+    os_version: str
+    kernel: str
+    users: int | None
+    registered_at: datetime
+    last_check_in_at: datetime | None
+    alert_after: datetime | None
+    removed_at: datetime | None
+    removed_why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """A registration that was refused, with the way out."""
+
+    at: datetime
+    code: str
+    message: str
+    fix: str
+    hostname: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDetails:
+    """A key with its servers and what it refused in the last 30 days."""
+
+    key: KeyRow
+    servers: tuple[ServerRow, ...]
+    refused: tuple[RefusedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDetails:
+    """A server with the registrations of the same machine before it, newest first."""
+
+    server: ServerRow
+    history: tuple[ServerRow, ...]
+
+
+def key_row(key: ActivationKey) -> KeyRow:
+    """The key as lists show it; its license type is joined."""
+    return KeyRow(
+        public_id=key.public_id,
+        text=reveal(key),
+        license_type=key.license_type.code,
+        license_name=key.license_type.name,
+        product=key.license_type.product.code,
+        limit=key.limit,
+        used=key.used,
+        note=key.note,
+        cidrs=tuple(key.cidrs),
+        sticky_on=key.sticky_on,
+        is_default=key.is_default,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+    )
+
+
+def server_row(server: Server) -> ServerRow:
+    """The server as lists show it; license type, key and group are joined."""
+    return ServerRow(
+        public_id=server.public_id,
+        hostname=server.hostname,
+        address=server.address,
+        license_type=server.license_type.code,
+        license_name=server.license_type.name,
+        product=server.license_type.product.code,
+        key_id="" if server.key is None else server.key.public_id,
+        group="" if server.group is None else server.group.name,
+        status=server.status,
+        takes_seat=server.takes_seat,
+        os_version=server.os_version,
+        kernel=server.kernel,
+        users=server.users,
+        registered_at=server.registered_at,
+        last_check_in_at=server.last_check_in_at,
+        alert_after=server.alert_after,
+        removed_at=server.removed_at,
+        removed_why=server.removed_why,
+    )

@@ -1,0 +1,116 @@
+"""The examples of docs/api are run, one after the other, and answer what the pages say.
+
+A fenced `sh` block that begins with `curl` is a request; the fenced `http` block after it is the
+answer: status and content type in its first line, the body below. `…` stands for any text.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from cln.api.envelope import STATUSES, WIRES
+from cln.licensing.services import reveal
+from tests.licensing import an_account, bought
+
+API = Path(__file__).resolve().parents[2] / "docs/api"
+EXAMPLE = re.compile(r"^```sh\n(curl .*?)\n```\n```http\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
+URL = "http://testserver"
+
+
+@dataclass
+class Request:
+    """What a line of curl asks for; no more of curl than the pages use."""
+
+    url: str = ""
+    body: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/x-www-form-urlencoded"
+
+    @classmethod
+    def from_curl(cls, line: str) -> Request:
+        words = iter(shlex.split(line)[1:])
+        request = cls()
+        for word in words:
+            match word:
+                case "-d":
+                    request.body.append(next(words))
+                case "-H":
+                    name, _, value = next(words).partition(": ")
+                    request.headers[name] = value
+                case "--json":
+                    request.body, request.content_type = [next(words)], "application/json"
+                case _:
+                    assert word.startswith(URL), f"{word!r} is not an option the pages use"
+                    request.url = word.removeprefix(URL)
+        return request
+
+    def send(self, client: Client) -> HttpResponse:
+        if not self.body:
+            return client.get(self.url, headers=self.headers)
+        body = "&".join(self.body)
+        return client.post(self.url, body, content_type=self.content_type, headers=self.headers)
+
+
+def _examples(page: str) -> list[tuple[str, str]]:
+    return EXAMPLE.findall((API / page).read_text(encoding="utf-8"))
+
+
+def _as_printed(answer: HttpResponse) -> str:
+    body = answer.content.decode().rstrip("\n")
+    return f"{answer.status_code} {answer['Content-Type']}\n{body}"
+
+
+def _fits(printed: str, answered: str) -> bool:
+    pattern = '[^"\n]+'.join(re.escape(part) for part in printed.split("…"))
+    return re.fullmatch(pattern, answered) is not None
+
+
+def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
+    if secret := re.search(r'"secret":"([^"]+)"', answered):
+        known["SECRET"] = secret[1]
+    if server_id := re.search(r"^server_id:(\w{16})$", answered, re.MULTILINE):
+        known["SERVER_ID"] = server_id[1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("page", "requests"), [("README.md", 2), ("agent.md", 9), ("kernelcare.md", 6)]
+)
+def test_the_examples_of_a_page_answer_what_it_prints(page: str, requests: int) -> None:
+    acme = an_account()
+    known = {
+        "URL": URL,
+        "KEY": reveal(bought(acme, "cloudlinux", 1)),
+        "KC_KEY": reveal(bought(acme, "kernelcare", 1)),
+    }
+    client, examples = Client(), _examples(page)
+
+    assert len(examples) == requests
+    for line, printed in examples:
+        answered = _as_printed(Request.from_curl(Template(line).substitute(known)).send(client))
+        _keep_what_clients_keep(answered, known)
+
+        assert _fits(printed, answered), f"{line}\n{answered}"
+
+
+def test_the_refusals_page_prints_the_status_of_every_refusal_of_the_agent_api() -> None:
+    page = (API / "refusals.md").read_text(encoding="utf-8")
+    printed = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", page, re.MULTILINE))
+
+    assert printed == {code: str(status.value) for code, status in STATUSES.items()}
+
+
+def test_the_kernelcare_page_prints_the_number_of_every_refusal() -> None:
+    page = (API / "kernelcare.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| [^|]+ \| (`.*`) \|$", page, re.MULTILINE)
+    printed = {code: int(number) for number, codes in rows for code in re.findall(r"\w+", codes)}
+
+    assert printed == {code: wire.kcare for code, wire in WIRES.items()}

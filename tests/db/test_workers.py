@@ -1,0 +1,109 @@
+"""Real worker processes on one database: due work is carried once, whoever carries it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+
+from cln.billing.models import Invoice, InvoiceSeries, Subscription
+from cln.flows import billing_run, tasks
+from cln.payments.models import Payment, SandboxCharge
+from tests.customers import START, a_customer, buys, clock_at, finish, one_verb, process
+
+# A customer of 31 January has been renewed on 28 February and 31 March by then (E5).
+TWO_PERIODS_LATER = datetime(2026, 4, 1, 8, 0, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_jobs() -> Iterator[None]:
+    """Procrastinate's tables are not Django's to empty."""
+    _truncate_jobs()
+    yield
+    _truncate_jobs()
+
+
+def test_two_workers_bill_and_collect_each_due_account_once() -> None:
+    accounts = [a_customer(f"Customer{number}") for number in range(12)]
+    for account in accounts:
+        buys(account, 3)
+    clock_at(TWO_PERIODS_LATER)
+    # Twice on purpose: both workers take the same accounts at the same time.
+    for _ in range(2):
+        tasks.bill_accounts.defer(account_ids=[account.pk for account in accounts])
+    _run_two_workers_until_idle()
+    tasks.collect.defer(timestamp=0)
+    _run_two_workers_until_idle()
+
+    per_account = Counter(Invoice.objects.values_list("account_id", flat=True))
+    assert per_account == {account.pk: 3 for account in accounts}
+    assert Counter(Invoice.objects.values_list("status", flat=True)) == {"paid": 36}
+    assert SandboxCharge.objects.count() == Payment.objects.count() == 36
+    numbers = sorted(Invoice.objects.values_list("number", flat=True))
+    assert numbers == [f"CBI-{number:06d}" for number in range(1, 37)]
+    assert InvoiceSeries.objects.get().next_number == 37
+    assert set(Subscription.objects.values_list("billed_periods", flat=True)) == {3}
+
+
+def test_two_workers_that_collect_the_same_invoices_charge_each_once() -> None:
+    accounts = [a_customer(f"Customer{number}") for number in range(8)]
+    for account in accounts:
+        buys(account, 2)
+    billing_run.run_due(now=TWO_PERIODS_LATER)
+
+    for worker in [one_verb("collect", TWO_PERIODS_LATER) for _ in range(2)]:
+        finish(worker)
+
+    assert SandboxCharge.objects.count() == Payment.objects.count() == 24
+    assert Counter(Invoice.objects.values_list("status", flat=True)) == {"paid": 24}
+
+
+def test_finding_due_accounts_twice_queues_them_once() -> None:
+    accounts = [a_customer(f"Customer{number}") for number in range(2)]
+    for account in accounts:
+        buys(account, 2)
+    clock_at(TWO_PERIODS_LATER)
+
+    tasks.find_billing(timestamp=0)
+    tasks.find_billing(timestamp=0)
+
+    due = {"account_ids": [account.pk for account in accounts]}
+    assert _waiting_jobs() == [("bill_accounts", due)]
+
+
+def test_finding_due_accounts_queues_nothing_when_nothing_is_due() -> None:
+    clock_at(START)
+    buys(a_customer(), 2)
+
+    tasks.find_billing(timestamp=0)
+
+    assert _waiting_jobs() == []
+
+
+def _run_two_workers_until_idle() -> None:
+    arguments = ["-m", "cln.management.main", "worker", "--until-idle"]
+    workers = [process(arguments), process(arguments)]
+    for worker in workers:
+        finish(worker)
+    assert _waiting_jobs() == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT task_name, status FROM procrastinate_jobs WHERE status = 'failed'")
+        assert cursor.fetchall() == []
+
+
+def _waiting_jobs() -> list[tuple[str, object]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT task_name, args::text::json FROM procrastinate_jobs WHERE status = 'todo'"
+        )
+        return list(cursor.fetchall())
+
+
+def _truncate_jobs() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_periodic_defers CASCADE")
