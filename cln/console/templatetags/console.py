@@ -27,6 +27,12 @@ def money(cents: int | None, currency: str = "USD") -> str:
     return "—" if cents is None else money_text(cents, currency)
 
 
+@register.filter
+def negated(cents: int) -> int:
+    """The same amount with the other sign."""
+    return -cents
+
+
 @register.simple_tag(takes_context=True)
 def ago(context: template.Context, instant: datetime | None) -> SafeString | str:
     """Relative to the page's `now`, with the exact instant on hover and for machines."""
