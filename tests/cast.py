@@ -26,8 +26,8 @@ from cln.flows import (
     purchase,
     subscriptions,
     trials,
-    upcoming,
 )
+from cln.flows.upcoming import Upcoming, upcoming_invoices
 from cln.licensing import queries as licensing
 from cln.licensing.models import Server, Trial
 from cln.licensing.servers import Report, check_in
@@ -326,9 +326,9 @@ class Customer:
     def server_status(self, hostname: str) -> str:
         return str(self._server(hostname).status)
 
-    def upcoming(self) -> Sequence[upcoming.Upcoming]:
+    def upcoming(self) -> Sequence[Upcoming]:
         """The next invoice of each subscription (Q12)."""
-        return upcoming.upcoming_invoices(account_id=self.account_id)
+        return upcoming_invoices(account_id=self.account_id)
 
     def upcoming_totals(self) -> list[str]:
         """The day and the total of each next invoice."""
@@ -341,7 +341,7 @@ class Customer:
             for up in self.upcoming()
         ]
 
-    def got_what_was_promised(self, promise: upcoming.Upcoming) -> None:
+    def got_what_was_promised(self, promise: Upcoming) -> None:
         """An invoice that was foreseen has come on its day and is equal to the cent (Q12)."""
         if promise.on > self.world.now.date() or not promise.lines or self.status == "ended":
             return
