@@ -29,13 +29,14 @@ def site() -> Iterator[str]:
     """Serve CLN over an empty data directory, on 31 January 2026, and give its address."""
     folder = Path(tempfile.mkdtemp(prefix="cln-browser-"))
     port = free_port()
-    clock = start_cln("clock", "set", "2026-01-31", data_dir=folder / "var")
-    assert clock.communicate(timeout=60) == ("2026-01-31 00:00:00 UTC\n", "")
+    url = f"http://127.0.0.1:{port}"
     serve = start_cln("serve", "--port", str(port), "--web", "1", data_dir=folder / "var")
     assert serve.stdout is not None
     try:
-        assert serve.stdout.readline() == f"CLN is up at http://127.0.0.1:{port}\n"
-        yield f"http://127.0.0.1:{port}"
+        assert serve.stdout.readline() == f"CLN is up at {url}\n"
+        clock = start_cln("clock", "set", "2026-01-31", data_dir=folder / "var")
+        assert clock.communicate(timeout=60) == ("2026-01-31 00:00:00 UTC\n", "")
+        yield url
     finally:
         serve.terminate()
         rest, errors = serve.communicate(timeout=40)

@@ -28,6 +28,8 @@ class Visitor:
             base_url=site,
             viewport=WIDE,
             java_script_enabled=javascript,
+            # Pictures of a page at rest: nothing fades in and out.
+            reduced_motion="reduce",
             permissions=["clipboard-read", "clipboard-write"],
         )
         self._context.set_default_timeout(15_000)
@@ -54,11 +56,6 @@ class Visitor:
         place = on or self.page
         button = place.get_by_role("button", name=name, exact=True)
         button.or_(place.get_by_role("link", name=name, exact=True)).click()
-
-    def fills(self, **fields: str) -> None:
-        """Type into fields by their labels; `_` stands for a space."""
-        for label, text in fields.items():
-            self.page.get_by_label(label.replace("_", " ")).fill(text)
 
     def sees(self, *texts: str | re.Pattern[str]) -> None:
         """Find each text on the page, waiting for it."""
