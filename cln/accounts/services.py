@@ -6,7 +6,7 @@ Verbs marked "joins" run in the caller's transaction; the others open their own.
 import re
 import secrets
 import string
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from allauth.account.models import EmailAddress
@@ -63,17 +63,35 @@ def create_account(
     billing_email: str = "",
     kind: AccountKind = AccountKind.CUSTOMER,
     currency: str = "USD",
+    public: str = "",
     now: datetime,
 ) -> Account:
-    """Open a paying party. Joins."""
+    """Open a paying party; a reseller's usage is billed from this month on (R2). Joins.
+
+    `public` is the public id where it was promised before (R1).
+    """
+    is_reseller = kind is AccountKind.RESELLER
     return Account.objects.create(
-        public_id=public_id("acc"),
+        public_id=public or public_id("acc"),
         kind=kind,
+        next_usage_on=first_of_next_month(now.date()) if is_reseller else None,
         currency=currency,
         company=company.strip(),
         billing_email=billing_email.strip(),
         created_at=now,
     )
+
+
+def become_reseller(*, account: Account, now: datetime) -> None:
+    """Turn a customer's account into a reseller's (R1). Joins; the account is locked."""
+    account.kind = AccountKind.RESELLER
+    account.next_usage_on = first_of_next_month(now.date())
+    account.save(update_fields=["kind", "next_usage_on"])
+
+
+def first_of_next_month(day: date) -> date:
+    """The day on which the month of `day` is billed (R2)."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def create_login(

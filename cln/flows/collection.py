@@ -23,12 +23,13 @@ from cln.domain.errors import Refusal
 from cln.domain.rules import Rules
 from cln.enums import (
     UNFINISHED_ATTEMPT,
+    AccountKind,
     AttemptChannel,
     AttemptState,
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import notices
+from cln.flows import deposit, notices
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
@@ -72,7 +73,8 @@ def pay_now(
     method: PaymentMethod | None = None,
     now: datetime,
 ) -> tuple[InvoiceResult, ...]:
-    """Pay every outstanding invoice, oldest first, one attempt each (P5).
+    """Pay every outstanding invoice, oldest first, one attempt each (P5); a reseller's negative
+    deposit is brought back to zero (R7).
 
     A failure of one does not stop the others; each result says what happened and why. `method`
     pays this time only (`one_off_method`); the default is the account's active one.
@@ -84,7 +86,7 @@ def pay_now(
     )
     results = tuple(
         collect(invoice_id=pk, channel=channel, method=method, now=now) for pk in open_ids
-    )
+    ) + pay_deposit(account_id=account_id, channel=channel, method=method, now=now)
     if results:
         with transaction.atomic(durable=True):
             audit(
@@ -127,6 +129,40 @@ def collect(
     except Refusal as refusal:
         return _refused(invoice_id, channel, refusal, now=now)
     return finish(begun, now=now)
+
+
+def pay_deposit(
+    *,
+    account_id: int,
+    channel: AttemptChannel,
+    method: PaymentMethod | None = None,
+    only_if_due: bool = False,
+    now: datetime,
+) -> tuple[InvoiceResult, ...]:
+    """Top a reseller's deposit up: by hand the debt, by itself what the autopay rule says (R4).
+
+    Nothing is tried, and nothing returned, where nothing is missing. `only_if_due` leaves alone
+    what another worker has tried since it was found due.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        if account.kind != AccountKind.RESELLER:
+            return ()
+        amount = deposit.claim(account=account, channel=channel, only_if_due=only_if_due, now=now)
+        if amount is None:
+            return ()
+        try:
+            begun = begin(
+                account=account,
+                invoice=None,
+                amount_cents=amount,
+                channel=channel,
+                method=method,
+                now=now,
+            )
+        except Refusal as refusal:
+            return (InvoiceResult("", amount, "refused", *_said(refusal)),)
+    return (finish(begun, now=now),)
 
 
 def begin(
@@ -230,6 +266,7 @@ def set_payment_method(
             expires_on=expires_on,
             now=now,
         )
+        deposit.start_over(account=account, now=now)
         audit(account_id=account_id, actor=actor, verb="set_payment_method", subject=label, now=now)
     return pay_now(account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now)
 
@@ -293,6 +330,8 @@ def _end_attempt(
         _plan_next_attempt(invoice, attempt, rules=catalog.rules(), now=now)
         if state is AttemptState.DECLINED:
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
+    elif not waits:
+        deposit.top_up_ended(account=account, attempt=attempt, now=now)
 
 
 def _is_late_success(attempt: PaymentAttempt, outcome: Outcome | None) -> bool:
@@ -311,6 +350,8 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
         )
         notices.payment_received(account=account, invoice=invoice, payment=payment, now=now)
         when_paid(account=account, invoice=invoice, now=now)
+    else:
+        deposit.start_over(account=account, now=now)
     settle_from_balance(account=account, now=now)
 
 
@@ -357,13 +398,12 @@ def _refused(
             invoice.retry_at = start_of_day(next_on) if next_on else None
             invoice.save(update_fields=["retry_at"])
     return InvoiceResult(
-        number=invoice.number,
-        amount_cents=invoice.total_cents - invoice.paid_cents,
-        state="refused",
-        sentence=refusal.message,
-        fix=refusal.fix,
-        code=refusal.code,
+        invoice.number, invoice.total_cents - invoice.paid_cents, "refused", *_said(refusal)
     )
+
+
+def _said(refusal: Refusal) -> tuple[str, str, str]:
+    return refusal.message, refusal.fix, refusal.code
 
 
 def _result(attempt: PaymentAttempt) -> InvoiceResult:

@@ -35,6 +35,16 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "trial_ended": frozenset({"license_type"}),
     # differences: sentences
     "books_differ": frozenset({"count", "differences", "more"}),
+    # lines: title, amount, why. shares: name, days, amount; more: how many shares are left out
+    "usage_invoice_issued": frozenset(
+        {"number", "license_type", "month", "total", "balance", "lines", "shares", "more"}
+    ),
+    "deposit_negative": frozenset({"total", "since", "pay_url", "blocks_on"}),
+    "autopay_stopped": frozenset({"amount", "balance", "cause", "next_action"}),
+    "reseller_welcome": frozenset({"amount", "method", "agreement", "agreed_on", "first_bill_on"}),
+    "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
+    # cash, credit: what goes to the payment method and to the balance, "" where nothing does
+    "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 
