@@ -46,6 +46,10 @@ fix: venv ## repair style and format where a machine can
 bench: venv ## measure this machine and CLN on it
 	@.venv/bin/cln bench
 
+.PHONY: golden
+golden: venv ## write the golden invoices anew; the diff is the review
+	@$(PYTEST) -q tests/stories --golden
+
 .PHONY: deep
 deep: venv ## run the laws of the pure core with 5,000 examples each
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -c tests/domain.ini --rootdir=. -q tests/domain

@@ -4,9 +4,11 @@ The table of states is `domain.dunning`; here its steps become deeds. Paying cal
 its own transaction, so a paid account is never blocked a second longer.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -59,6 +61,21 @@ def reconsider(*, account: Account, now: datetime) -> None:
         if step.next_on is None or step.next_on > today:
             break
     account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
+
+
+def watch(*, invoices: Sequence[Invoice]) -> None:
+    """Joins: let dunning look at locked accounts the day after a new invoice falls due (P6).
+
+    Accounts that owe already are looked at on the dates of their older debt.
+    """
+    debts = [row for row in invoices if row.purpose != InvoicePurpose.ORDER and row.total_cents]
+    for due_on in sorted({row.due_on for row in debts}):
+        overdue_on = due_on + timedelta(days=1)
+        Account.objects.filter(
+            Q(dunning_next_on=None) | Q(dunning_next_on__gt=overdue_on),
+            pk__in=[row.account_id for row in debts if row.due_on == due_on],
+            dunning_state=DunningState.CURRENT,
+        ).update(dunning_next_on=overdue_on)
 
 
 def remind_due(*, now: datetime) -> int:

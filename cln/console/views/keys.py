@@ -27,7 +27,11 @@ def product(request: Request, code: str) -> HttpResponse:
     found = next((row for row in catalog.products() if row.code == code), None)
     if found is None:
         raise Http404
-    held = [card for card in cards.cards_of(request.account.pk) if card.held.product == code]
+    held = [
+        card
+        for card in cards.cards_of(request.account.pk, now=request.now)
+        if card.held.product == code
+    ]
     keys = [row for row in queries.keys_of(request.account.pk) if row.product == code]
     context = {
         "section": code,

@@ -46,7 +46,8 @@ def save(request: Request, form: ContactForm) -> HttpResponse:
 @page("GET", "POST", permission=Permission.MANAGE_LOGINS)
 def api_secret(request: Request) -> HttpResponse:
     """`/console/profile/api-secret`: make a new one and show it, this once."""
-    return _api_secret(request)
+    response: HttpResponse = _api_secret(request)
+    return response
 
 
 @reauthentication_required  # type: ignore[untyped-decorator] # allauth has no types

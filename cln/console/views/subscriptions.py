@@ -6,7 +6,6 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.billing.queries import paid_subscription
-from cln.console import cards
 from cln.console.forms.licenses import RemoveUnusedForm, UnsubscribeForm
 from cln.domain.errors import Refusal
 from cln.flows import subscriptions as flow
@@ -40,7 +39,9 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
         "subscription": row,
         "used": used,
         "unused": row.quantity - used,
-        "unit_cents": cards.unit_cents_of(cards.renewal_of(request.account.pk, license_type)),
+        "saving_cents": flow.preview_removal(
+            account_id=request.account.pk, license_type=license_type, keep=used, now=request.now
+        ),
     }
     template = "subscriptions/remove_unused.html"
     return render(request, template, context, status=422 if form.errors else 200)
