@@ -96,7 +96,7 @@ def void_due(*, now: datetime) -> int:
     for invoice_id, account_id in due.order_by("void_on", "id"):
         with transaction.atomic(durable=True):
             account = lock_account(account_id)
-            _void_order(account, Invoice.objects.get(pk=invoice_id), now=now)
+            void_order(account, Invoice.objects.get(pk=invoice_id), now=now)
     return len(due)
 
 
@@ -131,7 +131,8 @@ def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) 
     return 1
 
 
-def _void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+def void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+    """Joins: take back a first order that is not paid, with its subscription (Q3)."""
     if invoice.status != InvoiceStatus.OPEN:
         return
     if invoice.attempts.filter(state__in=UNFINISHED_ATTEMPT).exists():

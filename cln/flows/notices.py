@@ -43,7 +43,7 @@ def invoices_issued(
 def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
     return {
         "number": invoice.number,
-        "license_type": demand.subscription.license_type.name,
+        "license_type": demand.license_type.name,
         "total": money_text(invoice.total_cents, invoice.currency),
         "due_on": invoice.due_on,
         "lines": [

@@ -25,6 +25,8 @@ from cln.payments.models import Allocation, Payment, PaymentAttempt, PaymentMeth
 
 # After this an attempt whose process died is taken up by the resolver.
 RESOLVE_AFTER = timedelta(minutes=10)
+# The kind of the transfer that money makes when it arrives.
+PAYMENT_RECEIVED = "payment_received"
 
 
 class NothingToPay(Refusal):
@@ -158,7 +160,7 @@ def receive_payment(
     post(
         account=account,
         transfers=ledger.payment_received(cents=attempt.amount_cents),
-        kind="payment_received",
+        kind=PAYMENT_RECEIVED,
         now=now,
         invoice=attempt.invoice,
         payment_id=payment.pk,

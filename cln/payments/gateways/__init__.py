@@ -35,6 +35,18 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """What to give back of a charge: `reference` is our refund's public id and the idempotency
+    key, `charge_reference` the gateway's own name of the charge.
+    """
+
+    reference: str
+    charge_reference: str
+    amount_cents: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the gateway said: SUCCEEDED with its reference, DECLINED with a code, or PENDING."""
 
@@ -50,8 +62,12 @@ class Gateway(Protocol):
         """Take money once per reference, however often it is called."""
         ...
 
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give money back once per reference, however often it is called (P10)."""
+        ...
+
     def find_by_reference(self, reference: str) -> Outcome | None:
-        """What became of a charge; None = it never happened and never will."""
+        """What became of a charge or a refund; None = it never happened and never will."""
         ...
 
 

@@ -14,8 +14,8 @@ from cln.accounts.models import Account
 from cln.domain.dunning import DeclineCode
 from cln.domain.errors import Refusal
 from cln.enums import AttemptState
-from cln.payments.gateways import Charge, GatewayUnreachable, Outcome
-from cln.payments.models import SandboxCharge, SandboxScript
+from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, RefundRequest
+from cln.payments.models import SandboxCharge, SandboxRefund, SandboxScript
 
 
 class Script(StrEnum):
@@ -33,6 +33,9 @@ class UnknownOutcome(Refusal):
 
     code = "unknown_outcome"
 
+
+VENDOR_PREFIX = "sandbox_"
+"""What the sandbox gateway puts before our references to make its own."""
 
 TEST_CARDS = {
     "4242424242424242": Script.OK,
@@ -83,10 +86,43 @@ class SandboxGateway:
             raise GatewayUnreachable("the sandbox gateway was told not to answer")
         return Outcome(AttemptState.SUCCEEDED, gateway_reference=_vendor_id(charge.reference))
 
+    def refund(self, request: RefundRequest) -> Outcome:
+        known = self.find_by_reference(request.reference)
+        if known is not None:
+            return known
+        script = _script_of_refund(request)
+        if script in _DECLINES:
+            return Outcome(AttemptState.DECLINED, decline_code=_DECLINES[script])
+        if script is not Script.TIMEOUT_NOT_CHARGED and not self._give_back(request, clock.now()):
+            return Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
+        if script in (Script.TIMEOUT_CHARGED, Script.TIMEOUT_NOT_CHARGED):
+            raise GatewayUnreachable("the sandbox gateway was told not to answer")
+        return Outcome(AttemptState.SUCCEEDED, gateway_reference=_vendor_id(request.reference))
+
     def find_by_reference(self, reference: str) -> Outcome | None:
-        if SandboxCharge.objects.filter(reference=reference).exists():
+        charges = SandboxCharge.objects.filter(reference=reference)
+        refunds = SandboxRefund.objects.filter(reference=reference)
+        if charges.exists() or refunds.exists():
             return Outcome(AttemptState.SUCCEEDED, gateway_reference=_vendor_id(reference))
         return None
+
+    def _give_back(self, request: RefundRequest, at: datetime) -> bool:
+        """Whether the charge has that much left to give back."""
+        with transaction.atomic(durable=True):
+            charge = SandboxCharge.objects.select_for_update().get(
+                reference=request.charge_reference.removeprefix(VENDOR_PREFIX)
+            )
+            if charge.refunded_cents + request.amount_cents > charge.amount_cents:
+                return False
+            charge.refunded_cents += request.amount_cents
+            charge.save(update_fields=["refunded_cents"])
+            SandboxRefund.objects.create(
+                reference=request.reference,
+                charge=charge,
+                amount_cents=request.amount_cents,
+                at=at,
+            )
+        return True
 
     def _take(self, charge: Charge, at: datetime) -> None:
         with transaction.atomic(durable=True):
@@ -109,5 +145,12 @@ def _script_of(charge: Charge) -> Script:
     return Script(scripted or charge.method_token.removeprefix("sandbox:"))
 
 
+def _script_of_refund(request: RefundRequest) -> Script:
+    """What the account of the charge is scripted to; the card has no say in giving back."""
+    reference = request.charge_reference.removeprefix(VENDOR_PREFIX)
+    scripted = SandboxScript.objects.filter(account__attempts__public_id=reference)
+    return Script(scripted.values_list("outcome", flat=True).first() or Script.OK)
+
+
 def _vendor_id(reference: str) -> str:
-    return f"sandbox_{reference}"
+    return f"{VENDOR_PREFIX}{reference}"
