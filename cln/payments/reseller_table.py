@@ -71,11 +71,13 @@ def reseller_invoice_table(account_id: int) -> tuple[TableRow, ...]:
     moved = Transfer.objects.filter(
         Q(credit=LedgerAccount.BALANCE) | Q(debit=LedgerAccount.BALANCE), account=account_id
     )
+    events = _events(moved.order_by("id"))
+    documents = _Documents(events)
     rows: list[TableRow] = []
     balance = 0
-    for event in _events(moved.order_by("id")):
+    for event in events:
         balance += event.change_cents
-        rows.append(_row(event, balance))
+        rows.append(documents.row(event, balance))
     return tuple(rows)
 
 
@@ -97,29 +99,43 @@ def _events(transfers: Iterable[Transfer]) -> list[_Event]:
     return list(found.values())
 
 
-def _row(event: _Event, balance: int) -> TableRow:
-    if event.payment_id is not None:
-        return _payment_row(event, balance)
-    if event.credit_note_id is not None:
-        return _credit_note_row(event, balance)
-    if event.invoice_id is not None:
-        return _invoice_row(event, balance)
-    [given] = event.moved
-    detail = Detail("Credit", Decimal(1), given.cents)
-    return TableRow(
-        id=f"credit-{given.pk}",
-        created_at=given.at,
-        type=RowType.REFUND,
-        pay_period=_day(given.at),
-        total_cents=given.cents,
-        change_cents=event.change_cents,
-        balance_after_cents=balance,
-        details=(detail,),
-    )
+class _Documents:
+    """The documents behind some events, read in a fixed number of queries."""
+
+    def __init__(self, events: Iterable[_Event]) -> None:
+        known = list(events)
+        self._payments = Payment.objects.select_related("attempt__method").in_bulk(
+            [one.payment_id for one in known if one.payment_id is not None]
+        )
+        self._notes = CreditNote.objects.prefetch_related("lines__invoice_line").in_bulk(
+            [one.credit_note_id for one in known if one.credit_note_id is not None]
+        )
+        self._invoices = Invoice.objects.prefetch_related("lines").in_bulk(
+            [one.invoice_id for one in known if one.invoice_id is not None]
+        )
+
+    def row(self, event: _Event, balance: int) -> TableRow:
+        """The row of one event, with what was left of the deposit after it."""
+        if event.payment_id is not None:
+            return _of_payment(self._payments[event.payment_id], event, balance)
+        if event.credit_note_id is not None:
+            return _of_credit_note(self._notes[event.credit_note_id], event, balance)
+        if event.invoice_id is not None:
+            return _of_invoice(self._invoices[event.invoice_id], event, balance)
+        [given] = event.moved
+        return TableRow(
+            id=f"credit-{given.pk}",
+            created_at=given.at,
+            type=RowType.REFUND,
+            pay_period=_day(given.at),
+            total_cents=given.cents,
+            change_cents=event.change_cents,
+            balance_after_cents=balance,
+            details=(Detail("Credit", Decimal(1), given.cents),),
+        )
 
 
-def _payment_row(event: _Event, balance: int) -> TableRow:
-    payment = Payment.objects.select_related("attempt__method").get(pk=event.payment_id)
+def _of_payment(payment: Payment, event: _Event, balance: int) -> TableRow:
     method = payment.attempt.method
     title = f"Deposit, {method.label}" if method is not None else "Deposit"
     return TableRow(
@@ -134,9 +150,8 @@ def _payment_row(event: _Event, balance: int) -> TableRow:
     )
 
 
-def _credit_note_row(event: _Event, balance: int) -> TableRow:
-    note = CreditNote.objects.get(pk=event.credit_note_id)
-    lines = note.lines.select_related("invoice_line").order_by("id")
+def _of_credit_note(note: CreditNote, event: _Event, balance: int) -> TableRow:
+    lines = sorted(note.lines.all(), key=lambda line: line.pk)
     return TableRow(
         id=note.number,
         created_at=note.issued_at,
@@ -151,16 +166,14 @@ def _credit_note_row(event: _Event, balance: int) -> TableRow:
     )
 
 
-def _invoice_row(event: _Event, balance: int) -> TableRow:
-    invoice = Invoice.objects.get(pk=event.invoice_id)
-    lines = list(invoice.lines.order_by("position"))
+def _of_invoice(invoice: Invoice, event: _Event, balance: int) -> TableRow:
+    lines = sorted(invoice.lines.all(), key=lambda line: line.position)
+    period = lines[0].period
     return TableRow(
         id=invoice.number,
         created_at=invoice.issued_at,
         type=RowType.INVOICE,
-        pay_period=(lines[0].period.lower, lines[0].period.upper)
-        if lines
-        else _day(invoice.issued_at),
+        pay_period=(period.lower, period.upper),
         total_cents=invoice.total_cents,
         change_cents=event.change_cents,
         balance_after_cents=balance,

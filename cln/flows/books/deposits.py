@@ -23,7 +23,8 @@ SELECT account_id, what || ' of usage invoice ' || number, expected::text, found
 ) f WHERE expected <> found
 UNION ALL
 SELECT i.account_id, 'next bill after the usage of ' || i.usage_month,
-       'after ' || (i.usage_month + interval '1 month')::date, coalesce(a.next_usage_on::text, 'none')
+       'after ' || (i.usage_month + interval '1 month')::date,
+       coalesce(a.next_usage_on::text, 'none')
 FROM billing_invoice i JOIN accounts_account a ON a.id = i.account_id
 WHERE i.purpose = 'usage' AND coalesce(a.next_usage_on, '-infinity')
       <= (i.usage_month + interval '1 month')::date
