@@ -22,6 +22,7 @@ from cln.domain.money import format_cents
 from cln.enums import AccountKind, AttemptChannel
 from cln.flows import deposit
 from cln.flows.collection import pay_deposit
+from cln.flows.each import each
 from cln.licensing.partners import not_a_reseller
 from cln.payments.models import AutopayRuleRow
 from cln.payments.services import PAYMENT_RECEIVED
@@ -32,12 +33,12 @@ DAYS_OF_A_MONTH = 30
 def run_due(*, now: datetime) -> int:
     """Make every automatic top-up that is due; returns how many accounts were looked at."""
     due = AutopayRuleRow.objects.filter(next_try_at__lte=now).order_by("next_try_at", "id")
-    ids = list(due.values_list("account_id", flat=True))
-    for account_id in ids:
-        pay_deposit(
-            account_id=account_id, channel=AttemptChannel.AUTOMATIC, only_if_due=True, now=now
-        )
-    return len(ids)
+
+    def top_up(account_id: int) -> None:
+        channel = AttemptChannel.AUTOMATIC
+        pay_deposit(account_id=account_id, channel=channel, only_if_due=True, now=now)
+
+    return each(list(due.values_list("account_id", flat=True)), top_up)
 
 
 def set_autopay(*, account_id: int, rule: AutopayRule, actor: str, now: datetime) -> None:

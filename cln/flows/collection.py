@@ -29,12 +29,8 @@ from cln.enums import (
     InvoiceStatus,
     MethodKind,
 )
-<<<<<<< HEAD
 from cln.flows import deposit, notices
-=======
-from cln.flows import notices
 from cln.flows.each import each
->>>>>>> main
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named

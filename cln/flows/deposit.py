@@ -18,6 +18,7 @@ from cln.domain.rules import Rules
 from cln.enums import AccountKind, AttemptChannel, AttemptPurpose, AttemptState
 from cln.flows import deposit_notices
 from cln.flows.dunning import reconsider
+from cln.flows.each import each
 from cln.payments.models import AutopayRuleRow, PaymentAttempt
 
 
@@ -108,10 +109,12 @@ def top_up_ended(*, account: Account, attempt: PaymentAttempt, now: datetime) ->
 def remind_due(*, now: datetime) -> int:
     """Remind resellers of a negative balance on days 7, 14, 21 and 28 (P6, R7); how many."""
     due = Account.objects.filter(negative_remind_on__lte=now.date()).values_list("id", flat=True)
-    for account_id in due.order_by("id"):
+
+    def remind(account_id: int) -> None:
         with transaction.atomic(durable=True):
             _remind(lock_account(account_id), now=now)
-    return len(due)
+
+    return each(due.order_by("id"), remind)
 
 
 def _plan(

@@ -30,6 +30,7 @@ from cln.domain.refunds import Creditable, RefundFacts, check_refund, spread_cre
 from cln.enums import UNFINISHED_ATTEMPT, AttemptState, InvoicePurpose, InvoiceStatus
 from cln.flows import deposit_notices
 from cln.flows.billing_run import bring_current
+from cln.flows.each import each
 from cln.flows.refunded_licenses import Given, refunded_licenses, take_back
 from cln.flows.settlement import settle_from_balance
 from cln.ids import public_id
@@ -212,14 +213,17 @@ def settle_refund(*, refund_id: int, outcome: Outcome | None, now: datetime) -> 
 def resolve_due(*, now: datetime) -> int:
     """Ask the gateways what became of refunds that never heard an answer (P3); how many."""
     due = Refund.objects.filter(resolve_at__lte=now).select_related("payment")
-    for row in due.order_by("resolve_at", "id"):
+
+    def resolve(row: Refund) -> None:
         try:
             found = gateway_named(row.payment.gateway).find_by_reference(row.public_id)
         except GatewayUnreachable:
             settle_refund(refund_id=row.pk, outcome=None, now=now)
-            continue
-        settle_refund(refund_id=row.pk, outcome=found or Outcome(AttemptState.ABANDONED), now=now)
-    return len(due)
+        else:
+            given_up = Outcome(AttemptState.ABANDONED)
+            settle_refund(refund_id=row.pk, outcome=found or given_up, now=now)
+
+    return each(due.order_by("resolve_at", "id"), resolve)
 
 
 def _plan(account: Account, wish: Wish, *, now: datetime) -> _Plan:

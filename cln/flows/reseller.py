@@ -33,6 +33,7 @@ from cln.enums import (
 )
 from cln.flows import deposit_notices
 from cln.flows.collection import InvoiceResult, begin, finish
+from cln.flows.each import each
 from cln.flows.reseller_opening import open_reseller
 from cln.ids import public_id
 from cln.licensing.partners import not_a_reseller
@@ -209,14 +210,17 @@ def settle_order(*, order_id: int, outcome: Outcome | None, now: datetime) -> De
 def resolve_due(*, now: datetime) -> int:
     """Ask the gateway what became of deposits that never heard an answer (P3); how many."""
     due = DepositOrder.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
-    for order in due:
+
+    def resolve(order: DepositOrder) -> None:
         try:
             found = gateway_named(order.gateway).find_by_reference(order.public_id)
         except GatewayUnreachable:
             settle_order(order_id=order.pk, outcome=None, now=now)
-            continue
-        settle_order(order_id=order.pk, outcome=found or Outcome(AttemptState.ABANDONED), now=now)
-    return len(due)
+        else:
+            given_up = Outcome(AttemptState.ABANDONED)
+            settle_order(order_id=order.pk, outcome=found or given_up, now=now)
+
+    return each(due, resolve)
 
 
 def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> InvoiceResult:

@@ -25,6 +25,12 @@ class NotAReseller(Refusal):
     code: ClassVar[str] = "not_a_reseller"
 
 
+class PaidAfterwards(Refusal):
+    """Resellers pay for what they used, and buy nothing in advance (R2, R8)."""
+
+    code: ClassVar[str] = "paid_afterwards"
+
+
 def not_a_reseller() -> NotAReseller:
     """The one wording of this refusal."""
     return NotAReseller("This is for resellers only.", "Become a reseller with a first deposit.")
