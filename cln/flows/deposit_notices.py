@@ -23,11 +23,12 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
     """A month of one license type, license by license, and the deposit after it (R2, R3)."""
     queue_mail(
         account_id=account.pk,
-        template="usage_invoice_issued",
+        template="invoice_issued",
         context={
             "number": invoice.number,
             "license_type": invoice.license_type.name,
-            "month": invoice.usage_month,
+            "due_on": invoice.due_on,
+            "method": "",
             "total": money_text(invoice.total_cents, invoice.currency),
             "balance": money_text(balance_cents(account.pk), account.currency),
             "lines": [
@@ -48,7 +49,7 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
             ],
             "more": max(0, invoice.shares.count() - MOST_SHARES),
         },
-        dedupe=f"usage_invoice_issued:{invoice.number}",
+        dedupe=f"invoice_issued:{invoice.number}",
         now=now,
     )
 

@@ -174,6 +174,19 @@ def register_by_address(
     return row
 
 
+def held_at(*, account_id: int, address: str) -> str:
+    """The code of the one license type that the account holds at an address.
+
+    Refusals: `bad_address`, `unknown_ip_license` (none, or more than one).
+    """
+    at = canonical_address(address)
+    rows = IpLicense.objects.filter(account_id=account_id, address=at, removed_at=None)
+    codes = list(rows.values_list("license_type__code", flat=True))
+    if len(codes) != 1:
+        raise _not_found("just one", at)
+    return codes[0]
+
+
 def ip_licenses_of(account_id: int) -> tuple[IpLicenseRow, ...]:
     """The licenses the account holds at addresses, in the order they were added."""
     rows = IpLicense.objects.filter(account_id=account_id, removed_at=None)
