@@ -13,7 +13,7 @@ from cln.console.paging import ServerPages
 from cln.enums import SubscriptionStatus
 from cln.flows import subscriptions
 from cln.licensing import queries
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 PER_PAGE = 50
 
@@ -50,7 +50,7 @@ def remove(request: Request, server: str) -> HttpResponse:
     found = queries.server_details(account_id=request.account.pk, public_id=server).server
     saving = _saving(request, found)
     asks = saving is not None
-    form = RemoveServerForm(request.POST or None)
+    form = RemoveServerForm(posted(request))
     if request.method == "POST" and (not asks or form.is_valid()):
         cancel = asks and form.cleaned_data["license"] == form.CANCEL
         subscriptions.remove_server(

@@ -10,14 +10,14 @@ from cln.console.forms.licenses import RemoveUnusedForm, UnsubscribeForm
 from cln.domain.errors import Refusal
 from cln.flows import subscriptions as flow
 from cln.licensing.entitlements import seats_in_use
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", "POST", permission=Permission.ORDER_LICENSES)
 def remove_unused(request: Request, license_type: str) -> HttpResponse:
     """Cut the licenses to what servers use, or to a chosen number above that (Q6)."""
     row = paid_subscription(account_id=request.account.pk, license_type=license_type)
-    form = RemoveUnusedForm(request.POST or None)
+    form = RemoveUnusedForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             done = flow.remove_unused(
@@ -51,7 +51,7 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
 def unsubscribe(request: Request, license_type: str) -> HttpResponse:
     """End a subscription with its paid period, or now (Q10)."""
     row = paid_subscription(account_id=request.account.pk, license_type=license_type)
-    form = UnsubscribeForm(request.POST or None)
+    form = UnsubscribeForm(posted(request))
     if request.method == "POST" and form.is_valid():
         flow.unsubscribe(
             account_id=request.account.pk,
