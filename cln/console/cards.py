@@ -14,9 +14,9 @@ from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import money_text
 from cln.enums import EntitlementKind, InvoiceStatus, SubscriptionStatus
-from cln.flows.billing_run import Upcoming, upcoming_invoices
 from cln.flows.subscriptions import preview_removal
 from cln.flows.trials import trial_terms
+from cln.flows.upcoming import Upcoming, upcoming_invoices
 from cln.licensing import queries as licensing
 from cln.licensing.queries import EntitlementRow, KeyRow
 from cln.payments.services import active_method

@@ -29,6 +29,7 @@ from cln.enums import (
     MethodKind,
 )
 from cln.flows import notices
+from cln.flows.each import each
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
@@ -104,10 +105,12 @@ def collect_due(*, now: datetime) -> int:
         .order_by("retry_at", "id")
         .values_list("id", flat=True)
     )
-    automatic = AttemptChannel.AUTOMATIC
-    for pk in due:
-        collect(invoice_id=pk, channel=automatic, only_if_due=True, now=now)
-    return len(due)
+
+    def try_again(invoice_id: int) -> None:
+        channel = AttemptChannel.AUTOMATIC
+        collect(invoice_id=invoice_id, channel=channel, only_if_due=True, now=now)
+
+    return each(due, try_again)
 
 
 def collect(
@@ -140,9 +143,12 @@ def begin(
 ) -> Begun:
     """Joins: write the attempt to take `amount_cents` for an invoice, or for the balance.
 
-    Call `finish` after the commit. Refusals: those of `payments.services.open_attempt`.
+    Call `finish` after the commit. Refusals: `gateway_absent`, and those of
+    `payments.services.open_attempt`.
     """
     method = method or payments.active_method(account.pk)
+    if method is not None:
+        gateway_named(method.gateway)  # refused now, or the attempt would wait for it for ever
     attempt = payments.open_attempt(
         account=account,
         invoice=invoice,
@@ -197,14 +203,17 @@ def resolve_due(*, now: datetime) -> int:
     attempt may try again. Returns how many were looked at.
     """
     due = PaymentAttempt.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
-    for attempt in due:
+
+    def resolve(attempt: PaymentAttempt) -> None:
+        outcome: Outcome | None
         try:
             found = gateway_named(attempt.gateway).find_by_reference(attempt.public_id)
+            outcome = found or Outcome(AttemptState.ABANDONED)
         except GatewayUnreachable:
-            settle(attempt_id=attempt.pk, outcome=None, now=now)
-            continue
-        settle(attempt_id=attempt.pk, outcome=found or Outcome(AttemptState.ABANDONED), now=now)
-    return len(due)
+            outcome = None
+        settle(attempt_id=attempt.pk, outcome=outcome, now=now)
+
+    return each(due, resolve)
 
 
 def set_payment_method(

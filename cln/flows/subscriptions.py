@@ -17,8 +17,9 @@ from cln.domain.errors import Refusal
 from cln.domain.invoicing import ChangeKind, priced_change, upcoming, with_change
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import SubscriptionStatus
-from cln.flows.billing_run import bring_current, upcoming_of
+from cln.flows.billing_run import bring_current
 from cln.flows.facts import facts_of
+from cln.flows.issuing import Taxes
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
 
@@ -83,9 +84,19 @@ def preview_removal(*, account_id: int, license_type: str, keep: int, now: datet
     cut = priced_change(
         facts, id=NEW_CHANGE_ID, on=now.date(), kind=ChangeKind.REMOVE, delta=-units, note=""
     )
-    drafts = (*now_is, *upcoming(with_change(facts, cut))[:1])
-    totals = [upcoming_of(subscription=subscription, draft=one).total_cents for one in drafts]
-    return totals[0] - (totals[1] if len(totals) > 1 else 0)
+    taxes = Taxes()
+    then = upcoming(with_change(facts, cut))[:1]
+    total_now, total_then = (
+        sum(
+            one.net_cents
+            + sum(
+                line.amount_cents for line in taxes.lines(account=subscription.account, draft=one)
+            )
+            for one in drafts
+        )
+        for drafts in (now_is, then)
+    )
+    return total_now - total_then
 
 
 def remove_server(

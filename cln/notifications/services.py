@@ -7,7 +7,8 @@ can repeat a mail; it then carries the same Message-ID, by which mailboxes drop 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Final
@@ -17,7 +18,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 
 from cln import faults
-from cln.accounts.queries import notice_address
+from cln.accounts.queries import notice_addresses
 from cln.enums import MessageKind
 from cln.notifications.mails import write
 from cln.notifications.models import Message
@@ -31,6 +32,17 @@ BACKOFF: Final = (
     timedelta(hours=6),
     timedelta(hours=24),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail to be written: see `queue_mail`."""
+
+    account_id: int | None
+    template: str
+    context: Mapping[str, object]
+    dedupe: str
+    to: str = ""
 
 
 def queue_mail(
@@ -48,27 +60,35 @@ def queue_mail(
     nothing is written, the facts are in the console (A-14). Templates and their context:
     `cln.notifications.mails.MAILS`.
     """
-    to = to or (notice_address(account_id) if account_id is not None else "")
-    if not to:
-        return
-    subject, body = write(template, context)
-    Message.objects.bulk_create(
-        [
+    mail = Mail(account_id=account_id, template=template, context=context, dedupe=dedupe, to=to)
+    queue_mails([mail], now=now)
+
+
+def queue_mails(mails: Sequence[Mail], *, now: datetime) -> None:
+    """Write many mails into the outbox, in one statement. Joins."""
+    unknown = {mail.account_id for mail in mails if not mail.to and mail.account_id is not None}
+    addresses = notice_addresses(sorted(unknown))
+    rows = []
+    for mail in mails:
+        to = mail.to or addresses.get(mail.account_id or 0, "")
+        if not to:
+            continue
+        subject, body = write(mail.template, mail.context)
+        rows.append(
             Message(
-                account_id=account_id,
+                account_id=mail.account_id,
                 kind=MessageKind.EMAIL,
-                template=template,
+                template=mail.template,
                 to=to,
                 subject=subject,
                 body=body,
-                dedupe=dedupe,
+                dedupe=mail.dedupe,
                 created_at=now,
                 send_after=now,
             )
-        ],
-        # ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
-        ignore_conflicts=True,
-    )
+        )
+    # ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def send_due(*, now: datetime, limit: int = 100) -> int:

@@ -13,8 +13,8 @@ from cln.console.forms.billing import SandboxCardForm
 from cln.domain.money import money_text
 from cln.enums import AttemptChannel, AttemptState, InvoiceStatus, MethodKind
 from cln.flows import collection
-from cln.flows.billing_run import upcoming_invoices
 from cln.flows.collection import InvoiceResult
+from cln.flows.upcoming import upcoming_invoices
 from cln.licensing.queries import entitlements_of
 from cln.payments.gateways.sandbox import TEST_CARDS, token_for
 from cln.payments.services import active_method
