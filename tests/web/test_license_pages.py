@@ -318,6 +318,8 @@ class TestGivingUp:
         shop[1].post("/console/licenses/cloudlinux/remove-unused", {"keep": ""})
 
         assert [row.quantity for row in subscriptions_of(shop[0].pk)] == [1]
+        # 50.00 − 36.00, as promised.
+        assert "next invoice of 2026-02-28 $14.00" in text_of(shop[1].get("/console/billing"))
 
     @pytest.mark.parametrize("keep", ["0", "9", "-1", "x"])
     def test_a_number_to_keep_that_does_not_fit_changes_nothing(

@@ -9,6 +9,7 @@ from cln.billing.queries import paid_subscription
 from cln.console.forms.licenses import RemoveUnusedForm, UnsubscribeForm
 from cln.domain.errors import Refusal
 from cln.flows import subscriptions as flow
+from cln.flows.upcoming import savings_of
 from cln.licensing.entitlements import seats_in_use
 from cln.web import Request, page, posted, redirect
 
@@ -33,15 +34,15 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
             messages.success(request, f"{done.units} licenses are removed, {done.left} are left.")
             return redirect("dashboard")
     used = seats_in_use(account_id=request.account.pk, license_type=license_type)
+    keep = {license_type: used}
+    savings = savings_of(account_id=request.account.pk, keep=keep, now=request.now)
     context = {
         "section": "billing",
         "form": form,
         "subscription": row,
         "used": used,
         "unused": row.quantity - used,
-        "saving_cents": flow.preview_removal(
-            account_id=request.account.pk, license_type=license_type, keep=used, now=request.now
-        ),
+        "saving_cents": savings.get(license_type, 0),
     }
     template = "subscriptions/remove_unused.html"
     return render(request, template, context, status=422 if form.errors else 200)
