@@ -97,28 +97,23 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     A failure is tried again after 1 min, 5 min, 30 min, 2 h, 6 h and 24 h, then given up;
     an address the server refuses for good is given up at once.
     """
-    sent = 0
-    for _ in range(limit):
-        message = _claim(now)
-        if message is None:
-            break
-        sent += _send(message, now)
-    return sent
+    return sum(_send(message, now) for message in _claim(now, limit))
 
 
-def _claim(now: datetime) -> Message | None:
+def _claim(now: datetime, limit: int) -> list[Message]:
+    """Take mails off the list of what is due, until after their next pause."""
     with transaction.atomic():
         due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
-        message = due.select_for_update(skip_locked=True).order_by("send_after", "id").first()
-        if message is None:
-            return None
-        message.attempts += 1
-        message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
-        message.save(update_fields=["attempts", "send_after"])
-        return message
+        claimed = list(due.select_for_update(skip_locked=True).order_by("send_after", "id")[:limit])
+        for message in claimed:
+            message.attempts += 1
+            message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+        Message.objects.bulk_update(claimed, ["attempts", "send_after"])
+        return claimed
 
 
 def _send(message: Message, now: datetime) -> bool:
+    """Send a claimed mail, and record at once what came of it."""
     try:
         faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
@@ -130,7 +125,9 @@ def _send(message: Message, now: datetime) -> bool:
             message.send_after = None
     else:
         message.sent_at, message.send_after, message.last_error = now, None, ""
-    message.save(update_fields=["sent_at", "send_after", "last_error"])
+    Message.objects.filter(pk=message.pk).update(
+        sent_at=message.sent_at, send_after=message.send_after, last_error=message.last_error
+    )
     return message.sent_at is not None
 
 
