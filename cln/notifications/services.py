@@ -119,7 +119,7 @@ def _send(message: Message, now: datetime) -> bool:
         # One connection per mail: a dead one fails a single mail, not the batch.
         _email(message).send()
         faults.reach("after_mail")
-    except (SMTPException, OSError) as error:
+    except (SMTPException, OSError, ValueError) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
         if _is_final(error) or message.attempts > len(BACKOFF):
             message.send_after = None
@@ -144,7 +144,11 @@ def _email(message: Message) -> EmailMessage:
 
 
 def _is_final(error: Exception) -> bool:
-    """5xx is the server's last word; 4xx and broken connections are not."""
+    """5xx is the server's last word, and what is no address (ValueError) never becomes one; 4xx
+    and broken connections may be different next time.
+    """
+    if isinstance(error, ValueError):
+        return True
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, SMTPResponseException) and error.smtp_code >= 500
