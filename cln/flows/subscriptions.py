@@ -14,12 +14,11 @@ from cln.billing.models import Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import ChangeKind, priced_change, upcoming, with_change
+from cln.domain.invoicing import ChangeKind, priced_change
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import AccountKind, SubscriptionStatus
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import facts_of
-from cln.flows.issuing import Taxes
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
 from cln.licensing.partners import PaidAfterwards
@@ -67,37 +66,6 @@ def remove_unused(
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
         return _cut(subscription, keep=keep, actor=actor, now=now)
-
-
-def preview_removal(*, account_id: int, license_type: str, keep: int, now: datetime) -> int | None:
-    """By how many cents the next invoice would fall if only `keep` licenses were left.
-
-    The same core as the invoice: fewer licenses may cost more each, so it may even rise (a negative
-    figure). None where nothing renews or nothing would go. Changes nothing. Refusals:
-    `not_subscribed`, `order_pending`.
-    """
-    subscription = paid_subscription(account_id=account_id, license_type=license_type)
-    units = subscription.quantity - keep
-    facts = facts_of(subscription, rules=catalog.rules())
-    now_is = upcoming(facts)[:1]
-    if units <= 0 or not now_is:
-        return None
-    cut = priced_change(
-        facts, id=NEW_CHANGE_ID, on=now.date(), kind=ChangeKind.REMOVE, delta=-units, note=""
-    )
-    taxes = Taxes()
-    then = upcoming(with_change(facts, cut))[:1]
-    total_now, total_then = (
-        sum(
-            one.net_cents
-            + sum(
-                line.amount_cents for line in taxes.lines(account=subscription.account, draft=one)
-            )
-            for one in drafts
-        )
-        for drafts in (now_is, then)
-    )
-    return total_now - total_then
 
 
 def remove_server(

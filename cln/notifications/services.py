@@ -97,40 +97,37 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     A failure is tried again after 1 min, 5 min, 30 min, 2 h, 6 h and 24 h, then given up;
     an address the server refuses for good is given up at once.
     """
-    sent = 0
-    for _ in range(limit):
-        message = _claim(now)
-        if message is None:
-            break
-        sent += _send(message, now)
-    return sent
+    return sum(_send(message, now) for message in _claim(now, limit))
 
 
-def _claim(now: datetime) -> Message | None:
+def _claim(now: datetime, limit: int) -> list[Message]:
+    """Take mails off the list of what is due, until after their next pause."""
     with transaction.atomic():
         due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
-        message = due.select_for_update(skip_locked=True).order_by("send_after", "id").first()
-        if message is None:
-            return None
-        message.attempts += 1
-        message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
-        message.save(update_fields=["attempts", "send_after"])
-        return message
+        claimed = list(due.select_for_update(skip_locked=True).order_by("send_after", "id")[:limit])
+        for message in claimed:
+            message.attempts += 1
+            message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+        Message.objects.bulk_update(claimed, ["attempts", "send_after"])
+        return claimed
 
 
 def _send(message: Message, now: datetime) -> bool:
+    """Send a claimed mail, and record at once what came of it."""
     try:
         faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
         _email(message).send()
         faults.reach("after_mail")
-    except (SMTPException, OSError) as error:
+    except (SMTPException, OSError, ValueError) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
         if _is_final(error) or message.attempts > len(BACKOFF):
             message.send_after = None
     else:
         message.sent_at, message.send_after, message.last_error = now, None, ""
-    message.save(update_fields=["sent_at", "send_after", "last_error"])
+    Message.objects.filter(pk=message.pk).update(
+        sent_at=message.sent_at, send_after=message.send_after, last_error=message.last_error
+    )
     return message.sent_at is not None
 
 
@@ -147,7 +144,11 @@ def _email(message: Message) -> EmailMessage:
 
 
 def _is_final(error: Exception) -> bool:
-    """5xx is the server's last word; 4xx and broken connections are not."""
+    """5xx is the server's last word, and what is no address (ValueError) never becomes one; 4xx
+    and broken connections may be different next time.
+    """
+    if isinstance(error, ValueError):
+        return True
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, SMTPResponseException) and error.smtp_code >= 500
