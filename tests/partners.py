@@ -131,9 +131,11 @@ class Reseller(Customer):
         return [_row(row) for row in reseller_invoice_table(self.account_id)]
 
 
-def refunds_to(world: World, customer: Customer, number: int, **how: Any) -> refunds.Refunded:
+def refunds_to(
+    world: World, customer: Customer, number: int, amount: str | None = None, **how: Any
+) -> refunds.Refunded:
     """Otto refunds the n-th invoice, after the preview has said the same (P10)."""
-    wish = a_wish(customer, number, **how)
+    wish = a_wish(customer, number, amount, **how)
     promised = refunds.preview_refund(account_id=customer.account_id, wish=wish, now=world.now)
     done = refunds.refund(operator="otto", account_id=customer.account_id, wish=wish, now=world.now)
     assert (done.total_cents, done.cash_cents, done.licenses) == (
