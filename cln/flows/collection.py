@@ -1,11 +1,11 @@
 """Taking money: record the attempt, ask the gateway, record the outcome (P1-P5, P8, P9).
 
 The attempt is committed before the gateway is called and no transaction is open during the call.
-`settle` is the one end of every attempt: the response, the resolver and, later, webhooks come
-here, and coming twice does nothing.
+`settle` is the one end of every attempt: the response, the resolver, hosted pages and webhooks
+come here, and coming twice does nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar
 
@@ -31,8 +31,17 @@ from cln.enums import (
 from cln.flows import notices
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
-from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
+from cln.payments.gateways import (
+    Charge,
+    GatewayAbsent,
+    GatewayUnreachable,
+    Outcome,
+    gateway_named,
+)
 from cln.payments.models import PaymentAttempt, PaymentMethod
+
+# What an attempt ends with that died before money could move.
+NOTHING_TAKEN = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
 
 
 class NotDue(Refusal):
@@ -140,9 +149,12 @@ def begin(
 ) -> Begun:
     """Joins: write the attempt to take `amount_cents` for an invoice, or for the balance.
 
-    Call `finish` after the commit. Refusals: those of `payments.services.open_attempt`.
+    Call `finish` after the commit. Refusals: those of `payments.services.open_attempt`, and
+    `gateway_absent`.
     """
     method = method or payments.active_method(account.pk)
+    if method is not None:
+        gateway_named(method.gateway)
     attempt = payments.open_attempt(
         account=account,
         invoice=invoice,
@@ -163,14 +175,29 @@ def begin(
 
 
 def finish(begun: Begun, *, now: datetime) -> InvoiceResult:
-    """Ask the gateway, outside any transaction, and record what it said."""
+    """Ask the gateway, outside any transaction, and record what it said.
+
+    The gateway's id of the charge is committed before the money may move, unless the resolver
+    has given the attempt up while this process slept: then nothing is charged.
+    """
+    attempt_id, gateway = begun.attempt_id, gateway_named(begun.gateway)
     faults.reach("before_gateway")
     try:
-        outcome = gateway_named(begun.gateway).charge(begun.charge)
+        announced = gateway.announce(begun.charge)
+    except GatewayUnreachable:
+        return settle(attempt_id=attempt_id, outcome=NOTHING_TAKEN, now=now)
+    faults.reach("after_announce")
+    if announced and not payments.keep_gateway_charge(
+        attempt_id=attempt_id, gateway_charge=announced, state=AttemptState.OPEN
+    ):
+        return settle(attempt_id=attempt_id, outcome=None, now=now)
+    faults.reach("before_charge")
+    try:
+        outcome = gateway.charge(replace(begun.charge, gateway_charge=announced))
     except GatewayUnreachable:
         outcome = None
     faults.reach("after_gateway")
-    return settle(attempt_id=begun.attempt_id, outcome=outcome, now=now)
+    return settle(attempt_id=attempt_id, outcome=outcome, now=now)
 
 
 def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> InvoiceResult:
@@ -191,20 +218,30 @@ def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> Invoic
 
 
 def resolve_due(*, now: datetime) -> int:
-    """Ask the gateway what became of attempts that never heard an answer (P3).
-
-    Found = settled like any other; not found = abandoned: nothing was taken, the next planned
-    attempt may try again. Returns how many were looked at.
-    """
+    """End the attempts that never heard an answer (P3); returns how many were looked at."""
     due = PaymentAttempt.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
-    for attempt in due:
-        try:
-            found = gateway_named(attempt.gateway).find_by_reference(attempt.public_id)
-        except GatewayUnreachable:
-            settle(attempt_id=attempt.pk, outcome=None, now=now)
-            continue
-        settle(attempt_id=attempt.pk, outcome=found or Outcome(AttemptState.ABANDONED), now=now)
-    return len(due)
+    attempt_ids = list(due.values_list("id", flat=True))
+    for attempt_id in attempt_ids:
+        conclude(attempt_id=attempt_id, now=now)
+    return len(attempt_ids)
+
+
+def conclude(*, attempt_id: int, now: datetime) -> InvoiceResult:
+    """Ask the gateway what became of an attempt, and end it (P3).
+
+    Found = settled like any other; not found = closed at the gateway and abandoned: nothing was
+    taken, the next planned attempt may try again. A gateway that is silent is asked again later.
+    """
+    attempt = PaymentAttempt.objects.get(pk=attempt_id)
+    reference, known_as = attempt.public_id, attempt.gateway_charge
+    try:
+        gateway = gateway_named(attempt.gateway)
+        outcome = gateway.find_by_reference(reference, gateway_charge=known_as)
+        outcome = outcome or gateway.close(reference, gateway_charge=known_as)
+    except (GatewayUnreachable, GatewayAbsent):
+        return settle(attempt_id=attempt_id, outcome=None, now=now)
+    abandoned = Outcome(AttemptState.ABANDONED)
+    return settle(attempt_id=attempt_id, outcome=outcome or abandoned, now=now)
 
 
 def set_payment_method(
@@ -278,21 +315,28 @@ def _end_attempt(
     account: Account, attempt: PaymentAttempt, outcome: Outcome | None, *, now: datetime
 ) -> None:
     state = outcome.state if outcome else AttemptState.UNKNOWN
-    waits = state in UNFINISHED_ATTEMPT
     payments.close_attempt(
         attempt=attempt,
         state=state,
         decline_code=outcome.decline_code if outcome else None,
-        resolve_at=now + payments.RESOLVE_AFTER if waits else None,
+        resolve_at=now + _ASK_AGAIN_AFTER[state] if state in _ASK_AGAIN_AFTER else None,
         now=now,
     )
     invoice = attempt.invoice
     if outcome and state is AttemptState.SUCCEEDED:
         _receive(account, attempt, outcome, now=now)
+    elif attempt.channel == AttemptChannel.HOSTED:
+        return  # the payer saw the page, and the plan of the stored method is another matter
     elif invoice is not None and invoice.status == InvoiceStatus.OPEN:
         _plan_next_attempt(invoice, attempt, rules=catalog.rules(), now=now)
         if state is AttemptState.DECLINED:
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
+
+
+_ASK_AGAIN_AFTER = {
+    AttemptState.UNKNOWN: payments.RESOLVE_AFTER,
+    AttemptState.PENDING: payments.PENDING_ASKED_EVERY,
+}
 
 
 def _is_late_success(attempt: PaymentAttempt, outcome: Outcome | None) -> bool:
