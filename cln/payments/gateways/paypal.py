@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
 from paypalserversdk.exceptions.api_exception import ApiException
 from paypalserversdk.paypal_serversdk_client import PaypalServersdkClient
@@ -169,7 +168,7 @@ class PayPalGateway:
         source = {"token": {"id": page_id, "type": "SETUP_TOKEN"}}
         options = {"body": {"payment_source": source}, "paypal_request_id": page_id}
         try:
-            setup = _answer(self._client.vault.get_setup_token, {"id": quote(page_id, safe="")})
+            setup = _answer(self._client.vault.get_setup_token, page_id)
             if setup.get("customer", {}).get("merchant_customer_id") != payer.reference:
                 raise _not_stored()
             token = _answer(self._client.vault.create_payment_token, options)
@@ -230,14 +229,14 @@ class PayPalGateway:
     def _order(self, order: str) -> Json:
         """An order; one that PayPal has cleared away was never paid."""
         try:
-            return _answer(self._client.orders.get_order, {"id": quote(order, safe="")})
+            return _answer(self._client.orders.get_order, {"id": order})
         except _Refused as refused:
             if refused.status == 404:
                 return {}
             raise GatewayUnreachable(str(refused)) from refused
 
 
-def _answer(call: Callable[[Json], Any], options: Json) -> Json:
+def _answer(call: Callable[[Any], Any], options: Json | str) -> Json:
     """PayPal's answer. Raises _Refused for a plain no, GatewayUnreachable for anything else."""
     try:
         answer: Json = json.loads(call(options).text)
