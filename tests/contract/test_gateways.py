@@ -221,7 +221,7 @@ def test_a_vendor_that_stays_silent_is_given_up_after_the_configured_seconds(
 def test_wrong_keys_take_nothing_and_say_so(vendor: Vendor, name: str, settings: Settings) -> None:
     """Found out when the charge is announced, when no money can move."""
     settings.CLN_STRIPE_SECRET_KEY = "sk_test_wrong"
-    vendor.plan("token", *[Fault.LOST_BEFORE] * 9)
+    settings.CLN_PAYPAL_SECRET = "wrong"
 
     with pytest.raises(GatewayUnreachable):
         gateway_named(name).announce(charge_at(vendor, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,6 +17,8 @@ from tests.vendor.till import Json, Reply, Request, Taken, Till, Verdict
 ORDER_KEY_LIVES = timedelta(hours=6)
 PAYMENT_KEY_LIVES = timedelta(days=45)
 CLIENT_ID, SECRET, WEBHOOK_ID = "client_vendor", "secret_vendor", "webhook_vendor"
+
+_BASIC = base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
 
 ISSUES = {
     Verdict.SOFT: "PAYER_CANNOT_PAY",
@@ -47,6 +50,8 @@ class PayPalSide:
     def answer(self, request: Request) -> Reply:
         """Carry out a request, once per PayPal-Request-Id while that is remembered."""
         if request.path == "/v1/oauth2/token":
+            if request.headers.get("Authorization") != f"Basic {_BASIC}":
+                return Reply(401, {"error": "invalid_client"})
             return Reply(200, {"access_token": "A21", "token_type": "Bearer", "expires_in": 32_400})
         if request.headers.get("Authorization") != "Bearer A21":
             return Reply(401, {"name": "AUTHENTICATION_FAILURE"})

@@ -91,8 +91,7 @@ class Vendor(Till):
                 reply = None
             else:
                 reply = side.answer(request)
-        if step == "charge" and self.before_answer:
-            self.before_answer()
+        self.meanwhile.get(step, lambda: None)()
         self._reply(handler, reply, fault)
 
     def _reply(

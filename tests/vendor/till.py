@@ -66,7 +66,10 @@ class Reply:
 
 @dataclass
 class Till:
-    """The vendor's memory; `lock` is held while a request is carried out."""
+    """The vendor's memory; `lock` is held while a request is carried out.
+
+    What stands in `meanwhile` for a step happens after it was carried out, before it is answered.
+    """
 
     now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
     bank: Verdict = Verdict.OK
@@ -75,7 +78,7 @@ class Till:
     things: dict[str, Json] = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
-    before_answer: Callable[[], None] | None = None
+    meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _plans: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _answers: dict[tuple[str, str], tuple[datetime, str, Reply]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from apimatic_core.exceptions.auth_validation_exception import AuthValidationException
 from paypalserversdk.exceptions.api_exception import ApiException
 from paypalserversdk.paypal_serversdk_client import PaypalServersdkClient
 
@@ -243,7 +244,12 @@ def _answer(call: Callable[[Any], Any], options: Json | str) -> Json:
     except ApiException as error:
         if error.response_code >= 500 or error.response_code in (408, 409):
             raise GatewayUnreachable(f"PayPal: {error.response_code}") from error
+        if error.response_code == 401:
+            # A token that was revoked before its time: the next caller gets a client without one.
+            paypal_gateway.cache_clear()
         raise _Refused(error.response_code, _issue(error.response.text)) from error
+    except AuthValidationException as error:
+        raise _Refused(401, str(error)) from error  # no access token, so nothing was asked
     except (OSError, ValueError, AttributeError, TypeError) as error:
         # No connection, or an answer that is not PayPal's, which its library cannot read.
         raise GatewayUnreachable(f"PayPal: {error}") from error

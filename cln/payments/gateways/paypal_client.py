@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apimatic_core.authentication.multiple.single_auth import Single
+from apimatic_core.exceptions.auth_validation_exception import AuthValidationException
 from apimatic_core.request_builder import RequestBuilder
 from apimatic_core.response_handler import ResponseHandler
 from apimatic_core.types.parameter import Parameter
@@ -64,7 +65,7 @@ def verify_webhook(
     question = f'{envelope[:-1]}, "webhook_event": {body.decode()}}}'
     try:
         answer = _Verification(client.global_configuration).ask(question)
-    except (ApiException, OSError, ValueError) as error:
+    except (ApiException, AuthValidationException, OSError, ValueError) as error:
         if isinstance(error, ApiException) and error.response_code in (400, 422):
             return False
         raise GatewayUnreachable(f"PayPal: {error}") from error
