@@ -27,8 +27,8 @@ test: venv lint domain ## set up, then lint, types, layers, docs and every test
 .PHONY: domain
 domain: venv ## test the pure core without Django; every branch must run
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(PYTEST) -c tests/domain.ini --rootdir=. -q \
-		--cov=cln.domain --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 \
-		tests/domain
+		-n 2 --cov=cln.domain --cov-branch --cov-report=term-missing:skip-covered \
+		--cov-fail-under=100 tests/domain
 
 .PHONY: lint
 lint: venv ## check style, format, types and import layers
@@ -45,6 +45,10 @@ fix: venv ## repair style and format where a machine can
 .PHONY: bench
 bench: venv ## measure this machine and CLN on it
 	@.venv/bin/cln bench
+
+.PHONY: golden
+golden: venv ## write the golden invoices anew; the diff is the review
+	@$(PYTEST) -q tests/stories --golden
 
 .PHONY: deep
 deep: venv ## run the laws of the pure core with 5,000 examples each

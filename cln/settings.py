@@ -297,6 +297,8 @@ EMAIL_PORT = _number("CLN_SMTP_PORT", 587)
 EMAIL_HOST_USER = os.environ.get("CLN_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CLN_SMTP_PASSWORD", "")
 EMAIL_USE_TLS = _flag("CLN_SMTP_TLS")
+# Who hears of books that differ; empty = nobody, `cln check-books` shows them.
+CLN_OPERATOR_EMAIL = os.environ.get("CLN_OPERATOR_EMAIL", "")
 DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>"
 
 # -- files --------------------------------------------------------------------------------------

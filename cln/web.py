@@ -26,6 +26,7 @@ from django.http import (
     HttpResponse,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
+    QueryDict,
 )
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
@@ -193,6 +194,11 @@ def _is_our_proxy(text: str) -> bool:
     except BadAddress:
         return False
     return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: the POST, also an empty one; None on a GET."""
+    return request.POST if request.method == "POST" else None
 
 
 class RequestMiddleware:

@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from cln import clock
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
+from cln.catalog.models import LicenseType, PriceList, PriceTier
 from cln.catalog.services import load_catalog
 from cln.enums import AttemptChannel, MethodKind
 from cln.flows import collection, purchase
@@ -73,6 +74,17 @@ def buys(
         request_key=key or f"{license_type}:{quantity}:{now.isoformat()}",
         now=now,
     )
+
+
+def on_sale(license_type: str, unit_cents: int) -> None:
+    """A price per month for a license type that the catalog sells on request only."""
+    price_list = PriceList.objects.create(
+        license_type=LicenseType.objects.get(code=license_type),
+        interval="month",
+        currency="USD",
+        effective_on=START.date(),
+    )
+    PriceTier.objects.create(price_list=price_list, from_quantity=1, unit_cents=unit_cents)
 
 
 def pays_now(account: Account | int, *, now: datetime) -> tuple[collection.InvoiceResult, ...]:

@@ -1,5 +1,6 @@
 """What screens and other contexts may know about accounts and logins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,13 +25,15 @@ class LoginRow:
     is_primary: bool
 
 
-def notice_address(account_id: int) -> str:
+def notice_addresses(account_ids: Sequence[int]) -> dict[int, str]:
     """Where invoices and notices go: the billing e-mail, else the primary login's, else ""."""
-    billing_email = Account.objects.values_list("billing_email", flat=True).get(pk=account_id)
-    if billing_email:
-        return billing_email
-    primary = Login.objects.filter(account_id=account_id, is_primary=True)
-    return primary.values_list("email", flat=True).first() or ""
+    if not account_ids:
+        return {}
+    rows = Account.objects.filter(pk__in=account_ids).values_list("pk", "billing_email")
+    addresses = dict(rows)
+    without = [pk for pk, address in addresses.items() if not address]
+    primary = Login.objects.filter(account__in=without, is_primary=True) if without else []
+    return addresses | {login.account_id: login.email for login in primary if login.account_id}
 
 
 def logins_of(account_id: int) -> tuple[LoginRow, ...]:

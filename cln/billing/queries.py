@@ -1,5 +1,6 @@
 """What screens, mails and flows read from the books; every figure is derived from the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,7 +9,6 @@ from typing import ClassVar
 from django.db.models import Q, QuerySet, Sum
 
 from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer
-from cln.catalog.models import TaxRate
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
 from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
@@ -91,12 +91,17 @@ class SubscriptionRow:
 
 def balance_cents(account_id: int) -> int:
     """Account credit or deposit in cents, from the ledger; negative = owed by a reseller."""
-    return _net(account_id, credit=LedgerAccount.BALANCE)
+    return balances_of([account_id]).get(account_id, 0)
+
+
+def balances_of(account_ids: Sequence[int]) -> dict[int, int]:
+    """The balances of many accounts, in cents; accounts without transfers are absent."""
+    return _net(account_ids, LedgerAccount.BALANCE)
 
 
 def amount_due_cents(account_id: int) -> int:
     """Σ of what is open on the account's invoices, in cents, from the ledger."""
-    return -_net(account_id, credit=LedgerAccount.RECEIVABLE)
+    return -_net([account_id], LedgerAccount.RECEIVABLE).get(account_id, 0)
 
 
 def invoices_of(
@@ -173,19 +178,17 @@ def paid_subscription(*, account_id: int, license_type: str) -> Subscription:
     return row
 
 
-def tax_rate_of(*, country: str, on: date) -> int:
-    """Tax rate of a country on a day, in hundredths of a percent; 0 = no tax."""
-    rates = TaxRate.objects.filter(country=country, from_on__lte=on).order_by("-from_on")
-    return rates.values_list("basis_points", flat=True).first() or 0
-
-
-def _net(account_id: int, *, credit: LedgerAccount) -> int:
-    """Credits minus debits of a ledger account, in cents."""
-    sums = Transfer.objects.filter(account_id=account_id).aggregate(
-        credits=Sum("cents", filter=Q(credit=credit), default=0),
-        debits=Sum("cents", filter=Q(debit=credit), default=0),
+def _net(account_ids: Sequence[int], place: LedgerAccount) -> dict[int, int]:
+    """Credits minus debits of a place in the ledger, by account, in cents."""
+    sums = (
+        Transfer.objects.filter(account__in=account_ids)
+        .values("account_id")
+        .annotate(
+            credits=Sum("cents", filter=Q(credit=place), default=0),
+            debits=Sum("cents", filter=Q(debit=place), default=0),
+        )
     )
-    return int(sums["credits"] - sums["debits"])
+    return {row["account_id"]: int(row["credits"] - row["debits"]) for row in sums}
 
 
 def _with_lines(rows: QuerySet[Invoice]) -> QuerySet[Invoice]:

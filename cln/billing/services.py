@@ -2,18 +2,17 @@
 whose first statement locked the account (`accounts.locks.lock_account`).
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 
-from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db import connection
+from django.db.models import F
 
 from cln.accounts.models import Account
 from cln.billing.models import (
     Invoice,
-    InvoiceLine,
-    InvoiceSeries,
     QuantityChange,
     Subscription,
     Transfer,
@@ -21,33 +20,8 @@ from cln.billing.models import (
 from cln.catalog.models import LicenseType
 from cln.domain import ledger
 from cln.domain.calendar import BillingCycle, Interval
-from cln.domain.invoicing import Change, ChangeKind, InvoiceDraft, LineDraft, SubscriptionFacts
-from cln.enums import InvoicePurpose, InvoiceStatus, SubscriptionStatus
-from cln.ids import public_id
-
-CUSTOMER_SERIES = "customers"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """When an invoice falls due and when collection looks at it (P2, P6, Q3)."""
-
-    due_on: date
-    retry_at: datetime | None
-    remind_on: date | None
-    void_on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class TaxedDraft:
-    """What an invoice will say: the composed draft and the tax lines on its net."""
-
-    draft: InvoiceDraft
-    tax_lines: tuple[LineDraft, ...]
-
-    @property
-    def lines(self) -> tuple[LineDraft, ...]:
-        return self.draft.lines + self.tax_lines
+from cln.domain.invoicing import Change, ChangeKind, InvoiceDraft, SubscriptionFacts
+from cln.enums import InvoiceStatus, SubscriptionStatus
 
 
 def open_subscription(
@@ -98,95 +72,83 @@ def record_change(*, subscription: Subscription, change: Change, now: datetime) 
     subscription.save(update_fields=["quantity"])
 
 
-def changes_of_period(subscription: Subscription) -> tuple[Change, ...]:
-    """The changes since the running period began, oldest first, as the domain reads them."""
-    rows = subscription.changes.filter(period=subscription.billed_periods).order_by("id")
-    return tuple(
-        Change(
-            id=row.pk,
-            on=row.on,
-            kind=ChangeKind(row.kind),
-            delta=row.delta,
-            unit_cents=row.unit_cents,
-            price_list_id=row.price_list_id,
-            note=row.note,
-        )
-        for row in rows
-    )
-
-
-def issue(
-    *,
-    account: Account,
-    subscription: Subscription,
-    taxed: TaxedDraft,
-    purpose: InvoicePurpose,
-    terms: Terms,
-    now: datetime,
-) -> Invoice:
-    """Write a draft as a numbered invoice with its lines and transfers (P11, P12).
-
-    The number is taken last, so the series row is locked as briefly as can be.
+def changes_of_periods(
+    subscription_ids: Sequence[int],
+) -> dict[tuple[int, int], tuple[Change, ...]]:
+    """The changes since the running period began, oldest first, as the domain reads them, by
+    (subscription, period); pairs without any are absent.
     """
-    net = sum(line.amount_cents for line in taxed.draft.lines)
-    tax = sum(line.amount_cents for line in taxed.tax_lines)
-    invoice = Invoice.objects.create(
-        public_id=public_id("inv"),
-        account=account,
-        subscription=subscription,
-        license_type_id=subscription.license_type_id,
-        purpose=purpose,
-        status=InvoiceStatus.OPEN,
-        currency=account.currency,
-        issued_at=now,
-        issued_on=now.date(),
-        due_on=terms.due_on,
-        net_cents=net,
-        tax_cents=tax,
-        total_cents=net + tax,
-        bill_to=bill_to(account),
-        retry_at=terms.retry_at,
-        remind_on=terms.remind_on,
-        void_on=terms.void_on,
-        **_next_number(CUSTOMER_SERIES),
-    )
-    InvoiceLine.objects.bulk_create(
-        _line(invoice, position, line) for position, line in enumerate(taxed.lines, start=1)
-    )
-    post(
-        account=account,
-        transfers=ledger.invoice_issued(net_cents=net, tax_cents=tax),
-        kind="invoice_issued",
-        now=now,
-        invoice=invoice,
-    )
-    return invoice
+    rows = QuantityChange.objects.filter(
+        subscription__in=subscription_ids, period=F("subscription__billed_periods")
+    ).order_by("id")
+    found: defaultdict[tuple[int, int], list[Change]] = defaultdict(list)
+    for row in rows:
+        found[row.subscription_id, row.period].append(
+            Change(
+                id=row.pk,
+                on=row.on,
+                kind=ChangeKind(row.kind),
+                delta=row.delta,
+                unit_cents=row.unit_cents,
+                price_list_id=row.price_list_id,
+                note=row.note,
+            )
+        )
+    return {period: tuple(changes) for period, changes in found.items()}
 
 
 def apply_draft(
     *, subscription: Subscription, draft: InvoiceDraft, advanced: SubscriptionFacts
 ) -> None:
-    """Move the subscription to where the issued draft leaves it (`domain.invoicing.advance`)."""
+    """Move the subscription, in memory, to where the issued draft leaves it
+    (`domain.invoicing.advance`); `save_all` writes it.
+    """
     subscription.billed_periods = advanced.billed_periods
     subscription.paid = advanced.paid
     subscription.paid_unit_cents = advanced.paid_unit_cents
     if draft.ends:
-        end(subscription=subscription, on=draft.on)
+        subscription.status = SubscriptionStatus.ENDED
+        subscription.ended_on = draft.on
+    subscription.next_billing_on = _next_invoice_on(subscription)
+
+
+def save_all(subscriptions: Iterable[Subscription]) -> None:
+    """Write what billing moves of subscriptions, in one statement."""
+    rows = [
+        (s.pk, s.status, s.billed_periods, s.paid, s.paid_unit_cents, s.next_billing_on, s.ended_on)
+        for s in subscriptions
+    ]
+    if not rows:
         return
-    plan_next_invoice(subscription=subscription)
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE_ALL, [list(column) for column in zip(*rows, strict=True)])
+
+
+_SAVE_ALL = """
+UPDATE billing_subscription AS s
+SET status = v.status, billed_periods = v.billed_periods, paid = v.paid,
+    paid_unit_cents = v.paid_unit_cents, next_billing_on = v.next_billing_on,
+    ended_on = v.ended_on
+FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::int[], %s::bigint[], %s::date[], %s::date[])
+    AS v (id, status, billed_periods, paid, paid_unit_cents, next_billing_on, ended_on)
+WHERE s.id = v.id
+"""
 
 
 def plan_next_invoice(*, subscription: Subscription) -> None:
     """Set the due column: the next boundary or an earlier end; nothing while the first order is
     not paid.
     """
+    subscription.next_billing_on = _next_invoice_on(subscription)
+    subscription.save()
+
+
+def _next_invoice_on(subscription: Subscription) -> date | None:
+    if subscription.status != SubscriptionStatus.ACTIVE:
+        return None
     cycle = BillingCycle(subscription.anchor, Interval(subscription.interval))
     boundary = cycle.boundary(subscription.billed_periods)
-    is_live = subscription.status == SubscriptionStatus.ACTIVE
-    subscription.next_billing_on = (
-        min(boundary, subscription.ends_on or boundary) if is_live else None
-    )
-    subscription.save()
+    return min(boundary, subscription.ends_on or boundary)
 
 
 def plan_sweep(*, subscription: Subscription, on: date | None) -> None:
@@ -200,14 +162,6 @@ def activate(*, subscription: Subscription) -> None:
     """The first invoice is paid: the subscription lives (Q3)."""
     subscription.status = SubscriptionStatus.ACTIVE
     plan_next_invoice(subscription=subscription)
-
-
-def end(*, subscription: Subscription, on: date) -> None:
-    """The subscription is over: nothing of it will be billed any more."""
-    subscription.status = SubscriptionStatus.ENDED
-    subscription.ended_on = on
-    subscription.next_billing_on = None
-    subscription.save()
 
 
 def change_license_type(*, subscription: Subscription, license_type: LicenseType) -> None:
@@ -245,66 +199,47 @@ def void(*, account: Account, invoice: Invoice, now: datetime) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """Transfers of one event, in the account's currency (cents), and what they belong to."""
+
+    account: Account
+    transfers: ledger.Postings
+    kind: str
+    invoice: Invoice | None = None
+    payment_id: int | None = None
+
+
 def post(
     *,
     account: Account,
-    transfers: Iterable[ledger.Transfer],
+    transfers: ledger.Postings,
     kind: str,
     now: datetime,
     invoice: Invoice | None = None,
     payment_id: int | None = None,
 ) -> None:
-    """Append transfers to the ledger, in the account's currency (cents)."""
+    """Append the transfers of one event to the ledger."""
+    posting = Posting(
+        account=account, transfers=transfers, kind=kind, invoice=invoice, payment_id=payment_id
+    )
+    post_all([posting], now=now)
+
+
+def post_all(postings: Iterable[Posting], *, now: datetime) -> None:
+    """Append the transfers of many events to the ledger, in one statement."""
     Transfer.objects.bulk_create(
         Transfer(
-            account=account,
+            account=posting.account,
             at=now,
-            kind=kind,
+            kind=posting.kind,
             debit=transfer.debit,
             credit=transfer.credit,
             cents=transfer.cents,
-            currency=account.currency,
-            invoice=invoice,
-            payment_id=payment_id,
+            currency=posting.account.currency,
+            invoice=posting.invoice,
+            payment_id=posting.payment_id,
         )
-        for transfer in transfers
+        for posting in postings
+        for transfer in posting.transfers
     )
-
-
-def bill_to(account: Account) -> dict[str, str]:
-    """The customer as he is today; an invoice keeps this copy for ever."""
-    return {
-        "company": account.company,
-        "address": account.address,
-        "country": account.country,
-        "vat_number": account.vat_number,
-        "email": account.billing_email,
-    }
-
-
-def _line(invoice: Invoice, position: int, line: LineDraft) -> InvoiceLine:
-    quantity = Decimal(line.quantity.numerator) / Decimal(line.quantity.denominator)
-    return InvoiceLine(
-        invoice=invoice,
-        subscription_id=invoice.subscription_id,
-        position=position,
-        kind=line.kind,
-        source=line.source,
-        title=line.title,
-        why=line.why,
-        quantity=quantity,
-        unit_cents=line.unit_cents,
-        period=DateRange(line.period.start, line.period.end),
-        amount_cents=line.amount_cents,
-        price_list_id=line.price_list_id,
-    )
-
-
-def _next_number(series_code: str) -> dict[str, object]:
-    series, _ = InvoiceSeries.objects.select_for_update().get_or_create(
-        code=series_code, defaults={"prefix": "CBI-"}
-    )
-    number = f"{series.prefix}{series.next_number:06d}"
-    series.next_number += 1
-    series.save(update_fields=["next_number"])
-    return {"series": series, "number": number}

@@ -12,11 +12,10 @@ from cln.accounts.models import Account
 from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscriptions_of
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import LineKind
 from cln.domain.money import money_text
 from cln.enums import EntitlementKind, InvoiceStatus
-from cln.flows.billing_run import Upcoming, upcoming_invoices
 from cln.flows.trials import trial_terms
+from cln.flows.upcoming import Upcoming, savings_of, upcoming_invoices
 from cln.licensing import queries as licensing
 from cln.licensing.queries import EntitlementRow, KeyRow
 from cln.payments.services import active_method
@@ -27,20 +26,14 @@ TRIAL_END_WARNING = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A license type the account holds. `unit_cents` is what one license costs per renewal."""
+    """A license type the account holds. `saving_cents`: what removing the unused ones saves."""
 
     held: EntitlementRow
     subscription: SubscriptionRow | None
     upcoming: Upcoming | None
-    unit_cents: int | None
+    saving_cents: int
     key: KeyRow | None
     command: str
-
-    @property
-    def unused_cents(self) -> int | None:
-        """What the unused licenses cost per renewal."""
-        unused = self.held.unused
-        return None if not unused or self.unit_cents is None else unused * self.unit_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +54,12 @@ class Need:
     url: str
 
 
-def unit_cents_of(upcoming: Upcoming | None) -> int | None:
-    """What one license costs at the next renewal; None where nothing renews."""
-    lines = upcoming.lines if upcoming else ()
-    return next((line.unit_cents for line in lines if line.kind == LineKind.RECURRING), None)
-
-
-def renewal_of(account_id: int, license_type: str) -> Upcoming | None:
-    """The next invoice of a license type."""
-    found = upcoming_invoices(account_id=account_id)
-    return next((one for one in found if one.license_type == license_type), None)
-
-
 def install_command(template: str, key: str) -> str:
     """The command to run on a server."""
     return template.replace("{url}", settings.CLN_BASE_URL).replace("{key}", key)
 
 
-def cards_of(account_id: int) -> tuple[Card, ...]:
+def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
     """A card for each license type the account holds."""
     subscriptions = {row.license_type: row for row in subscriptions_of(account_id)}
     upcoming: dict[str, Upcoming] = {}
@@ -86,8 +67,11 @@ def cards_of(account_id: int) -> tuple[Card, ...]:
         upcoming.setdefault(one.license_type, one)
     keys = {row.license_type: row for row in licensing.keys_of(account_id) if row.is_default}
     commands = {row.code: row.install_command for row in catalog.products()}
+    entitlements = licensing.entitlements_of(account_id)
+    used = {row.license_type: row.used for row in entitlements}
+    savings = savings_of(account_id=account_id, keep=used, now=now)
     cards = []
-    for held in licensing.entitlements_of(account_id):
+    for held in entitlements:
         code = held.license_type
         if held.quantity == 0 and code not in subscriptions:
             continue
@@ -97,7 +81,7 @@ def cards_of(account_id: int) -> tuple[Card, ...]:
                 held=held,
                 subscription=subscriptions.get(code),
                 upcoming=upcoming.get(code),
-                unit_cents=unit_cents_of(upcoming.get(code)),
+                saving_cents=max(savings.get(code, 0), 0),
                 key=key,
                 command=install_command(commands[held.product], key.text) if key else "",
             )
@@ -177,15 +161,10 @@ def _of_card(card: Card, currency: str, now: datetime) -> list[Need]:
     ):
         sentence = f"Your trial of {held.name} ends on {held.valid_until:%Y-%m-%d}"
         needs.append(Need(sentence, "Buy", reverse("purchase", args=[held.license_type])))
-    if (
-        held.kind == EntitlementKind.PAID
-        and card.unused_cents
-        and held.unused
-        and card.subscription
-    ):
-        cost = money_text(card.unused_cents, currency)
+    if card.saving_cents and held.unused and card.subscription:
+        saving = money_text(card.saving_cents, currency)
         sentence = (
-            f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = {cost} "
+            f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = {saving} "
             f"a {card.subscription.interval}"
         )
         url = reverse("remove_unused", args=[held.license_type])

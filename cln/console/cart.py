@@ -36,12 +36,12 @@ class LastOrder:
 
 def lines(session: SessionBase) -> tuple[CartLine, ...]:
     """The lines, in the order they were put in."""
-    return tuple(CartLine(**line) for line in _cart(session).get("lines", []))
+    return tuple(CartLine(**line) for line in (session.get(KEY) or {}).get("lines", []))
 
 
 def token(session: SessionBase) -> str:
     """The token of this cart, "" for an empty one. It changes when the cart is paid."""
-    return str(_cart(session).get("token", ""))
+    return str((session.get(KEY) or {}).get("token", ""))
 
 
 def put(session: SessionBase, line: CartLine) -> None:
@@ -85,10 +85,6 @@ def result_of(bought: Bought, *, name: str) -> Mapping[str, object]:
         "fix": payment.fix if payment else "",
         "amount_cents": payment.amount_cents if payment else 0,
     }
-
-
-def _cart(session: SessionBase) -> Mapping[str, list[dict[str, object]]]:
-    return session.get(KEY) or {}
 
 
 def _store(session: SessionBase, new: list[CartLine]) -> None:

@@ -43,8 +43,10 @@ class Frame:
     @cached_property
     def unpaid(self) -> int:
         """Open invoices, for those who may see invoices."""
-        shown = self.login is not None and self.may[Permission.VIEW_INVOICES]
-        return unpaid_count(self.login.account_id) if shown and self.login else 0
+        account = self.login.account if self.login else None
+        if account is None or not self.may[Permission.VIEW_INVOICES]:
+            return 0
+        return unpaid_count(account.pk)
 
     @cached_property
     def in_cart(self) -> int:

@@ -93,13 +93,13 @@ def next_step(state: DunningState, facts: DunningFacts, on: date, rules: Rules) 
 
 
 # What paying the last overdue invoice gives back (P8). Ended subscriptions do not come back, but
-# the account may buy again.
+# the account may buy again, and what it buys must not be suspended.
 _LEAVING: dict[DunningState, tuple[DunningAction, ...]] = {
     DunningState.CURRENT: (),
     DunningState.PAST_DUE: (),
     DunningState.BLOCKED: (DunningAction.UNBLOCK,),
     DunningState.SUSPENDED: (DunningAction.UNBLOCK, DunningAction.RESTORE),
-    DunningState.ENDED: (DunningAction.UNBLOCK,),
+    DunningState.ENDED: (DunningAction.UNBLOCK, DunningAction.RESTORE),
 }
 
 

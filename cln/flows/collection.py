@@ -29,6 +29,7 @@ from cln.enums import (
     MethodKind,
 )
 from cln.flows import notices
+from cln.flows.each import each
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
 from cln.payments.gateways import (
@@ -113,10 +114,12 @@ def collect_due(*, now: datetime) -> int:
         .order_by("retry_at", "id")
         .values_list("id", flat=True)
     )
-    automatic = AttemptChannel.AUTOMATIC
-    for pk in due:
-        collect(invoice_id=pk, channel=automatic, only_if_due=True, now=now)
-    return len(due)
+
+    def try_again(invoice_id: int) -> None:
+        channel = AttemptChannel.AUTOMATIC
+        collect(invoice_id=invoice_id, channel=channel, only_if_due=True, now=now)
+
+    return each(due, try_again)
 
 
 def collect(
@@ -149,12 +152,12 @@ def begin(
 ) -> Begun:
     """Joins: write the attempt to take `amount_cents` for an invoice, or for the balance.
 
-    Call `finish` after the commit. Refusals: those of `payments.services.open_attempt`, and
-    `gateway_absent`.
+    Call `finish` after the commit. Refusals: `gateway_absent`, and those of
+    `payments.services.open_attempt`.
     """
     method = method or payments.active_method(account.pk)
     if method is not None:
-        gateway_named(method.gateway)
+        gateway_named(method.gateway)  # refused now, or the attempt would wait for it for ever
     attempt = payments.open_attempt(
         account=account,
         invoice=invoice,
@@ -220,10 +223,11 @@ def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> Invoic
 def resolve_due(*, now: datetime) -> int:
     """End the attempts that never heard an answer (P3); returns how many were looked at."""
     due = PaymentAttempt.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
-    attempt_ids = list(due.values_list("id", flat=True))
-    for attempt_id in attempt_ids:
+
+    def resolve(attempt_id: int) -> None:
         conclude(attempt_id=attempt_id, now=now)
-    return len(attempt_ids)
+
+    return each(due.values_list("id", flat=True), resolve)
 
 
 def conclude(*, attempt_id: int, now: datetime) -> InvoiceResult:

@@ -4,9 +4,11 @@ The table of states is `domain.dunning`; here its steps become deeds. Paying cal
 its own transaction, so a paid account is never blocked a second longer.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -29,6 +31,7 @@ from cln.enums import (
     SubscriptionStatus,
 )
 from cln.flows import notices
+from cln.flows.each import each
 from cln.licensing import entitlements as licensing
 from cln.payments import services as payments
 
@@ -39,10 +42,12 @@ MOST_STEPS = 8
 def run_due(*, now: datetime) -> int:
     """Take every account whose dunning date has come one or more steps on; returns how many."""
     due = Account.objects.filter(dunning_next_on__lte=now.date()).values_list("id", flat=True)
-    for account_id in due.order_by("id"):
+
+    def take_on(account_id: int) -> None:
         with transaction.atomic(durable=True):
             reconsider(account=lock_account(account_id), now=now)
-    return len(due)
+
+    return each(due.order_by("id"), take_on)
 
 
 def reconsider(*, account: Account, now: datetime) -> None:
@@ -59,26 +64,44 @@ def reconsider(*, account: Account, now: datetime) -> None:
     account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
 
 
+def watch(*, invoices: Sequence[Invoice]) -> None:
+    """Joins: let dunning look at locked accounts the day after a new invoice falls due (P6).
+
+    Accounts that owe already are looked at on the dates of their older debt.
+    """
+    debts = [row for row in invoices if row.purpose != InvoicePurpose.ORDER and row.total_cents]
+    for due_on in sorted({row.due_on for row in debts}):
+        overdue_on = due_on + timedelta(days=1)
+        Account.objects.filter(
+            Q(dunning_next_on=None) | Q(dunning_next_on__gt=overdue_on),
+            pk__in=[row.account_id for row in debts if row.due_on == due_on],
+            dunning_state=DunningState.CURRENT,
+        ).update(dunning_next_on=overdue_on)
+
+
 def remind_due(*, now: datetime) -> int:
-    """Send the reminders whose day has come (P6); returns how many."""
+    """Send the reminders whose day has come (P6); returns how many invoices were looked at."""
     due = Invoice.objects.filter(remind_on__lte=now.date()).values_list("id", "account_id")
     rules = catalog.rules()
-    sent = 0
-    for invoice_id, account_id in due.order_by("remind_on", "id"):
+
+    def remind(ids: tuple[int, int]) -> None:
         with transaction.atomic(durable=True):
-            account = lock_account(account_id)
-            sent += _remind(account, Invoice.objects.get(pk=invoice_id), rules, now=now)
-    return sent
+            account = lock_account(ids[1])
+            _remind(account, Invoice.objects.get(pk=ids[0]), rules, now=now)
+
+    return each(due.order_by("remind_on", "id"), remind)
 
 
 def void_due(*, now: datetime) -> int:
     """Void first orders that nobody paid in time (Q3); returns how many."""
     due = Invoice.objects.filter(void_on__lte=now.date()).values_list("id", "account_id")
-    for invoice_id, account_id in due.order_by("void_on", "id"):
+
+    def void(ids: tuple[int, int]) -> None:
         with transaction.atomic(durable=True):
-            account = lock_account(account_id)
-            _void_order(account, Invoice.objects.get(pk=invoice_id), now=now)
-    return len(due)
+            account = lock_account(ids[1])
+            _void_order(account, Invoice.objects.get(pk=ids[0]), now=now)
+
+    return each(due.order_by("void_on", "id"), void)
 
 
 def _oldest_due_on(account: Account) -> date | None:
@@ -92,10 +115,10 @@ def _oldest_due_on(account: Account) -> date | None:
     )
 
 
-def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) -> int:
+def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) -> None:
     today = now.date()
     if invoice.remind_on is None or invoice.remind_on > today:
-        return 0
+        return
     last_on = invoice.reminded_on
     if invoice.status == InvoiceStatus.OPEN and invoice.due_on < today:
         days = reminder_due(invoice.issued_on, last_on, today, rules)
@@ -104,7 +127,6 @@ def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) 
     invoice.reminded_on = today
     invoice.remind_on = next_reminder_on(invoice.issued_on, today, rules)
     invoice.save(update_fields=["reminded_on", "remind_on"])
-    return 1
 
 
 def _void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:

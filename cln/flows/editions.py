@@ -29,7 +29,7 @@ from cln.domain.invoicing import (
 from cln.domain.licensing import AccountBlocked
 from cln.enums import LIVE_SUBSCRIPTION
 from cln.flows.billing_run import bring_current
-from cln.flows.facts import facts_of, prices_of
+from cln.flows.facts import Facts, facts_of
 from cln.licensing.moves import change_edition
 
 EDITIONS = {"shared": "cloudlinux", "pro": "cloudlinux_pro"}
@@ -115,8 +115,9 @@ def _change(
     subscription: Subscription, target: LicenseType, *, edition: str, actor: str, now: datetime
 ) -> Change:
     """The change, priced by the new edition's list (Q13)."""
-    prices = prices_of(subscription.account, target, Interval(subscription.interval))
-    facts = replace(facts_of(subscription, rules=catalog.rules()), price_lists=prices)
+    known = Facts([subscription.account], rules=catalog.rules())
+    prices = known.prices(subscription.account, target, Interval(subscription.interval))
+    facts = replace(known.of(subscription), price_lists=prices)
     return priced_change(
         facts,
         id=NEW_CHANGE_ID,

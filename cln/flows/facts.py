@@ -1,14 +1,20 @@
-"""What the pure core must be told about a subscription, gathered from billing and licensing."""
+"""What the pure core must be told about subscriptions, gathered from billing and licensing.
 
+`Facts` reads the subscriptions of any number of accounts in a fixed number of queries, so that a
+billing day of thousands and the preview of one are the same code.
+"""
+
+from collections.abc import Sequence
 from datetime import date
 
 from cln.accounts.models import Account
 from cln.billing.models import Subscription
-from cln.billing.services import changes_of_period
+from cln.billing.services import changes_of_periods
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
+from cln.catalog.prices import price_book
 from cln.domain.calendar import Interval
-from cln.domain.invoicing import SubscriptionFacts
+from cln.domain.invoicing import Change, SubscriptionFacts
 from cln.domain.pricing import (
     PriceList,
     ScopeHolding,
@@ -20,84 +26,117 @@ from cln.domain.rules import Rules
 from cln.enums import SubscriptionStatus
 from cln.licensing.surcharges import surcharge_counts
 
+ELS6 = "els6"
+
+
+class Facts:
+    """The live paid subscriptions of some accounts, and what decides their bills.
+
+    The rows it holds are the ones to change: what is billed of one subscription is seen by the
+    others of the same account. `accounts` are locked by the caller where anything is written.
+    """
+
+    def __init__(self, accounts: Sequence[Account], *, rules: Rules) -> None:
+        self.rules = rules
+        self.accounts = {account.pk: account for account in accounts}
+        self.subscriptions: dict[int, list[Subscription]] = {pk: [] for pk in self.accounts}
+        types = {row.pk: row for row in LicenseType.objects.select_related("product")}
+        rows = Subscription.objects.filter(
+            account__in=self.accounts, status=SubscriptionStatus.ACTIVE
+        )
+        for row in rows.order_by("id"):
+            row.account = self.accounts[row.account_id]
+            row.license_type = types[row.license_type_id]
+            self.subscriptions[row.account_id].append(row)
+        self._changes = changes_of_periods([row.pk for row in rows])
+        self._prices = price_book(account_ids=list(self.accounts))
+        self._counts = surcharge_counts(account_ids=list(self.accounts))
+        self._els6_rates = catalog.surcharge_rates(ELS6)
+
+    def of(self, subscription: Subscription) -> SubscriptionFacts:
+        """The facts of a subscription as its row and the changes of its running period say."""
+        account, license_type = subscription.account, subscription.license_type
+        interval = Interval(subscription.interval)
+        period = (subscription.pk, subscription.billed_periods)
+        return SubscriptionFacts(
+            license_type=license_type.code,
+            title=license_type.name,
+            anchor=subscription.anchor,
+            interval=interval,
+            currency=account.currency,
+            billed_periods=subscription.billed_periods,
+            paid=subscription.paid,
+            paid_unit_cents=subscription.paid_unit_cents,
+            changes=self._changes.get(period, ()),
+            ends_on=subscription.ends_on,
+            price_lists=self.prices(account, license_type, interval),
+            others=self.others(account, license_type),
+            surcharges=self._surcharges(subscription),
+            rules=self.rules,
+        )
+
+    def note(self, subscription: Subscription, change: Change) -> None:
+        """Let a change count that is about to be recorded in the running period."""
+        period = (subscription.pk, subscription.billed_periods)
+        self._changes[period] = (*self._changes.get(period, ()), change)
+
+    def of_order(
+        self,
+        *,
+        account: Account,
+        license_type: LicenseType,
+        interval: Interval,
+        quantity: int,
+        today: date,
+    ) -> SubscriptionFacts:
+        """The facts of a subscription that would begin today: nothing billed yet (Q3)."""
+        return SubscriptionFacts(
+            license_type=license_type.code,
+            title=license_type.name,
+            anchor=today,
+            interval=interval,
+            currency=account.currency,
+            billed_periods=0,
+            paid=quantity,
+            paid_unit_cents=0,
+            price_lists=self.prices(account, license_type, interval),
+            others=self.others(account, license_type),
+            rules=self.rules,
+        )
+
+    def prices(
+        self, account: Account, license_type: LicenseType, interval: Interval
+    ) -> tuple[PriceList, ...]:
+        """The account's price lists of a license type, in its currency."""
+        return self._prices.lists(
+            license_type=license_type.code,
+            interval=interval,
+            currency=account.currency,
+            account_id=account.pk,
+        )
+
+    def others(self, account: Account, license_type: LicenseType) -> tuple[ScopeHolding, ...]:
+        """What the account's other paid subscriptions of the tier scope hold (Q1)."""
+        return tuple(
+            ScopeHolding(row.quantity, row.ends_on)
+            for row in self.subscriptions[account.pk]
+            if row.license_type.tier_scope == license_type.tier_scope
+            and row.license_type_id != license_type.pk
+            and row.status == SubscriptionStatus.ACTIVE
+        )
+
+    def _surcharges(self, subscription: Subscription) -> tuple[Surcharge, ...]:
+        code = subscription.license_type.code
+        counted = self._counts.get((subscription.account_id, code))
+        if counted is None:
+            return ()
+        found = (
+            els6_surcharge(license_type=code, servers=counted.os6_servers, rates=self._els6_rates),
+            imunify_email_surcharge(servers=counted.imunify_email_servers),
+        )
+        return tuple(surcharge for surcharge in found if surcharge is not None)
+
 
 def facts_of(subscription: Subscription, *, rules: Rules) -> SubscriptionFacts:
-    """The facts of a subscription as its row and the changes of its running period say."""
-    license_type = subscription.license_type
-    return SubscriptionFacts(
-        license_type=license_type.code,
-        title=license_type.name,
-        anchor=subscription.anchor,
-        interval=Interval(subscription.interval),
-        currency=subscription.account.currency,
-        billed_periods=subscription.billed_periods,
-        paid=subscription.paid,
-        paid_unit_cents=subscription.paid_unit_cents,
-        changes=changes_of_period(subscription),
-        ends_on=subscription.ends_on,
-        price_lists=prices_of(subscription.account, license_type, Interval(subscription.interval)),
-        others=others_in_scope(subscription.account, license_type),
-        surcharges=_surcharges(subscription),
-        rules=rules,
-    )
-
-
-def facts_of_order(
-    *,
-    account: Account,
-    license_type: LicenseType,
-    interval: Interval,
-    quantity: int,
-    today: date,
-    rules: Rules,
-) -> SubscriptionFacts:
-    """The facts of a subscription that would begin today: nothing billed yet (Q3)."""
-    return SubscriptionFacts(
-        license_type=license_type.code,
-        title=license_type.name,
-        anchor=today,
-        interval=interval,
-        currency=account.currency,
-        billed_periods=0,
-        paid=quantity,
-        paid_unit_cents=0,
-        price_lists=prices_of(account, license_type, interval),
-        others=others_in_scope(account, license_type),
-        rules=rules,
-    )
-
-
-def prices_of(
-    account: Account, license_type: LicenseType, interval: Interval
-) -> tuple[PriceList, ...]:
-    """The account's price lists of a license type, in its currency."""
-    return catalog.price_lists_for(
-        license_type=license_type.code,
-        interval=interval,
-        currency=account.currency,
-        account_id=account.pk,
-    )
-
-
-def others_in_scope(account: Account, license_type: LicenseType) -> tuple[ScopeHolding, ...]:
-    """What the account's other paid subscriptions of the tier scope hold (Q1)."""
-    rows = Subscription.objects.filter(
-        account=account,
-        status=SubscriptionStatus.ACTIVE,
-        license_type__tier_scope=license_type.tier_scope,
-    ).exclude(license_type=license_type)
-    return tuple(ScopeHolding(row.quantity, row.ends_on) for row in rows)
-
-
-def _surcharges(subscription: Subscription) -> tuple[Surcharge, ...]:
-    code = subscription.license_type.code
-    counted = surcharge_counts(account_id=subscription.account_id, license_type=code)
-    found = (
-        els6_surcharge(
-            license_type=code,
-            servers=counted.os6_servers,
-            rates=catalog.surcharge_rates("els6"),
-        ),
-        imunify_email_surcharge(servers=counted.imunify_email_servers),
-    )
-    return tuple(surcharge for surcharge in found if surcharge is not None)
+    """The facts of one subscription."""
+    return Facts([subscription.account], rules=rules).of(subscription)

@@ -1,10 +1,12 @@
 """The mails of money flows: what each is told. All join; `dedupe` names the event, not the mail."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
 from cln.accounts.models import Account
+from cln.billing.issuing import Demand
 from cln.billing.models import Invoice, Subscription
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
@@ -13,35 +15,46 @@ from cln.enums import InvoicePurpose, InvoiceStatus, SubscriptionStatus
 from cln.flows.pay_link import pay_url
 from cln.licensing.entitlements import seats_in_use
 from cln.licensing.models import Trial
-from cln.notifications.services import queue_mail
+from cln.notifications.services import Mail, queue_mail, queue_mails
 from cln.payments.models import Payment, PaymentAttempt
-from cln.payments.services import active_method
+from cln.payments.services import method_labels
 
 
-def invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -> None:
-    """The invoice, with each line's reason (B-70)."""
-    method = active_method(account.pk)
-    queue_mail(
-        account_id=account.pk,
-        template="invoice_issued",
-        context={
-            "number": invoice.number,
-            "license_type": invoice.license_type.name,
-            "total": money_text(invoice.total_cents, invoice.currency),
-            "due_on": invoice.due_on,
-            "lines": [
-                {
-                    "title": line.title,
-                    "amount": money_text(line.amount_cents, invoice.currency),
-                    "why": line.why,
-                }
-                for line in invoice.lines.order_by("position")
-            ],
-            "method": method.label if method else "",
-        },
-        dedupe=f"invoice_issued:{invoice.number}",
+def invoices_issued(
+    *, demands: Sequence[Demand], invoices: Sequence[Invoice], now: datetime
+) -> None:
+    """The invoices, with each line's reason (B-70)."""
+    labels = method_labels({invoice.account_id for invoice in invoices})
+    queue_mails(
+        [
+            Mail(
+                account_id=invoice.account_id,
+                template="invoice_issued",
+                context=_issued(demand, invoice, labels.get(invoice.account_id, "")),
+                dedupe=f"invoice_issued:{invoice.number}",
+            )
+            for demand, invoice in zip(demands, invoices, strict=True)
+        ],
         now=now,
     )
+
+
+def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
+    return {
+        "number": invoice.number,
+        "license_type": demand.subscription.license_type.name,
+        "total": money_text(invoice.total_cents, invoice.currency),
+        "due_on": invoice.due_on,
+        "lines": [
+            {
+                "title": line.title,
+                "amount": money_text(line.amount_cents, invoice.currency),
+                "why": line.why,
+            }
+            for line in demand.lines
+        ],
+        "method": method,
+    }
 
 
 def payment_received(

@@ -26,6 +26,7 @@ from cln.domain.errors import Refusal
 from cln.domain.invoicing import (
     Change,
     ChangeKind,
+    InvoiceDraft,
     SubscriptionFacts,
     advance,
     compose,
@@ -46,9 +47,12 @@ from cln.enums import (
     InvoicePurpose,
     InvoiceStatus,
 )
-from cln.flows.billing_run import Upcoming, bring_current, issue, tax_lines, upcoming_of
+from cln.flows.billing_run import bring_current
 from cln.flows.collection import Begun, InvoiceResult, begin, finish
-from cln.flows.facts import facts_of, facts_of_order
+from cln.flows.facts import Facts
+from cln.flows.issuing import Order as InvoiceOrder
+from cln.flows.issuing import Taxes, issue
+from cln.flows.upcoming import Upcoming, upcoming_of
 from cln.licensing import entitlements as licensing
 from cln.payments.services import NoPaymentMethod
 
@@ -141,7 +145,7 @@ def preview(
         held_after=fold(grown).held,
         unit_cents=change.unit_cents,
         due_now_cents=0,
-        next_invoice=upcoming_of(subscription=subscription, draft=draft) if draft else None,
+        next_invoice=_foreseen(account, order, draft, Taxes()) if draft else None,
         scope=scope_quantity(fold(grown).held, grown.others, now.date()),
         tiers=list_in_force(grown.price_lists, now.date()).tiers,
     )
@@ -203,19 +207,18 @@ def _checked(
     check_interval(product=license_type.product.name, wanted=wanted, running=running)
     own = next((row for row in live if row.license_type_id == license_type.pk), None)
     if own is None:
-        facts = facts_of_order(
+        facts = Facts([account], rules=rules).of_order(
             account=account,
             license_type=license_type,
             interval=wanted,
             quantity=quantity,
             today=today,
-            rules=rules,
         )
         list_in_force(facts.price_lists, today)
         _check_covers_servers(account, license_type, quantity)
         return _Order(license_type, wanted, quantity, facts, None)
     _check_may_grow(own, license_type)
-    facts = facts_of(own, rules=rules)
+    facts = Facts([account], rules=rules).of(own)
     check_quantity(own.quantity + quantity)
     return _Order(license_type, wanted, quantity, facts, own)
 
@@ -271,10 +274,8 @@ def _caught_up(facts: SubscriptionFacts, today: date) -> SubscriptionFacts:
 def _preview_first(account: Account, order: _Order, *, now: datetime) -> Preview:
     today = now.date()
     [draft] = compose(order.facts, today)
-    after = advance(order.facts, draft)
-    taxes = tax_lines(account=account, draft=draft)
-    [renewal] = upcoming(after)[:1]
-    renewal_taxes = tax_lines(account=account, draft=renewal)
+    [renewal] = upcoming(advance(order.facts, draft))[:1]
+    taxes = Taxes()
     return Preview(
         license_type=order.license_type.code,
         interval=order.interval,
@@ -283,16 +284,16 @@ def _preview_first(account: Account, order: _Order, *, now: datetime) -> Preview
         is_addition=False,
         held_after=order.quantity,
         unit_cents=draft.unit_cents,
-        due_now_cents=draft.net_cents + sum(line.amount_cents for line in taxes),
-        next_invoice=Upcoming(
-            license_type=order.license_type.code,
-            on=renewal.on,
-            lines=renewal.lines + renewal_taxes,
-            accrued_cents=0,
-            total_cents=renewal.net_cents + sum(line.amount_cents for line in renewal_taxes),
-        ),
+        due_now_cents=_foreseen(account, order, draft, taxes).total_cents,
+        next_invoice=_foreseen(account, order, renewal, taxes),
         scope=scope_quantity(order.quantity, order.facts.others, today),
         tiers=list_in_force(order.facts.price_lists, today).tiers,
+    )
+
+
+def _foreseen(account: Account, order: _Order, draft: InvoiceDraft, taxes: Taxes) -> Upcoming:
+    return upcoming_of(
+        account=account, license_type=order.license_type.code, draft=draft, taxes=taxes
     )
 
 
@@ -357,13 +358,9 @@ def _first_order(
     billing.apply_draft(
         subscription=subscription, draft=draft, advanced=advance(order.facts, draft)
     )
+    billing.save_all([subscription])
     invoice = issue(
-        account=account,
-        subscription=subscription,
-        draft=draft,
-        purpose=InvoicePurpose.ORDER,
-        rules=rules,
-        now=now,
+        order=InvoiceOrder(subscription, draft, InvoicePurpose.ORDER), rules=rules, now=now
     )
     return {
         "license_type": order.license_type.code,

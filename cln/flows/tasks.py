@@ -20,12 +20,13 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
 from cln import clock
-from cln.flows import billing_run, collection, dunning, trials
+from cln.flows import billing_run, books, collection, dunning, trials
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
 
 EVERY_MINUTE = "* * * * *"
+NIGHTLY = "30 3 * * *"
 ACCOUNTS_PER_CHUNK = 100
 KEEP_FAILED_JOBS_HOURS = 24 * 30
 # The first number of our two-part advisory locks for finders.
@@ -100,7 +101,16 @@ def send_mail(timestamp: int) -> None:
         pass
 
 
-@app.periodic(cron="30 3 * * *")
+@app.periodic(cron=NIGHTLY)
+@app.task(name="check_books", queueing_lock="check_books")
+def check_books(timestamp: int) -> None:
+    """Derive every figure again, and tell the operator what differs (P12)."""
+    with _sole_finder("books") as is_mine:
+        if is_mine:
+            books.nightly(now=clock.now())
+
+
+@app.periodic(cron=NIGHTLY)
 @app.task(name="tidy_jobs", queueing_lock="tidy_jobs", pass_context=True)
 async def tidy_jobs(context: JobContext, timestamp: int) -> None:
     """Drop jobs whose worker was killed (their work is still due) and old failures."""

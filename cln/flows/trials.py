@@ -16,6 +16,7 @@ from cln.domain.rules import Rules
 from cln.domain.trials import TrialFacts, TrialTerms, decide_trial, trial_notice_due
 from cln.enums import LIVE_SUBSCRIPTION, EntitlementKind
 from cln.flows import notices
+from cln.flows.each import each
 from cln.licensing import entitlements as licensing
 from cln.licensing.models import Trial
 
@@ -77,13 +78,15 @@ def start_trial(*, account_id: int, license_type: str, actor: str, now: datetime
 def step_due(*, now: datetime) -> int:
     """Announce and end trials whose next step has come (T4); returns how many."""
     due = Trial.objects.filter(next_step_at__lte=now).values_list("id", "account_id")
-    for trial_id, account_id in due.order_by("next_step_at", "id"):
+
+    def step(ids: tuple[int, int]) -> None:
         with transaction.atomic(durable=True):
-            lock_account(account_id)
-            trial = Trial.objects.select_related("license_type").get(pk=trial_id)
+            lock_account(ids[1])
+            trial = Trial.objects.select_related("license_type").get(pk=ids[0])
             if trial.next_step_at is not None and trial.next_step_at <= now:
                 _step(trial, now=now)
-    return len(due)
+
+    return each(due.order_by("next_step_at", "id"), step)
 
 
 def convert_trial(*, account: Account, license_type: LicenseType, now: datetime) -> None:

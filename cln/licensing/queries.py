@@ -26,7 +26,6 @@ from cln.licensing.rows import (
     key_row,
     server_row,
 )
-from cln.licensing.surcharges import SurchargeCounts, surcharge_counts
 
 REFUSED_SHOWN_DAYS = 30
 
@@ -38,7 +37,6 @@ __all__ = [
     "ServerDetails",
     "ServerFilter",
     "ServerRow",
-    "SurchargeCounts",
     "count_servers",
     "count_silent",
     "default_key_of",
@@ -51,7 +49,6 @@ __all__ = [
     "refused_registrations_of",
     "server_details",
     "servers_of",
-    "surcharge_counts",
 ]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
-from cln.licensing.access import active_servers
-from cln.licensing.models import FeatureSetting
+from cln.enums import ServerStatus
+from cln.licensing.models import FeatureSetting, Server
 
 IMUNIFY_EMAIL = "imunify_email"
 FEATURE_PRODUCT = {IMUNIFY_EMAIL: "imunify360"}
@@ -24,38 +25,59 @@ class SurchargeCounts:
     imunify_email_servers: int
 
 
-def surcharge_counts(*, account_id: int, license_type: str) -> SurchargeCounts:
-    """Count the servers on version 6 (S1) and those where Imunify Email is enabled (S2)."""
-    running = active_servers(account_id=account_id).filter(license_type__code=license_type)
-    versions = running.values_list("os_version").annotate(Count("pk"))
-    emailing = running.filter(license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL])
-    return SurchargeCounts(
-        os6_servers=sum(count for version, count in versions if _major(version) == OLD_VERSION),
-        imunify_email_servers=_enabled(
-            account_id, IMUNIFY_EMAIL, emailing.values_list("pk", "key_id")
-        ),
+def surcharge_counts(*, account_ids: Sequence[int]) -> dict[tuple[int, str], SurchargeCounts]:
+    """Count, by account and license type, the servers on version 6 (S1) and those where Imunify
+    Email is enabled (S2); pairs without either are absent.
+    """
+    old, emailing = _old_versions(account_ids), _emailing(account_ids)
+    return {
+        pair: SurchargeCounts(os6_servers=old[pair], imunify_email_servers=emailing[pair])
+        for pair in {*old, *emailing}
+    }
+
+
+def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
+    counted = (
+        _running(account_ids)
+        .filter(os_version__contains=OLD_VERSION)
+        .values_list("account_id", "license_type__code", "os_version")
+        .annotate(Count("pk"))
     )
+    old: Counter[tuple[int, str]] = Counter()
+    for account_id, license_type, version, count in counted:
+        if _major(version) == OLD_VERSION:
+            old[account_id, license_type] += count
+    return old
+
+
+def _emailing(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
+    """The highest level that is set decides: account, then key, then server (facts F-2)."""
+    settings: dict[tuple[int, int | None, int | None], bool] = {
+        (account_id, key_id, server_id): enabled
+        for account_id, key_id, server_id, enabled in FeatureSetting.objects.filter(
+            account__in=account_ids, feature=IMUNIFY_EMAIL
+        ).values_list("account_id", "key_id", "server_id", "enabled")
+    }
+    emailing: Counter[tuple[int, str]] = Counter()
+    if not settings:
+        return emailing
+    servers = _running({account_id for account_id, _, _ in settings}).filter(
+        license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL]
+    )
+    rows = servers.values_list("account_id", "key_id", "pk", "license_type__code")
+    for account_id, key_id, server_id, license_type in rows:
+        levels = ((None, None), (key_id, None), (None, server_id))
+        known = (settings.get((account_id, *level)) for level in levels)
+        if next((enabled for enabled in known if enabled is not None), False):
+            emailing[account_id, license_type] += 1
+    return emailing
+
+
+def _running(account_ids: Iterable[int]) -> QuerySet[Server]:
+    return Server.objects.filter(account__in=account_ids, status=ServerStatus.ACTIVE)
 
 
 def _major(version: str) -> str:
     """`6` of `6.10`, `CentOS 6.10` and `el6`; empty where no number is."""
     number = re.search(r"\d+", version)
     return number[0] if number else ""
-
-
-def _enabled(account_id: int, feature: str, servers: Iterable[tuple[int, int | None]]) -> int:
-    """The highest level that is set decides: account, then key, then server (facts F-2)."""
-    settings: dict[tuple[int | None, int | None], bool] = {
-        (key_id, server_id): enabled
-        for key_id, server_id, enabled in FeatureSetting.objects.filter(
-            account=account_id, feature=feature
-        ).values_list("key_id", "server_id", "enabled")
-    }
-    if not settings:
-        return 0
-    return sum(
-        settings.get(
-            (None, None), settings.get((key_id, None), settings.get((None, server_id), False))
-        )
-        for server_id, key_id in servers
-    )

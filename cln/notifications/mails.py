@@ -33,6 +33,8 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "trial_started": frozenset({"license_type", "ends_on", "servers"}),
     "trial_ending": frozenset({"license_type", "ends_on", "days_left"}),
     "trial_ended": frozenset({"license_type"}),
+    # differences: sentences
+    "books_differ": frozenset({"count", "differences", "more"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

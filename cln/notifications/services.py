@@ -7,7 +7,8 @@ can repeat a mail; it then carries the same Message-ID, by which mailboxes drop 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Final
@@ -17,7 +18,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 
 from cln import faults
-from cln.accounts.queries import notice_address
+from cln.accounts.queries import notice_addresses
 from cln.enums import MessageKind
 from cln.notifications.mails import write
 from cln.notifications.models import Message
@@ -31,6 +32,17 @@ BACKOFF: Final = (
     timedelta(hours=6),
     timedelta(hours=24),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail to be written: see `queue_mail`."""
+
+    account_id: int | None
+    template: str
+    context: Mapping[str, object]
+    dedupe: str
+    to: str = ""
 
 
 def queue_mail(
@@ -48,27 +60,35 @@ def queue_mail(
     nothing is written, the facts are in the console (A-14). Templates and their context:
     `cln.notifications.mails.MAILS`.
     """
-    to = to or (notice_address(account_id) if account_id is not None else "")
-    if not to:
-        return
-    subject, body = write(template, context)
-    Message.objects.bulk_create(
-        [
+    mail = Mail(account_id=account_id, template=template, context=context, dedupe=dedupe, to=to)
+    queue_mails([mail], now=now)
+
+
+def queue_mails(mails: Sequence[Mail], *, now: datetime) -> None:
+    """Write many mails into the outbox, in one statement. Joins."""
+    unknown = {mail.account_id for mail in mails if not mail.to and mail.account_id is not None}
+    addresses = notice_addresses(sorted(unknown))
+    rows = []
+    for mail in mails:
+        to = mail.to or addresses.get(mail.account_id or 0, "")
+        if not to:
+            continue
+        subject, body = write(mail.template, mail.context)
+        rows.append(
             Message(
-                account_id=account_id,
+                account_id=mail.account_id,
                 kind=MessageKind.EMAIL,
-                template=template,
+                template=mail.template,
                 to=to,
                 subject=subject,
                 body=body,
-                dedupe=dedupe,
+                dedupe=mail.dedupe,
                 created_at=now,
                 send_after=now,
             )
-        ],
-        # ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
-        ignore_conflicts=True,
-    )
+        )
+    # ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def send_due(*, now: datetime, limit: int = 100) -> int:
@@ -77,40 +97,37 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     A failure is tried again after 1 min, 5 min, 30 min, 2 h, 6 h and 24 h, then given up;
     an address the server refuses for good is given up at once.
     """
-    sent = 0
-    for _ in range(limit):
-        message = _claim(now)
-        if message is None:
-            break
-        sent += _send(message, now)
-    return sent
+    return sum(_send(message, now) for message in _claim(now, limit))
 
 
-def _claim(now: datetime) -> Message | None:
+def _claim(now: datetime, limit: int) -> list[Message]:
+    """Take mails off the list of what is due, until after their next pause."""
     with transaction.atomic():
         due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
-        message = due.select_for_update(skip_locked=True).order_by("send_after", "id").first()
-        if message is None:
-            return None
-        message.attempts += 1
-        message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
-        message.save(update_fields=["attempts", "send_after"])
-        return message
+        claimed = list(due.select_for_update(skip_locked=True).order_by("send_after", "id")[:limit])
+        for message in claimed:
+            message.attempts += 1
+            message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+        Message.objects.bulk_update(claimed, ["attempts", "send_after"])
+        return claimed
 
 
 def _send(message: Message, now: datetime) -> bool:
+    """Send a claimed mail, and record at once what came of it."""
     try:
         faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
         _email(message).send()
         faults.reach("after_mail")
-    except (SMTPException, OSError) as error:
+    except (SMTPException, OSError, ValueError) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
         if _is_final(error) or message.attempts > len(BACKOFF):
             message.send_after = None
     else:
         message.sent_at, message.send_after, message.last_error = now, None, ""
-    message.save(update_fields=["sent_at", "send_after", "last_error"])
+    Message.objects.filter(pk=message.pk).update(
+        sent_at=message.sent_at, send_after=message.send_after, last_error=message.last_error
+    )
     return message.sent_at is not None
 
 
@@ -127,7 +144,11 @@ def _email(message: Message) -> EmailMessage:
 
 
 def _is_final(error: Exception) -> bool:
-    """5xx is the server's last word; 4xx and broken connections are not."""
+    """5xx is the server's last word, and what is no address (ValueError) never becomes one; 4xx
+    and broken connections may be different next time.
+    """
+    if isinstance(error, ValueError):
+        return True
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     return isinstance(error, SMTPResponseException) and error.smtp_code >= 500

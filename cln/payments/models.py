@@ -146,7 +146,7 @@ class Allocation(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="allocation_positive"),
+            models.CheckConstraint(condition=~Q(amount_cents=0), name="allocation_moves"),
         ]
 
 

@@ -1,5 +1,6 @@
 """Verbs of money that arrives. All join a transaction that locked the account first."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import NotRequired, TypedDict, Unpack
 
@@ -63,6 +64,12 @@ class NoPaymentMethod(Refusal):
 def active_method(account_id: int) -> PaymentMethod | None:
     """The one payment method that is charged (P1)."""
     return PaymentMethod.objects.filter(account_id=account_id, active=True).first()
+
+
+def method_labels(account_ids: Collection[int]) -> dict[int, str]:
+    """What the active payment methods are called, by account."""
+    rows = PaymentMethod.objects.filter(account__in=account_ids, active=True)
+    return dict(rows.values_list("account_id", "label"))
 
 
 def store_method(

@@ -20,7 +20,7 @@ from cln.licensing.services import (
     set_quantity,
     suspend,
 )
-from cln.licensing.surcharges import SurchargeCounts
+from cln.licensing.surcharges import SurchargeCounts, surcharge_counts
 from tests.licensing import (
     NOW,
     an_account,
@@ -310,9 +310,11 @@ def test_servers_on_version_6_are_counted_for_the_surcharge_s1() -> None:
     for number, version in enumerate(["6.10", "CentOS 6.9", "el6", "8.6", "16.04", ""]):
         registered(key, f"web{number}", f"192.0.2.{number + 1}", os_version=version)
 
-    counted = queries.surcharge_counts(account_id=acme.pk, license_type="cloudlinux")
+    counted = surcharge_counts(account_ids=[acme.pk])
 
-    assert counted == SurchargeCounts(os6_servers=3, imunify_email_servers=0)
+    assert counted == {
+        (acme.pk, "cloudlinux"): SurchargeCounts(os6_servers=3, imunify_email_servers=0)
+    }
 
 
 def test_imunify_email_counts_where_the_highest_set_level_enables_it_s2() -> None:
@@ -324,8 +326,8 @@ def test_imunify_email_counts_where_the_highest_set_level_enables_it_s2() -> Non
         FeatureSetting.objects.create(
             account=acme, feature="imunify_email", enabled=enabled, **level
         )
-        counts = queries.surcharge_counts(account_id=acme.pk, license_type="imunify360_30")
-        return counts.imunify_email_servers
+        counts = surcharge_counts(account_ids=[acme.pk]).get((acme.pk, "imunify360_30"))
+        return counts.imunify_email_servers if counts else 0
 
     assert enable(True, server=one) == 1
     assert enable(False, server=two) == 1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,13 +15,14 @@ from cln.accounts.models import Account
 from cln.billing.models import Invoice, InvoiceLine, InvoiceSeries, Subscription
 from cln.billing.queries import OrderPending, balance_cents
 from cln.domain.dunning import DeclineCode
-from cln.domain.errors import Refusal
 from cln.enums import AttemptChannel, AttemptState, MethodKind
 from cln.flows import billing_run, collection, timeline
+from cln.flows.books import check_books
 from cln.payments import services as payments
-from cln.payments.gateways import Outcome
+from cln.payments.gateways import Charge, Outcome, gateway_named
 from cln.payments.gateways.sandbox import Script, script_account, token_for
 from cln.payments.models import Payment, PaymentAttempt, SandboxCharge
+from tests.at_once import at_once
 from tests.customers import a_customer, buys, pays_now, use_card
 
 FIRST_RENEWAL = datetime(2026, 2, 28, 6, 0, tzinfo=UTC)
@@ -32,22 +32,11 @@ THREE_PERIODS_LATER = datetime(2026, 5, 1, 6, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(*verbs: Callable[[], object]) -> list[object]:
-    """Run the verbs at the same moment, each on a connection of its own; refusals are answers."""
-    line_up = threading.Barrier(len(verbs))
-
-    def run(verb: Callable[[], object]) -> object:
-        try:
-            connection.ensure_connection()
-            line_up.wait(10)
-            return verb()
-        except Refusal as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(verbs)) as threads:
-        return list(threads.map(run, verbs))
+@pytest.fixture(autouse=True)
+def clean_books() -> Iterator[None]:
+    """Whatever happened at once, the books are clean afterwards (P12)."""
+    yield
+    assert check_books() == ()
 
 
 @pytest.mark.parametrize("turn", range(3))
@@ -252,13 +241,13 @@ def test_money_that_an_abandoned_attempt_took_after_all_pays_the_invoice_once() 
     attempt.refresh_from_db()
     assert attempt.state == "abandoned"
 
-    taken = Outcome(AttemptState.SUCCEEDED, gateway_reference="late")
+    taken = gateway_named("sandbox").charge(charge_of(attempt))
     late = FIRST_RENEWAL + timedelta(days=2)
     at_once(*[lambda: collection.settle(attempt_id=attempt.pk, outcome=taken, now=late)] * 2)
 
     invoice.refresh_from_db()
     assert invoice.status == "paid"
-    assert Payment.objects.filter(gateway_reference="late").count() == 1
+    assert Payment.objects.filter(attempt=attempt).count() == 1
     assert balance_cents(account.pk) == 0
 
 
@@ -273,3 +262,15 @@ def attempt_in_flight(account: Account, invoice: Invoice, *, now: datetime) -> P
             method=payments.active_method(account.pk),
             now=now,
         )
+
+
+def charge_of(attempt: PaymentAttempt) -> Charge:
+    """What the gateway was asked before we gave the attempt up."""
+    assert attempt.method is not None
+    return Charge(
+        reference=attempt.public_id,
+        method_token=attempt.method.token,
+        customer=attempt.account.public_id,
+        amount_cents=attempt.amount_cents,
+        currency=attempt.currency,
+    )

@@ -89,7 +89,7 @@ def test_each_step_is_taken_on_its_day_and_not_before_p7(
         (PAST_DUE, ()),
         (BLOCKED, (DunningAction.UNBLOCK,)),
         (SUSPENDED, (DunningAction.UNBLOCK, DunningAction.RESTORE)),
-        (ENDED, (DunningAction.UNBLOCK,)),
+        (ENDED, (DunningAction.UNBLOCK, DunningAction.RESTORE)),
     ],
 )
 def test_paying_the_last_overdue_invoice_leads_back_to_current_p8(

@@ -18,6 +18,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balance_cents
 from cln.flows import billing_run, timeline
+from cln.flows.books import check_books
 from cln.licensing.models import Entitlement
 from cln.notifications.models import Message
 from cln.notifications.services import BACKOFF
@@ -62,6 +63,13 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     monkeypatch.setenv("CLN_SMTP_PORT", str(port))
     yield box
     controller.stop()
+
+
+@pytest.fixture(autouse=True)
+def clean_books() -> Iterator[None]:
+    """Wherever a process died, the books are clean afterwards (P12)."""
+    yield
+    assert check_books() == ()
 
 
 @pytest.mark.parametrize("point", ["after_gateway", "before_commit", "after_commit"])

@@ -26,11 +26,11 @@ BEGIN
         RAISE EXCEPTION 'invoice % was issued: it is never deleted', OLD.number
             USING ERRCODE = 'restrict_violation';
     END IF;
-    IF (OLD.account_id, OLD.subscription_id, OLD.license_type_id, OLD.number, OLD.purpose,
+    IF (OLD.public_id, OLD.series_id, OLD.account_id, OLD.subscription_id, OLD.license_type_id, OLD.number, OLD.purpose,
         OLD.currency, OLD.issued_at, OLD.issued_on, OLD.due_on, OLD.net_cents, OLD.tax_cents,
         OLD.total_cents, OLD.bill_to)
        IS DISTINCT FROM
-       (NEW.account_id, NEW.subscription_id, NEW.license_type_id, NEW.number, NEW.purpose,
+       (NEW.public_id, NEW.series_id, NEW.account_id, NEW.subscription_id, NEW.license_type_id, NEW.number, NEW.purpose,
         NEW.currency, NEW.issued_at, NEW.issued_on, NEW.due_on, NEW.net_cents, NEW.tax_cents,
         NEW.total_cents, NEW.bill_to)
     THEN
@@ -85,7 +85,8 @@ DECLARE
     line billing_invoiceline%ROWTYPE;
     credited bigint;
 BEGIN
-    SELECT * INTO line FROM billing_invoiceline WHERE id = NEW.invoice_line_id FOR UPDATE;
+    SELECT * INTO line FROM billing_invoiceline WHERE id = NEW.invoice_line_id
+        FOR NO KEY UPDATE;
     SELECT sum(amount_cents) INTO credited FROM billing_creditnoteline
         WHERE invoice_line_id = NEW.invoice_line_id;
     IF credited > line.amount_cents THEN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,8 +14,6 @@ from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cln import clock
-from cln.billing.queries import LineRow
-from cln.domain.lines import LineDraft
 from cln.domain.money import money_text
 from cln.payments.gateways.sandbox import Script
 
@@ -24,9 +22,15 @@ _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
 @register.filter
-def money(cents: int | None, currency: str = "USD") -> str:
-    """2700 → "$27.00"; nothing known is a dash."""
-    return "—" if cents is None else money_text(cents, currency)
+def money(cents: int | str | None, currency: str = "USD") -> str:
+    """2700 → "$27.00"; what is not known (None, or "" of a missing name) is a dash."""
+    return money_text(cents, currency) if isinstance(cents, int) else "—"
+
+
+@register.filter
+def negated(cents: int) -> int:
+    """The same amount with the other sign."""
+    return -cents
 
 
 @register.simple_tag(takes_context=True)
@@ -101,20 +105,6 @@ def plain_number(quantity: Fraction | Decimal) -> str:
     """2 for two whole units; 1.387097 for shares."""
     over, under = quantity.as_integer_ratio()
     return f"{Decimal(over) / under:.6f}".rstrip("0").rstrip(".")
-
-
-@register.filter
-def starts(line: LineDraft | LineRow) -> str:
-    """First day that a line pays for."""
-    first = line.period.start if isinstance(line, LineDraft) else line.starts_on
-    return first.isoformat()
-
-
-@register.filter
-def ends(line: LineDraft | LineRow) -> str:
-    """Last day that a line pays for: people read closed spans, the core half-open ones."""
-    end = line.period.end if isinstance(line, LineDraft) else line.ends_on
-    return (end - timedelta(days=1)).isoformat()
 
 
 @register.filter

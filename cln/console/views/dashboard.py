@@ -12,7 +12,7 @@ from cln.web import Request, page, redirect
 @page("GET", permission=Permission.VIEW_PRODUCTS)
 def dashboard(request: Request) -> HttpResponse:
     """`/console/dashboard`: what you have, what it costs, what needs you."""
-    held = cards.cards_of(request.account.pk)
+    held = cards.cards_of(request.account.pk, now=request.now)
     products = {card.held.product for card in held}
     context = {
         "section": "dashboard",

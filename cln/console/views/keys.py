@@ -11,7 +11,7 @@ from cln.console.forms.licenses import KeyForm
 from cln.domain.errors import Refusal
 from cln.licensing import queries
 from cln.licensing import services as licensing
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 FIELD_OF = {
     "bad_key_limit": "limit",
@@ -27,7 +27,11 @@ def product(request: Request, code: str) -> HttpResponse:
     found = next((row for row in catalog.products() if row.code == code), None)
     if found is None:
         raise Http404
-    held = [card for card in cards.cards_of(request.account.pk) if card.held.product == code]
+    held = [
+        card
+        for card in cards.cards_of(request.account.pk, now=request.now)
+        if card.held.product == code
+    ]
     keys = [row for row in queries.keys_of(request.account.pk) if row.product == code]
     context = {
         "section": code,
@@ -43,7 +47,7 @@ def product(request: Request, code: str) -> HttpResponse:
 def create(request: Request, license_type: str) -> HttpResponse:
     """Create a further key of a license type."""
     row = catalog.get_license_type(license_type)
-    form = KeyForm(request.POST or None)
+    form = KeyForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             key = licensing.create_key(
@@ -79,7 +83,7 @@ def edit(request: Request, key: str) -> HttpResponse:
     """Change limit, note and ranges of a key."""
     row = queries.get_key(account_id=request.account.pk, public_id=key)
     now_is = {"limit": row.limit or None, "note": row.note, "cidrs": "\n".join(row.cidrs)}
-    form = KeyForm(request.POST or None, initial=now_is)
+    form = KeyForm(posted(request), initial=now_is)
     if request.method == "POST" and form.is_valid():
         try:
             licensing.update_key(

@@ -220,4 +220,4 @@ def _bought(request: Request, line: cart.CartLine, token: str) -> Mapping[str, o
 
 
 def _first_error(form: PurchaseForm) -> str:
-    return next((errors[0] for errors in form.errors.values()), "")
+    return next((str(errors[0]) for errors in form.errors.values()), "")

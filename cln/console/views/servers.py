@@ -5,14 +5,15 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from cln.accounts.access import Permission
+from cln.accounts.access import Permission, may
+from cln.billing.queries import subscriptions_of
 from cln.catalog.queries import products
-from cln.console import cards
 from cln.console.forms.licenses import RemoveServerForm
 from cln.console.paging import ServerPages
 from cln.flows import subscriptions
+from cln.flows.upcoming import savings_of
 from cln.licensing import queries
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 PER_PAGE = 50
 
@@ -24,7 +25,8 @@ def servers(request: Request) -> HttpResponse:
         product=request.GET.get("product", ""), search=request.GET.get("q", "").strip()
     )
     rows = ServerPages(request.account.pk, filters)
-    paginator = Paginator(rows, PER_PAGE)
+    # A page at a time: slices of `rows` are queries.
+    paginator: Paginator[queries.ServerRow] = Paginator(rows, PER_PAGE)  # type: ignore[arg-type]
     context = {
         "section": "dashboard",
         "filters": filters,
@@ -46,9 +48,9 @@ def details(request: Request, server: str) -> HttpResponse:
 def remove(request: Request, server: str) -> HttpResponse:
     """Remove a server; asks once what should become of its license (C-13)."""
     found = queries.server_details(account_id=request.account.pk, public_id=server).server
-    renewal = cards.renewal_of(request.account.pk, found.license_type)
-    asks = renewal is not None and found.takes_seat
-    form = RemoveServerForm(request.POST or None)
+    saving = _saving(request, found)
+    asks = saving is not None
+    form = RemoveServerForm(posted(request))
     if request.method == "POST" and (not asks or form.is_valid()):
         cancel = asks and form.cleaned_data["license"] == form.CANCEL
         subscriptions.remove_server(
@@ -65,8 +67,19 @@ def remove(request: Request, server: str) -> HttpResponse:
         "section": "dashboard",
         "server": found,
         "form": form if asks else None,
-        "renewal": renewal,
-        "unit_cents": cards.unit_cents_of(renewal),
-        "may_cancel": asks,
+        "saving_cents": saving,
     }
     return render(request, "servers/remove.html", context, status=422 if form.errors else 200)
+
+
+def _saving(request: Request, server: queries.ServerRow) -> int | None:
+    """By how much the next invoice falls with the server's license; None: there is none to ask of.
+
+    A role that may not order licenses is not asked: the license stays.
+    """
+    if not (server.takes_seat and may(request.login.role, Permission.ORDER_LICENSES)):
+        return None
+    code = server.license_type
+    held = [row for row in subscriptions_of(request.account.pk) if row.license_type == code]
+    keep = {row.license_type: row.quantity - 1 for row in held}
+    return savings_of(account_id=request.account.pk, keep=keep, now=request.now).get(code)

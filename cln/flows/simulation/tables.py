@@ -1,13 +1,14 @@
 """The report for people: one aligned table per kind of thing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from cln.flows.simulation.report import Report
 
 Columns = Sequence[tuple[str, Callable[[Report], object]]]
 
 GAP = "  "
-_RIGHT = frozenset({"quantity", "unit", "amount", "total", "due", "limit", "used"})
+_RIGHT = frozenset({"quantity", "unit", "amount", "total", "amount due", "limit", "used"})
 
 
 def tables(report: Report) -> str:
@@ -18,9 +19,7 @@ def tables(report: Report) -> str:
         for line in (*_account(name, account), "")
     ]
     if report["refused"]:
-        parts += ["Refused", *_table(report["refused"], _plain("at", "account", "do", "code"))]
-        parts += [f"{GAP}{one['at']} {one['do']}: {one['message']}" for one in report["refused"]]
-        parts.append("")
+        parts += ["Refused", *(_refused(one) for one in report["refused"]), ""]
     parts.append(f"Books: {'balanced' if report['books']['balanced'] else 'NOT BALANCED'}")
     return "\n".join(parts)
 
@@ -37,6 +36,11 @@ def _account(name: str, account: Report) -> Iterator[str]:
                 yield from ("", f"Invoice {invoice['number']} of {invoice['issued']}")
                 yield from _table(invoice["lines"], _LINES)
                 yield from (f"{GAP}{GAP}{line['why']}" for line in invoice["lines"])
+
+
+def _refused(one: Report) -> str:
+    who = f"{one['at']}, {one['account']}, {one['do']}"
+    return f"{GAP}{who}: {one['message']} ({one['code']})"
 
 
 def _table(rows: Iterable[Report], columns: Columns) -> Iterator[str]:
@@ -60,7 +64,7 @@ def _cell(value: object) -> str:
 
 
 def _plain(*names: str) -> Columns:
-    return [(name.replace("_", " "), lambda row, name=name: row[name]) for name in names]  # type: ignore[misc]
+    return [(name.replace("_", " "), itemgetter(name)) for name in names]
 
 
 _SECTIONS: dict[str, Columns] = {
@@ -75,10 +79,8 @@ _SECTIONS: dict[str, Columns] = {
     "emails": _plain("at", "template", "to"),
 }
 _LINES: Columns = [
-    ("kind", lambda line: line["kind"]),
-    ("title", lambda line: line["title"]),
-    ("quantity", lambda line: line["quantity"]),
-    ("unit", lambda line: line["unit_price"]),
+    *_plain("kind", "title", "quantity"),
+    ("unit", itemgetter("unit_price")),
     ("period", lambda line: " … ".join(line["period"])),
-    ("amount", lambda line: line["amount"]),
+    *_plain("amount"),
 ]

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cln import clock
 from cln.domain.money import money_text
-from cln.flows import billing_run
+from cln.flows import billing_run, upcoming
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
 
     def _show(self, on: date) -> None:
-        drafts = billing_run.dry_run(on=on)
+        drafts = upcoming.dry_run(on=on)
         for account, draft in drafts:
             net = money_text(draft.net_cents, account.currency)
             self.stdout.write(f"{draft.on}  {account.public_id}  {net} net")

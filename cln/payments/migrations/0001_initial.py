@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                 ('payment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='payments.payment')),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount_cents__gt', 0)), name='allocation_positive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount_cents', 0), _negated=True), name='allocation_moves')],
             },
         ),
         migrations.AddConstraint(

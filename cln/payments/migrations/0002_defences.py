@@ -8,7 +8,8 @@ CREATE TRIGGER payment_append_only BEFORE UPDATE OR DELETE ON payments_payment
 CREATE TRIGGER allocation_append_only BEFORE UPDATE OR DELETE ON payments_allocation
     FOR EACH ROW EXECUTE FUNCTION cln_append_only();
 
--- Σ allocations ≤ payment (P9). The payment row is locked so that two writers queue up.
+-- Σ allocations ≤ payment (P9). The payment row is locked so that two
+-- writers queue up; not stronger than that, or it would deadlock with the foreign keys' own locks.
 CREATE FUNCTION cln_check_allocations() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     received bigint;
@@ -17,7 +18,8 @@ BEGIN
     IF NEW.payment_id IS NULL THEN
         RETURN NULL;
     END IF;
-    SELECT amount_cents INTO received FROM payments_payment WHERE id = NEW.payment_id FOR UPDATE;
+    SELECT amount_cents INTO received FROM payments_payment WHERE id = NEW.payment_id
+        FOR NO KEY UPDATE;
     SELECT sum(amount_cents) INTO allocated FROM payments_allocation
         WHERE payment_id = NEW.payment_id;
     IF allocated > received THEN
@@ -35,7 +37,8 @@ DECLARE
     received bigint;
     refunded bigint;
 BEGIN
-    SELECT amount_cents INTO received FROM payments_payment WHERE id = NEW.payment_id FOR UPDATE;
+    SELECT amount_cents INTO received FROM payments_payment WHERE id = NEW.payment_id
+        FOR NO KEY UPDATE;
     SELECT coalesce(sum(amount_cents), 0) INTO refunded FROM payments_refund
         WHERE payment_id = NEW.payment_id AND state NOT IN ('declined', 'abandoned');
     IF refunded > received THEN

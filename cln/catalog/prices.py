@@ -1,0 +1,94 @@
+"""Price lists as the core's values, read in two queries for any number of accounts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+
+from django.db.models import Q
+
+from cln.catalog import models
+from cln.domain.calendar import Interval
+from cln.domain.pricing import PriceList, Tier
+
+MONTHS_CHARGED_FOR_A_YEAR = 10
+"""A year costs ten months until an operator sets yearly prices (product.md §1)."""
+
+
+class PriceBook:
+    """Every list that concerns some accounts: the general ones and their own."""
+
+    def __init__(self, rows: Iterable[models.PriceList]) -> None:
+        self._rows: defaultdict[tuple[str, str, int | None], list[PriceList]] = defaultdict(list)
+        for row in rows:
+            code = row.license_type.code
+            self._rows[code, row.currency, row.account_id].append(_price_list(row, code))
+        self._read: dict[tuple[str, Interval, str, int | None], tuple[PriceList, ...]] = {}
+
+    def lists(
+        self, *, license_type: str, interval: Interval, currency: str, account_id: int | None
+    ) -> tuple[PriceList, ...]:
+        """Every price list that was, is or will be in force, oldest first; empty = ask for a price.
+
+        From the day of the account's first own list its own lists rule alone (facts R-17). Where
+        no yearly list is in force yet, a year costs ten times the monthly list.
+        """
+        own = (license_type, currency, account_id)
+        owner = account_id if own in self._rows else None
+        asked = (license_type, interval, currency, owner)
+        if asked not in self._read:
+            general = self._rows.get((license_type, currency, None), [])
+            owned = self._rows[own] if owner is not None else []
+            self._read[asked] = _succeeded(
+                _of_interval(general, interval), _of_interval(owned, interval)
+            )
+        return self._read[asked]
+
+
+def price_book(*, account_ids: Sequence[int]) -> PriceBook:
+    """The general price lists and those of the accounts."""
+    rows = models.PriceList.objects.filter(Q(account=None) | Q(account__in=account_ids))
+    return PriceBook(rows.select_related("license_type").prefetch_related("tiers"))
+
+
+def _of_interval(lists: Iterable[PriceList], interval: Interval) -> tuple[PriceList, ...]:
+    lists = sorted(lists, key=_effective_on)
+    monthly = tuple(one for one in lists if one.interval is Interval.MONTH)
+    if interval is Interval.MONTH:
+        return monthly
+    yearly = tuple(one for one in lists if one.interval is Interval.YEAR)
+    return _succeeded(tuple(_for_a_year(one) for one in monthly), yearly)
+
+
+def _succeeded(older: tuple[PriceList, ...], newer: tuple[PriceList, ...]) -> tuple[PriceList, ...]:
+    """`older` until the first list of `newer` comes into force, then `newer` alone."""
+    if not newer:
+        return older
+    first = newer[0].effective_on
+    return tuple(one for one in older if one.effective_on < first) + newer
+
+
+def _effective_on(price_list: PriceList) -> date:
+    return price_list.effective_on
+
+
+def _for_a_year(monthly: PriceList) -> PriceList:
+    tiers = tuple(
+        Tier(tier.from_quantity, tier.unit_cents * MONTHS_CHARGED_FOR_A_YEAR)
+        for tier in monthly.tiers
+    )
+    return replace(monthly, interval=Interval.YEAR, tiers=tiers)
+
+
+def _price_list(row: models.PriceList, license_type: str) -> PriceList:
+    tiers = sorted((tier.from_quantity, tier.unit_cents) for tier in row.tiers.all())
+    return PriceList(
+        id=row.pk,
+        license_type=license_type,
+        interval=Interval(row.interval),
+        currency=row.currency,
+        effective_on=row.effective_on,
+        tiers=tuple(Tier(from_quantity, unit_cents) for from_quantity, unit_cents in tiers),
+    )

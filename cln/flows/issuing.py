@@ -1,0 +1,117 @@
+"""Composed drafts become demands: taxed, numbered, told, settled from credit, watched (P2, M4, P9).
+
+Any number of accounts at once; a single order is a batch of one.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from cln.accounts.models import Account
+from cln.billing import issuing as billing
+from cln.billing.models import Invoice, Subscription
+from cln.billing.queries import balances_of
+from cln.catalog.models import TaxRate
+from cln.clock import start_of_day
+from cln.domain import tax
+from cln.domain.calendar import Period
+from cln.domain.invoicing import InvoiceDraft, LineDraft, LineKind
+from cln.domain.rules import Rules
+from cln.enums import InvoicePurpose
+from cln.flows import notices
+from cln.flows.dunning import watch
+from cln.flows.settlement import settle_from_balance
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A draft with lines, of a subscription whose account is locked."""
+
+    subscription: Subscription
+    draft: InvoiceDraft
+    purpose: InvoicePurpose
+
+
+class Taxes:
+    """Tax rates by country and day, read once."""
+
+    def __init__(self) -> None:
+        self._rates: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
+        for rate in TaxRate.objects.order_by("from_on"):
+            self._rates[rate.country].append((rate.from_on, rate.basis_points))
+
+    def lines(self, *, account: Account, draft: InvoiceDraft) -> tuple[LineDraft, ...]:
+        """The tax on the sum of the rounded net lines, by the customer's country and day (M4)."""
+        known = self._rates.get(account.country, ())
+        basis_points = next((rate for day, rate in reversed(known) if day <= draft.on), 0)
+        if not basis_points or not draft.lines:
+            return ()
+        return tuple(
+            LineDraft(
+                kind=LineKind.TAX,
+                source=f"tax:{basis_points}",
+                title=f"VAT {account.country}",
+                why=line.why,
+                quantity=Fraction(1),
+                unit_cents=line.amount_cents,
+                period=draft.period or Period(draft.on, draft.on + timedelta(days=1)),
+                amount_cents=line.amount_cents,
+            )
+            for line in tax.tax_lines({Fraction(basis_points, 100): draft.net_cents})
+        )
+
+
+def issue(*, order: Order, rules: Rules, now: datetime) -> Invoice:
+    """Joins: issue one order's invoice, and return it as its settlement left it."""
+    [invoice] = issue_all([order], rules=rules, now=now)
+    invoice.refresh_from_db()
+    return invoice
+
+
+def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[Invoice]:
+    """Joins: number the drafts, tell the customers, pay from their credit as far as that goes."""
+    if not orders:
+        return []
+    taxes = Taxes()
+    demands = [
+        billing.Demand(
+            account=order.subscription.account,
+            subscription=order.subscription,
+            draft=order.draft,
+            tax_lines=taxes.lines(account=order.subscription.account, draft=order.draft),
+            purpose=order.purpose,
+            terms=_terms(order.purpose, rules=rules, now=now),
+        )
+        for order in orders
+    ]
+    invoices = billing.issue(demands, now=now)
+    notices.invoices_issued(demands=demands, invoices=invoices, now=now)
+    watch(invoices=invoices)
+    _settle(demands, invoices, now=now)
+    return invoices
+
+
+def _settle(
+    demands: Sequence[billing.Demand], invoices: Sequence[Invoice], *, now: datetime
+) -> None:
+    """Pay from credit where there is any, and settle what costs nothing."""
+    accounts = {demand.account.pk: demand.account for demand in demands}
+    credits = balances_of(list(accounts))
+    free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
+    for pk, account in accounts.items():
+        if credits.get(pk, 0) > 0 or pk in free:
+            settle_from_balance(account=account, now=now)
+
+
+def _terms(purpose: InvoicePurpose, *, rules: Rules, now: datetime) -> billing.Terms:
+    today = now.date()
+    is_order = purpose is InvoicePurpose.ORDER
+    first_retry = today + timedelta(days=rules.retry_days[0])
+    return billing.Terms(
+        due_on=today + timedelta(days=rules.payment_terms_days),
+        retry_at=max(now, start_of_day(first_retry)),
+        remind_on=None if is_order else today + timedelta(days=rules.reminder_days[0]),
+        void_on=today + timedelta(days=rules.void_unpaid_order_days) if is_order else None,
+    )

@@ -1,0 +1,55 @@
+"""Every billing rule that is built and every worked example has a test that names it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+TESTS_DIR = Path(__file__).resolve().parent
+THIS_ISSUE = {"Q": 14, "T": 4, "P": 9, "M": 5, "E": 15}
+"""The rules of the billing document that are built so far: Q1–Q14, and so on."""
+
+IDS = [f"{letter}{number}" for letter, last in THIS_ISSUE.items() for number in range(1, last + 1)]
+_ID = re.compile(r"(?<![A-Za-z0-9])([QTPME])(\d{1,2})(?:–\1?(\d{1,2}))?(?![A-Za-z0-9])", re.I)
+
+
+def _ids_in(text: str) -> set[str]:
+    """The rule ids of a text: `Q4`, `_q4_`, and all of a span such as `E1–E4`."""
+    found = set()
+    for letter, first, last in _ID.findall(text.replace("_", " ")):
+        found |= {f"{letter.upper()}{n}" for n in range(int(first), int(last or first) + 1)}
+    return found
+
+
+def _named_by_tests() -> set[str]:
+    """Ids in the name or the docstring of a test function; this file does not count."""
+    found: set[str] = set()
+    for path in set(TESTS_DIR.rglob("test_*.py")) - {Path(__file__).resolve()}:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found |= _ids_in(node.name) | _ids_in(ast.get_docstring(node) or "")
+    return found
+
+
+NAMED = _named_by_tests()
+
+
+@pytest.mark.parametrize("rule", IDS)
+def test_a_test_names_every_rule(rule: str) -> None:
+    assert rule in NAMED
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("test_a_unit_is_charged_q7_e13", {"Q7", "E13"}),
+        ("E1–E4: halves up", {"E1", "E2", "E3", "E4"}),
+        ("Q11, Q12", {"Q11", "Q12"}),
+        ("sha256 of web1.example on 2026-03-01 with IM30 and Q123", set()),
+    ],
+)
+def test_rule_ids_are_read_from_names_and_sentences(text: str, ids: set[str]) -> None:
+    assert _ids_in(text) == ids

@@ -1,0 +1,72 @@
+"""People with a browser: logins made by the services, signed in through the real form."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from django.test import Client
+from django.urls import get_resolver, reverse
+from django.urls.resolvers import URLPattern, URLResolver
+
+from cln.accounts.models import Account, Login
+from cln.accounts.services import create_login
+from cln.enums import Role
+from tests.customers import START, a_customer, buys, clock_at
+
+PASSWORD = "a sentence nobody guesses"
+
+
+def a_login(account: Account | None, role: Role = Role.FULL, *, name: str = "") -> Login:
+    """A confirmed login; the first of an account with full access is the primary one."""
+    name = name or f"{role}-{account.pk if account else 'operator'}".replace("_", "-")
+    is_first = account is not None and not account.logins.exists()
+    return create_login(
+        account_id=account.pk if account else None,
+        email=f"{name}@people.example",
+        password=PASSWORD,
+        username=name,
+        role=role,
+        is_primary=is_first and role is Role.FULL,
+        is_confirmed=True,
+        now=START,
+    )
+
+
+def signed_in(login: Login) -> Client:
+    """A browser in which this person has signed in."""
+    client = Client()
+    answer = client.post(reverse("account_login"), {"login": login.username, "password": PASSWORD})
+    assert answer.status_code == 302, answer.content
+    return client
+
+
+def a_visitor(company: str = "Acme", role: Role = Role.FULL) -> tuple[Account, Client]:
+    """A customer with a working card, and a person of theirs who has signed in."""
+    clock_at(START)
+    account = a_customer(company)
+    return account, signed_in(a_login(account, role))
+
+
+def with_licenses(account: Account, quantity: int = 5, license_type: str = "cloudlinux") -> None:
+    """The customer buys, and the order is paid."""
+    assert buys(account, quantity, license_type).payment is not None
+
+
+def text_of(answer: object) -> str:
+    """The page as a person reads it: no tags, single blanks."""
+    body = answer.content.decode()  # type: ignore[attr-defined]
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def routes() -> dict[str, URLPattern]:
+    """Every named route of the console."""
+    return {name: route for route in _walk(get_resolver()) if (name := route.name)}
+
+
+def _walk(resolver: URLResolver) -> list[URLPattern]:
+    found: list[URLPattern] = []
+    for entry in resolver.url_patterns:
+        found += _walk(entry) if isinstance(entry, URLResolver) else [entry]
+    return found

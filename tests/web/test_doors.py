@@ -1,0 +1,190 @@
+"""Who may open which page: every route, every role, another tenant's ids, a blocked account."""
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern
+
+from cln.accounts.access import PERMISSIONS
+from cln.accounts.models import Account, Login
+from cln.billing.queries import invoices_of
+from cln.domain.dunning import DunningState
+from cln.enums import Role
+from cln.licensing.models import ActivationKey, Server
+from cln.web import Access
+from tests.customers import START, a_customer, clock_at
+from tests.licensing import registered
+from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_licenses
+
+pytestmark = pytest.mark.django_db
+
+# Pages that lead on: to the cart without an order, to the password before a secret.
+REDIRECT = {"order_done", "api_secret"}
+ALLAUTH = {name for name in routes() if name.startswith("account_")} - {"account_signup"}
+
+
+def pages() -> dict[str, URLPattern]:
+    """Our own pages: not allauth's, which guard themselves, and not the machines' doors."""
+    mine = {n: r for n, r in routes().items() if n not in ALLAUTH}
+    return {n: r for n, r in mine.items() if "cln.console" in r.callback.__module__}
+
+
+def access_of(route: URLPattern) -> Access:
+    found: Access = route.callback.access  # type: ignore[attr-defined]
+    return found
+
+
+def path_of(route: URLPattern, **ids: str) -> str:
+    names = {"license_type": "kernelcare", "code": "kernelcare", "message_id": "1", "token": "t"}
+    path = str(route.pattern)
+    for name, value in (names | ids).items():
+        for kind in ("slug", "str", "int"):
+            path = path.replace(f"<{kind}:{name}>", value)
+    return f"/{path}"
+
+
+def test_every_page_has_declared_who_may_open_it() -> None:
+    assert len(pages()) > 25
+    assert [name for name, route in pages().items() if not hasattr(route.callback, "access")] == []
+
+
+def test_the_public_pages_are_exactly_these() -> None:
+    public = {name for name, route in pages().items() if access_of(route).permission is None}
+
+    assert public == {
+        "landing",
+        "account_signup",
+        "pay_link",
+        "sandbox_mails",
+        "sandbox_mail",
+        "sandbox_clock",
+    }
+
+
+def test_every_page_with_a_permission_sends_strangers_to_the_sign_in(client: Client) -> None:
+    clock_at(START)
+    ids = {"key": "key_x", "server": "srv_x", "public_id": "inv_x"}
+    for name, route in pages().items():
+        access = access_of(route)
+        if access.permission is None:
+            continue
+        answer = client.generic(access.methods[0], path_of(route, **ids))
+        assert answer.status_code == 302, name
+        assert answer["Location"].startswith("/console/auth/login?next="), name
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None:
+    account, client = a_visitor(role=role)
+    with_licenses(account, 2, "kernelcare")
+    key = ActivationKey.objects.get()
+    server = registered(key, "web1", now=START).server
+    [invoice] = invoices_of(account.pk)
+    ids = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
+
+    for name, route in pages().items():
+        access = access_of(route)
+        if access.permission is None or "GET" not in access.methods or name in REDIRECT:
+            continue
+        status = client.get(path_of(route, **ids)).status_code
+        expected = 200 if access.permission in PERMISSIONS[role] else 403
+        assert status == expected, f"{role} {name}"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_cannot_post_what_its_permissions_do_not_name(role: Role) -> None:
+    account, client = a_visitor(role=role)
+    with_licenses(account, 2, "kernelcare")
+    key = ActivationKey.objects.get()
+    server = registered(key, "web1", now=START).server
+    ids = {"key": key.public_id, "server": server.public_id}
+
+    for name, route in pages().items():
+        access = access_of(route)
+        denied = access.permission and access.permission not in PERMISSIONS[role]
+        if denied and "POST" in access.methods:
+            assert client.post(path_of(route, **ids)).status_code == 403, f"{role} {name}"
+
+    assert Server.objects.get().status == "active"
+
+
+def test_a_reader_of_the_profile_cannot_change_the_company() -> None:
+    account, client = a_visitor(role=Role.SERVERS)
+
+    answer = client.post("/console/profile", {"company": "Mallory", "billing_email": ""})
+
+    assert answer.status_code == 403
+    account.refresh_from_db()
+    assert account.company == "Acme"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str) -> None:
+    account, _ = a_visitor("Acme")
+    with_licenses(account, 2, "kernelcare")
+    key = ActivationKey.objects.get()
+    server = registered(key, "web1", now=START).server
+    [invoice] = invoices_of(account.pk)
+    foreign = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
+    absent = {"key": "key_never", "server": "srv_never", "public_id": "inv_never"}
+    mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
+
+    tried = 0
+    for name, route in pages().items():
+        needs = [part for part in foreign if f":{part}>" in str(route.pattern)]
+        if not needs or method.upper() not in access_of(route).methods:
+            continue
+        tried += 1
+        answers = [getattr(mallory, method)(path_of(route, **ids)) for ids in (foreign, absent)]
+        assert [answer.status_code for answer in answers] == [404, 404], name
+        assert text_of(answers[0]) == text_of(answers[1]), name
+    assert tried >= 3
+    assert Server.objects.get().status == "active"
+    assert ActivationKey.objects.get().removed_at is None
+
+
+@pytest.mark.parametrize("state", [DunningState.BLOCKED, DunningState.SUSPENDED])
+def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) -> None:
+    """P7: the console is limited to billing and support."""
+    account, client = a_visitor()
+    with_licenses(account, 2, "kernelcare")
+    Account.objects.filter(pk=account.pk).update(dunning_state=state, blocked_on=START.date())
+
+    opened = {
+        name
+        for name, route in pages().items()
+        if access_of(route).permission
+        and "GET" in access_of(route).methods
+        and client.get(path_of(route, key="k", server="s", public_id="i")).status_code != 403
+    }
+
+    assert opened == {"billing", "invoices", "invoice", "payment_methods"}
+    page = text_of(client.get("/console/billing/invoices"))
+    assert "blocked because an invoice is overdue" in page
+    denied = text_of(client.get("/console/dashboard"))
+    assert "everything works again at once" in denied
+
+
+@pytest.mark.parametrize("path", ["/sandbox/mail", "/sandbox/mail/1", "/sandbox/clock"])
+def test_the_sandbox_does_not_exist_in_production(
+    client: Client, settings: object, path: str
+) -> None:
+    settings.CLN_MODE = "production"  # type: ignore[attr-defined]
+
+    assert client.get(path).status_code == 404
+    assert client.post(path, {"days": "31"}).status_code == 404
+
+
+def test_wrong_methods_are_refused_with_the_right_ones() -> None:
+    _, client = a_visitor()
+
+    answer = client.get("/console/cart/pay")
+
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+
+
+def test_a_login_without_account_is_told_where_it_belongs() -> None:
+    clock_at(START)
+    client = signed_in(a_login(None, name="otto"))
+
+    assert Login.objects.get().is_staff
+    assert client.get("/console/dashboard").status_code == 403
