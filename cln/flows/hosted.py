@@ -13,6 +13,7 @@ from django.db import transaction
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.billing.models import Invoice
+from cln.billing.queries import UnknownInvoice
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptChannel, AttemptState
@@ -56,13 +57,13 @@ def open_invoice_page(
     """The gateway's page for what is open of an invoice (P4); `invoice` is its public id.
 
     Refusals: `gateway_absent`, `gateway_cannot`, `gateway_silent`, `nothing_to_pay`,
-    `payment_in_progress`, `unknown_payment`.
+    `payment_in_progress`, `unknown_invoice`.
     """
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         row = Invoice.objects.filter(account=account, public_id=invoice).first()
         if row is None:
-            raise UnknownPayment("There is no such invoice.")
+            raise UnknownInvoice("There is no such invoice.", "Choose one from the list.")
         due_cents = row.total_cents - row.paid_cents
         attempt = _attempt_for(account, row, due_cents, gateway, now=now)
     return _page_of(attempt, account.public_id, back, now=now)
@@ -132,6 +133,8 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
         gateway_charge=attempt.gateway_charge,
     )
     try:
+        if attempt.gateway_charge:
+            _refuse_paid(attempt, now=now)
         page = gateway_named(attempt.gateway).hosted_page(charge, back)
     except (GatewayUnreachable, Refusal) as error:
         if not attempt.gateway_charge:
@@ -147,3 +150,12 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
     ):
         raise UnknownPayment("The payment has ended meanwhile.", "Open the page again.")
     return OpenPage(attempt.public_id, page, attempt.amount_cents, attempt.currency)
+
+
+def _refuse_paid(attempt: PaymentAttempt, *, now: datetime) -> None:
+    """A page that was paid and never left must not be shown again; its money is booked now."""
+    gateway, known_as = gateway_named(attempt.gateway), attempt.gateway_charge
+    taken = gateway.find_by_reference(attempt.public_id, gateway_charge=known_as)
+    if taken is not None:
+        result = settle(attempt_id=attempt.pk, outcome=taken, now=now)
+        raise payments.NothingToPay(result.sentence, result.fix)
