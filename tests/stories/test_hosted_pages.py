@@ -72,7 +72,7 @@ def test_a_page_that_was_paid_is_not_shown_again(vendor: Vendor) -> None:
     page = opens_page(account, invoice, "stripe")
     payer_pays(vendor, "stripe", page)
 
-    with pytest.raises(NothingToPay, match="Paid. Thank you."):
+    with pytest.raises(NothingToPay, match=r"Paid\. Thank you\."):
         opens_page(account, invoice, "stripe")
 
     invoice.refresh_from_db()
