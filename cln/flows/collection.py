@@ -5,7 +5,7 @@ The attempt is committed before the gateway is called and no transaction is open
 come here, and coming twice does nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
 
@@ -28,21 +28,12 @@ from cln.enums import (
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import notices
+from cln.flows import charging, notices
 from cln.flows.each import each
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
-from cln.payments.gateways import (
-    Charge,
-    GatewayAbsent,
-    GatewayUnreachable,
-    Outcome,
-    gateway_named,
-)
+from cln.payments.gateways import Charge, Outcome, gateway_named
 from cln.payments.models import PaymentAttempt, PaymentMethod
-
-# What an attempt ends with that died before money could move.
-NOTHING_TAKEN = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
 
 
 class NotDue(Refusal):
@@ -178,29 +169,15 @@ def begin(
 
 
 def finish(begun: Begun, *, now: datetime) -> InvoiceResult:
-    """Ask the gateway, outside any transaction, and record what it said.
+    """Ask the gateway, outside any transaction, and record what it said."""
 
-    The gateway's id of the charge is committed before the money may move, unless the resolver
-    has given the attempt up while this process slept: then nothing is charged.
-    """
-    attempt_id, gateway = begun.attempt_id, gateway_named(begun.gateway)
-    faults.reach("before_gateway")
-    try:
-        announced = gateway.announce(begun.charge)
-    except GatewayUnreachable:
-        return settle(attempt_id=attempt_id, outcome=NOTHING_TAKEN, now=now)
-    faults.reach("after_announce")
-    if announced and not payments.keep_gateway_charge(
-        attempt_id=attempt_id, gateway_charge=announced, state=AttemptState.OPEN
-    ):
-        return settle(attempt_id=attempt_id, outcome=None, now=now)
-    faults.reach("before_charge")
-    try:
-        outcome = gateway.charge(replace(begun.charge, gateway_charge=announced))
-    except GatewayUnreachable:
-        outcome = None
-    faults.reach("after_gateway")
-    return settle(attempt_id=attempt_id, outcome=outcome, now=now)
+    def keep(gateway_charge: str) -> bool:
+        return payments.keep_gateway_charge(
+            attempt_id=begun.attempt_id, gateway_charge=gateway_charge, state=AttemptState.OPEN
+        )
+
+    outcome = charging.make(begun.gateway, begun.charge, keep=keep)
+    return settle(attempt_id=begun.attempt_id, outcome=outcome, now=now)
 
 
 def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> InvoiceResult:
@@ -237,15 +214,10 @@ def conclude(*, attempt_id: int, now: datetime) -> InvoiceResult:
     taken, the next planned attempt may try again. A gateway that is silent is asked again later.
     """
     attempt = PaymentAttempt.objects.get(pk=attempt_id)
-    reference, known_as = attempt.public_id, attempt.gateway_charge
-    try:
-        gateway = gateway_named(attempt.gateway)
-        outcome = gateway.find_by_reference(reference, gateway_charge=known_as)
-        outcome = outcome or gateway.close(reference, gateway_charge=known_as)
-    except (GatewayUnreachable, GatewayAbsent):
-        return settle(attempt_id=attempt_id, outcome=None, now=now)
-    abandoned = Outcome(AttemptState.ABANDONED)
-    return settle(attempt_id=attempt_id, outcome=outcome or abandoned, now=now)
+    outcome = charging.end(
+        attempt.gateway, reference=attempt.public_id, gateway_charge=attempt.gateway_charge
+    )
+    return settle(attempt_id=attempt_id, outcome=outcome, now=now)
 
 
 def set_payment_method(

@@ -17,7 +17,8 @@ from cln.billing.queries import UnknownInvoice
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptChannel, AttemptState
-from cln.flows.collection import NOTHING_TAKEN, InvoiceResult, conclude, settle
+from cln.flows.charging import NOTHING_TAKEN
+from cln.flows.collection import InvoiceResult, conclude, settle
 from cln.flows.reseller import (
     LARGEST_TOP_UP_CENTS,
     SMALLEST_TOP_UP_CENTS,
