@@ -60,7 +60,8 @@ def convert_server(
 
     With `cancel_old` the freed unit is cancelled and the rest of its paid price becomes account
     credit. Refusals: `unknown_server`, `unknown_license_type`, `account_blocked`,
-    `server_removed`, `key_limit_reached`, `wrong_product`, `same_license_type`, `too_many_users`, `conversion_unpaid`, those of `buy`.
+    `server_removed`, `key_limit_reached`, `wrong_product`, `same_license_type`,
+    `too_many_users`, `conversion_unpaid`, those of `buy`.
     """
     row = get_server(account_id=account_id, public_id=server)
     target = catalog.get_license_type(license_type)
