@@ -18,11 +18,10 @@ from cln.domain.invoicing import ChangeKind, priced_change
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import SubscriptionStatus
 from cln.flows.billing_run import bring_current
-from cln.flows.facts import facts_of
+from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
 
-NEW_CHANGE_ID = 2**62
 WHEN = ("period_end", "now")
 
 
