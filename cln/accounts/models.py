@@ -183,6 +183,8 @@ class DepositOrder(models.Model):
     autopay_target_cents = models.BigIntegerField(default=0)
     method_kind = models.CharField(max_length=10)
     gateway = models.CharField(max_length=20)
+    # The gateway's own id of the charge, committed before money may move.
+    gateway_charge = models.CharField(max_length=200, blank=True, default="")
     token = models.CharField(max_length=200)
     label = models.CharField(max_length=80)
     expires_on = models.DateField(null=True, blank=True)

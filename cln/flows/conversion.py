@@ -8,19 +8,18 @@ from django.db import transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.standing import refuse_if_blocked
 from cln.billing import services as billing
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain import ledger
-from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.domain.invoicing import ChangeKind, LineKind, freed_unit_credit, priced_change
-from cln.domain.licensing import AccountBlocked
 from cln.enums import AttemptState, InvoiceStatus
 from cln.flows.billing_run import bring_current
-from cln.flows.facts import facts_of
+from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
 from cln.licensing import partners
@@ -29,7 +28,6 @@ from cln.licensing.entitlements import set_quantity
 from cln.licensing.models import Server
 from cln.licensing.moves import check_move, has_free_seat, move_server
 
-NEW_CHANGE_ID = 2**62
 PAID = (AttemptState.SUCCEEDED, InvoiceStatus.PAID)
 
 
@@ -100,8 +98,7 @@ def _convert(
 ) -> int:
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
-            raise AccountBlocked.because_of_debt()
+        refuse_if_blocked(account)
         bring_current(account=account, now=now)
         old_type = server.license_type.code
         move_server(account_id=account_id, server=server, license_type=target, actor=actor, now=now)

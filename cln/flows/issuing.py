@@ -51,7 +51,7 @@ class Taxes:
         return tuple(
             LineDraft(
                 kind=LineKind.TAX,
-                source=f"tax:{basis_points}",
+                source=_tax_source(draft, basis_points),
                 title=f"VAT {account.country}",
                 why=line.why,
                 quantity=Fraction(1),
@@ -61,6 +61,15 @@ class Taxes:
             )
             for line in tax.tax_lines({Fraction(basis_points, 100): draft.net_cents})
         )
+
+
+def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
+    """The line's identity. A sweep or a last invoice is taxed inside a period that has been taxed
+    with its renewal, so theirs must be another one.
+    """
+    if draft.period is not None:
+        return f"tax:{basis_points}"
+    return f"tax:{basis_points}:{'final' if draft.ends else 'sweep'}"
 
 
 def issue(*, order: Order, rules: Rules, now: datetime) -> Invoice:

@@ -34,7 +34,13 @@ from cln.flows.each import each
 from cln.flows.refunded_licenses import Given, refunded_licenses, take_back
 from cln.flows.settlement import settle_from_balance
 from cln.ids import public_id
-from cln.payments.gateways import GatewayUnreachable, Outcome, RefundRequest, gateway_named
+from cln.payments.gateways import (
+    GatewayAbsent,
+    GatewayUnreachable,
+    Outcome,
+    RefundRequest,
+    gateway_named,
+)
 from cln.payments.models import Allocation, Payment, Refund
 from cln.payments.services import RESOLVE_AFTER
 
@@ -216,8 +222,8 @@ def resolve_due(*, now: datetime) -> int:
 
     def resolve(row: Refund) -> None:
         try:
-            found = gateway_named(row.payment.gateway).find_by_reference(row.public_id)
-        except GatewayUnreachable:
+            found = gateway_named(row.payment.gateway).find_refund(_request(row))
+        except (GatewayUnreachable, GatewayAbsent):
             settle_refund(refund_id=row.pk, outcome=None, now=now)
         else:
             given_up = Outcome(AttemptState.ABANDONED)
@@ -332,18 +338,21 @@ def _open(
     return row
 
 
-def _ask(row: Refund, *, now: datetime) -> str:
-    """Ask the gateway, outside any transaction, and record what it said."""
-    request = RefundRequest(
+def _request(row: Refund) -> RefundRequest:
+    return RefundRequest(
         reference=row.public_id,
         charge_reference=row.payment.gateway_reference,
         amount_cents=row.amount_cents,
         currency=row.payment.currency,
     )
+
+
+def _ask(row: Refund, *, now: datetime) -> str:
+    """Ask the gateway, outside any transaction, and record what it said."""
     faults.reach("before_gateway")
     try:
-        outcome = gateway_named(row.payment.gateway).refund(request)
-    except GatewayUnreachable:
+        outcome = gateway_named(row.payment.gateway).refund(_request(row))
+    except (GatewayUnreachable, GatewayAbsent):
         outcome = None
     faults.reach("after_gateway")
     return settle_refund(refund_id=row.pk, outcome=outcome, now=now)

@@ -31,14 +31,14 @@ from cln.enums import (
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import deposit_notices
+from cln.flows import charging, deposit_notices
 from cln.flows.collection import InvoiceResult, begin, finish
 from cln.flows.each import each
 from cln.flows.reseller_opening import open_reseller
 from cln.ids import public_id
 from cln.licensing.partners import not_a_reseller
 from cln.payments import services as payments
-from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
+from cln.payments.gateways import Charge, Outcome, gateway_named
 from cln.payments.services import NoPaymentMethod, PaymentInProgress
 
 AGREEMENT_VERSION = "2026-01"
@@ -99,6 +99,8 @@ class MethodWish:
     token: str
     label: str
     expires_on: date | None = None
+    # The account id the gateway was told when it stored the method; "" lets us choose one.
+    customer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def register_reseller(
         email=applicant.email, username=applicant.username, password=applicant.password
     )
     order = DepositOrder(
-        customer=public_id("acc"),
+        customer=method.customer or public_id("acc"),
         email=email,
         username=username,
         password=make_password(applicant.password),
@@ -211,16 +213,19 @@ def resolve_due(*, now: datetime) -> int:
     """Ask the gateway what became of deposits that never heard an answer (P3); how many."""
     due = DepositOrder.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
 
-    def resolve(order: DepositOrder) -> None:
-        try:
-            found = gateway_named(order.gateway).find_by_reference(order.public_id)
-        except GatewayUnreachable:
-            settle_order(order_id=order.pk, outcome=None, now=now)
-        else:
-            given_up = Outcome(AttemptState.ABANDONED)
-            settle_order(order_id=order.pk, outcome=found or given_up, now=now)
+    def resolve(order_id: int) -> None:
+        conclude_order(order_id=order_id, now=now)
 
-    return each(due, resolve)
+    return each(list(due.values_list("id", flat=True)), resolve)
+
+
+def conclude_order(*, order_id: int, now: datetime) -> DepositResult:
+    """Ask the gateway what became of a deposit, and end it (P3); silent, it is asked again."""
+    order = DepositOrder.objects.get(pk=order_id)
+    outcome = charging.end(
+        order.gateway, reference=order.public_id, gateway_charge=order.gateway_charge
+    )
+    return settle_order(order_id=order_id, outcome=outcome, now=now)
 
 
 def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> InvoiceResult:
@@ -228,7 +233,7 @@ def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> 
 
     Refusals: `not_a_reseller`, `bad_top_up`, `no_payment_method`, `payment_in_progress`.
     """
-    _check_amount(amount_cents)
+    check_amount(amount_cents)
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         if account.kind != AccountKind.RESELLER:
@@ -251,7 +256,7 @@ def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> 
 
 
 def _check_terms(deposit_cents: int, acceptance: Acceptance) -> None:
-    _check_amount(deposit_cents)
+    check_amount(deposit_cents)
     if acceptance.version != AGREEMENT_VERSION:
         raise AgreementNotAccepted(
             f"The reseller agreement {AGREEMENT_VERSION} has not been accepted.",
@@ -259,7 +264,8 @@ def _check_terms(deposit_cents: int, acceptance: Acceptance) -> None:
         )
 
 
-def _check_amount(amount_cents: int) -> None:
+def check_amount(amount_cents: int) -> None:
+    """Whether a deposit can grow by that much at once. Refusals: `bad_top_up`."""
     if not SMALLEST_TOP_UP_CENTS <= amount_cents <= LARGEST_TOP_UP_CENTS:
         raise BadTopUp(
             "The amount must be between "
@@ -313,12 +319,12 @@ def _pay(order: DepositOrder, *, now: datetime) -> DepositResult:
         amount_cents=order.amount_cents,
         currency=order.currency,
     )
-    faults.reach("before_gateway")
-    try:
-        outcome = gateway_named(order.gateway).charge(charge)
-    except GatewayUnreachable:
-        outcome = None
-    faults.reach("after_gateway")
+
+    def keep(gateway_charge: str) -> bool:
+        waiting = DepositOrder.objects.filter(pk=order.pk, state__in=UNFINISHED_ATTEMPT)
+        return bool(waiting.update(gateway_charge=gateway_charge))
+
+    outcome = charging.make(order.gateway, charge, keep=keep)
     return settle_order(order_id=order.pk, outcome=outcome, now=now)
 
 

@@ -112,6 +112,7 @@ def _book(account: Account, order: DepositOrder, outcome: Outcome, *, now: datet
         channel=AttemptChannel.PAY_NOW,
         method=account.payment_methods.filter(gateway=order.gateway, token=order.token).last(),
         gateway=order.gateway,
+        gateway_charge=order.gateway_charge,
         amount_cents=order.amount_cents,
         currency=order.currency,
         state=AttemptState.SUCCEEDED,

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import ClassVar
 
 from cln.accounts.models import Account
+from cln.accounts.standing import refuse_if_blocked
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import price_lists_for
 from cln.domain.calendar import Interval
 from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
-from cln.domain.licensing import AccountBlocked
 from cln.domain.pricing import list_in_force
 from cln.enums import AccountKind, EntitlementKind
 from cln.licensing.access import holds_a_license, lock_pool
@@ -44,8 +44,7 @@ def check_may_hold(*, account_id: int, license_type: LicenseType, now: datetime)
     account = Account.objects.get(pk=account_id)
     if account.kind != AccountKind.RESELLER:
         raise not_a_reseller()
-    if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
-        raise AccountBlocked.because_of_debt()
+    refuse_if_blocked(account)
     prices = price_lists_for(
         license_type=license_type.code,
         interval=Interval.MONTH,

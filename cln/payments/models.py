@@ -57,6 +57,8 @@ class PaymentAttempt(models.Model):
     )
     method = models.ForeignKey(PaymentMethod, null=True, on_delete=models.PROTECT, related_name="+")
     gateway = models.CharField(max_length=20)
+    # The gateway's id of the charge, committed before any money can move; "" = not announced.
+    gateway_charge = models.CharField(max_length=200, blank=True, default="")
     amount_cents = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=10, default=AttemptState.OPEN)
@@ -91,6 +93,11 @@ class PaymentAttempt(models.Model):
                 fields=["account"],
                 condition=IS_UNFINISHED & Q(purpose="top_up"),
                 name="attempt_one_open_top_up",
+            ),
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_charge"],
+                condition=~Q(gateway_charge=""),
+                name="attempt_gateway_charge_unique",
             ),
         ]
         indexes: ClassVar = [
@@ -217,10 +224,10 @@ class SandboxCharge(models.Model):
 
 
 class SandboxRefund(models.Model):
-    """What the sandbox gateway gave back: as SandboxCharge, the other side's memory."""
+    """What the sandbox gateway gave back, once per reference."""
 
     reference = models.CharField(max_length=200, unique=True)
-    charge = models.ForeignKey(SandboxCharge, on_delete=models.CASCADE, related_name="refunds")
+    charge = models.ForeignKey(SandboxCharge, on_delete=models.PROTECT, related_name="refunds")
     amount_cents = models.BigIntegerField()
     at = models.DateTimeField()
 

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('autopay_target_cents', models.BigIntegerField(default=0)),
                 ('method_kind', models.CharField(max_length=10)),
                 ('gateway', models.CharField(max_length=20)),
+                ('gateway_charge', models.CharField(blank=True, default='', max_length=200)),
                 ('token', models.CharField(max_length=200)),
                 ('label', models.CharField(max_length=80)),
                 ('expires_on', models.DateField(blank=True, null=True)),
