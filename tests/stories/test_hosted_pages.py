@@ -162,6 +162,30 @@ def test_a_reseller_tops_up_any_amount_by_paypal_checkout(vendor: Vendor) -> Non
     the_till_agrees(vendor)
 
 
+@pytest.mark.parametrize("amount_cents", [99, 100_000_01])
+def test_a_top_up_page_of_a_wrong_amount_is_refused(vendor: Vendor, amount_cents: int) -> None:
+    """R5."""
+    account = a_payer(vendor, "paypal")
+
+    with pytest.raises(Refusal, match=r"between 1\.00 and 100000\.00"):
+        hosted.open_top_up_page(
+            account_id=account.pk, amount_cents=amount_cents, gateway="paypal", back=BACK, now=START
+        )
+
+    assert not PaymentAttempt.objects.exists()
+
+
+def test_a_top_up_page_is_for_resellers_only(vendor: Vendor) -> None:
+    account = a_payer(vendor, "paypal")
+
+    with pytest.raises(Refusal, match="Only resellers"):
+        hosted.open_top_up_page(
+            account_id=account.pk, amount_cents=1000, gateway="paypal", back=BACK, now=START
+        )
+
+    assert not PaymentAttempt.objects.exists()
+
+
 def opens_page(account: Account, invoice: Invoice, name: str) -> hosted.OpenPage:
     return hosted.open_invoice_page(
         account_id=account.pk, invoice=invoice.public_id, gateway=name, back=BACK, now=RENEWAL
