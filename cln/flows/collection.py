@@ -23,12 +23,14 @@ from cln.domain.errors import Refusal
 from cln.domain.rules import Rules
 from cln.enums import (
     UNFINISHED_ATTEMPT,
+    AccountKind,
     AttemptChannel,
+    AttemptPurpose,
     AttemptState,
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import charging, notices
+from cln.flows import charging, deposit, notices
 from cln.flows.each import each
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
@@ -73,7 +75,8 @@ def pay_now(
     method: PaymentMethod | None = None,
     now: datetime,
 ) -> tuple[InvoiceResult, ...]:
-    """Pay every outstanding invoice, oldest first, one attempt each (P5).
+    """Pay every outstanding invoice, oldest first, one attempt each (P5); a reseller's negative
+    deposit is brought back to zero (R7).
 
     A failure of one does not stop the others; each result says what happened and why. `method`
     pays this time only (`one_off_method`); the default is the account's active one.
@@ -85,7 +88,7 @@ def pay_now(
     )
     results = tuple(
         collect(invoice_id=pk, channel=channel, method=method, now=now) for pk in open_ids
-    )
+    ) + pay_deposit(account_id=account_id, channel=channel, method=method, now=now)
     if results:
         with transaction.atomic(durable=True):
             audit(
@@ -130,6 +133,40 @@ def collect(
     except Refusal as refusal:
         return _refused(invoice_id, channel, refusal, now=now)
     return finish(begun, now=now)
+
+
+def pay_deposit(
+    *,
+    account_id: int,
+    channel: AttemptChannel,
+    method: PaymentMethod | None = None,
+    only_if_due: bool = False,
+    now: datetime,
+) -> tuple[InvoiceResult, ...]:
+    """Top a reseller's deposit up: by hand the debt, by itself what the autopay rule says (R4).
+
+    Nothing is tried, and nothing returned, where nothing is missing. `only_if_due` leaves alone
+    what another worker has tried since it was found due.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        if account.kind != AccountKind.RESELLER:
+            return ()
+        amount = deposit.claim(account=account, channel=channel, only_if_due=only_if_due, now=now)
+        if amount is None:
+            return ()
+        try:
+            begun = begin(
+                account=account,
+                invoice=None,
+                amount_cents=amount,
+                channel=channel,
+                method=method,
+                now=now,
+            )
+        except Refusal as refusal:
+            return (InvoiceResult("", amount, "refused", *_said(refusal)),)
+    return (finish(begun, now=now),)
 
 
 def begin(
@@ -243,6 +280,7 @@ def set_payment_method(
             expires_on=expires_on,
             now=now,
         )
+        deposit.start_over(account=account, now=now)
         audit(account_id=account_id, actor=actor, verb="set_payment_method", subject=label, now=now)
     return pay_now(account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now)
 
@@ -301,6 +339,8 @@ def _end_attempt(
     invoice = attempt.invoice
     if outcome and state is AttemptState.SUCCEEDED:
         _receive(account, attempt, outcome, now=now)
+    elif attempt.purpose == AttemptPurpose.TOP_UP and state not in UNFINISHED_ATTEMPT:
+        deposit.top_up_ended(account=account, attempt=attempt, now=now)
     elif attempt.channel == AttemptChannel.HOSTED:
         return  # the payer saw the page, and the plan of the stored method is another matter
     elif invoice is not None and invoice.status == InvoiceStatus.OPEN:
@@ -331,6 +371,8 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
         )
         notices.payment_received(account=account, invoice=invoice, payment=payment, now=now)
         when_paid(account=account, invoice=invoice, now=now)
+    else:
+        deposit.start_over(account=account, now=now)
     settle_from_balance(account=account, now=now)
 
 
@@ -377,13 +419,12 @@ def _refused(
             invoice.retry_at = start_of_day(next_on) if next_on else None
             invoice.save(update_fields=["retry_at"])
     return InvoiceResult(
-        number=invoice.number,
-        amount_cents=invoice.total_cents - invoice.paid_cents,
-        state="refused",
-        sentence=refusal.message,
-        fix=refusal.fix,
-        code=refusal.code,
+        invoice.number, invoice.total_cents - invoice.paid_cents, "refused", *_said(refusal)
     )
+
+
+def _said(refusal: Refusal) -> tuple[str, str, str]:
+    return refusal.message, refusal.fix, refusal.code
 
 
 def _result(attempt: PaymentAttempt) -> InvoiceResult:

@@ -15,16 +15,11 @@ from cln.accounts.models import Account
 from cln.billing.models import Invoice
 from cln.billing.queries import UnknownInvoice
 from cln.domain.errors import Refusal
-from cln.domain.money import format_cents
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptChannel, AttemptState
 from cln.flows.charging import NOTHING_TAKEN
 from cln.flows.collection import InvoiceResult, conclude, settle
-from cln.flows.reseller import (
-    LARGEST_TOP_UP_CENTS,
-    SMALLEST_TOP_UP_CENTS,
-    BadTopUp,
-    NotAReseller,
-)
+from cln.flows.reseller import check_amount
+from cln.licensing.partners import not_a_reseller
 from cln.payments import services as payments
 from cln.payments.gateways import Back, Charge, GatewayUnreachable, Page, gateway_named
 from cln.payments.models import PaymentAttempt
@@ -78,15 +73,11 @@ def open_top_up_page(
     Refusals: `gateway_absent`, `gateway_cannot`, `gateway_silent`, `not_a_reseller`,
     `bad_top_up`, `payment_in_progress`.
     """
-    if not SMALLEST_TOP_UP_CENTS <= amount_cents <= LARGEST_TOP_UP_CENTS:
-        raise BadTopUp(
-            "The amount must be between "
-            f"{format_cents(SMALLEST_TOP_UP_CENTS)} and {format_cents(LARGEST_TOP_UP_CENTS)}."
-        )
+    check_amount(amount_cents)
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         if account.kind != AccountKind.RESELLER:
-            raise NotAReseller("Only resellers have a deposit.", "Ask us to become a reseller.")
+            raise not_a_reseller()
         attempt = _attempt_for(account, None, amount_cents, gateway, now=now)
     return _page_of(attempt, account.public_id, back, now=now)
 

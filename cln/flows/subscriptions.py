@@ -16,11 +16,12 @@ from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
 from cln.domain.invoicing import ChangeKind, priced_change, upcoming
 from cln.domain.quantities import RemovalFacts, decide_removal
-from cln.enums import SubscriptionStatus
+from cln.enums import AccountKind, SubscriptionStatus
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
+from cln.licensing.partners import PaidAfterwards
 
 WHEN = ("period_end", "now")
 
@@ -120,12 +121,17 @@ def unsubscribe(
 
 
 def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> None:
-    """Take a cancellation back before it has come to pass (Q10).
+    """Take a cancellation back before it has come to pass (Q10); not as a reseller, whose
+    subscriptions run out for good (R1).
 
-    Refusals: `not_subscribed`, `order_pending`, `not_ending`.
+    Refusals: `not_subscribed`, `order_pending`, `not_ending`, `paid_afterwards`.
     """
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
+        if account.kind == AccountKind.RESELLER:
+            raise PaidAfterwards(
+                "What resellers use is billed by the month.", "Its servers go on by usage."
+            )
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
         if subscription.ends_on is None:

@@ -11,7 +11,9 @@ from datetime import datetime
 
 from django.db import transaction
 
+from cln.accounts.models import DepositOrder
 from cln.enums import UNFINISHED_ATTEMPT, GatewayEventKind
+from cln.flows import reseller
 from cln.flows.collection import conclude, settle
 from cln.payments.gateways import Event, gateway_named
 from cln.payments.models import GatewayEvent, PaymentAttempt
@@ -47,6 +49,8 @@ def _process(gateway: str, event: Event, *, now: datetime) -> None:
         # Refunds are made by operators and resolved by asking the gateway.
         return
     attempt = PaymentAttempt.objects.filter(gateway=gateway, public_id=event.reference).first()
+    if attempt is None and _is_deposit(gateway, event, now=now):
+        return
     if attempt is None or attempt.gateway_charge not in ("", event.gateway_charge):
         log.warning("%s event %s is about no attempt of ours", gateway, event.event_id)
         return
@@ -54,3 +58,15 @@ def _process(gateway: str, event: Event, *, now: datetime) -> None:
         settle(attempt_id=attempt.pk, outcome=event.outcome, now=now)
     elif attempt.state in UNFINISHED_ATTEMPT:
         conclude(attempt_id=attempt.pk, now=now)
+
+
+def _is_deposit(gateway: str, event: Event, *, now: datetime) -> bool:
+    """Whether the event is about a deposit whose account does not exist yet (R1)."""
+    order = DepositOrder.objects.filter(gateway=gateway, public_id=event.reference).first()
+    if order is None or order.gateway_charge not in ("", event.gateway_charge):
+        return False
+    if event.outcome is not None:
+        reseller.settle_order(order_id=order.pk, outcome=event.outcome, now=now)
+    elif order.state in UNFINISHED_ATTEMPT:
+        reseller.conclude_order(order_id=order.pk, now=now)
+    return True

@@ -160,11 +160,20 @@ class Refund(models.Model):
     state = models.CharField(max_length=10, default=AttemptState.OPEN)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    # Due column of the resolver: ask the gateway what became of it (P3).
+    resolve_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
             one_of("state", AttemptState, name="refund_state"),
             models.CheckConstraint(condition=Q(amount_cents__gt=0), name="refund_positive"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["resolve_at"],
+                condition=Q(resolve_at__isnull=False),
+                name="refund_resolve_due",
+            ),
         ]
 
 
@@ -180,6 +189,13 @@ class AutopayRuleRow(models.Model):
 
     class Meta:
         constraints: ClassVar = [one_of("mode", AutopayMode, name="autopay_mode")]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(next_try_at__isnull=False),
+                name="autopay_due",
+            ),
+        ]
 
 
 class GatewayEvent(models.Model):

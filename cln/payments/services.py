@@ -26,6 +26,8 @@ from cln.payments.models import Allocation, Payment, PaymentAttempt, PaymentMeth
 
 # After this an attempt whose process died is taken up by the resolver.
 RESOLVE_AFTER = timedelta(minutes=10)
+# The kind of the transfer that money makes when it arrives.
+PAYMENT_RECEIVED = "payment_received"
 # A gateway that said "later" (a bank transfer behind PayPal takes days) is asked this often.
 PENDING_ASKED_EVERY = timedelta(hours=1)
 # A hosted page that nobody paid on is closed after this, and other attempts may be made (P4).
@@ -220,7 +222,7 @@ def receive_payment(
     post(
         account=account,
         transfers=ledger.payment_received(cents=attempt.amount_cents),
-        kind="payment_received",
+        kind=PAYMENT_RECEIVED,
         now=now,
         invoice=attempt.invoice,
         payment_id=payment.pk,
