@@ -31,7 +31,7 @@ from cln.flows.upcoming import Upcoming, upcoming_invoices
 from cln.licensing import queries as licensing
 from cln.licensing.models import Server, Trial
 from cln.licensing.servers import Report, check_in
-from cln.licensing.services import Hints, register_server
+from cln.licensing.services import Hints, register_server, update_key
 from cln.notifications.models import Message
 from cln.payments.gateways.sandbox import (
     SandboxGateway,
@@ -170,6 +170,12 @@ class Customer:
             cancel_old=cancel_old,
             request_key=f"form {next(self.world.numbers)}",
         )
+
+    def limits_key(self, product: str, to: int) -> None:
+        """Let the default key register that many servers at most."""
+        row = licensing.default_key_of(self.account_id, PRODUCTS[product])
+        assert row is not None
+        self._do(update_key, key=row.public_id, limit=to)
 
     def card(self, outcome: str) -> None:
         """From now on the bank answers so, whatever the card."""

@@ -36,9 +36,7 @@ def a_login(account: Account | None, role: Role = Role.FULL, *, name: str = "") 
 def signed_in(login: Login) -> Client:
     """A browser in which this person has signed in."""
     client = Client()
-    answer = client.post(
-        reverse("account_login"), {"login": login.username, "password": PASSWORD}
-    )
+    answer = client.post(reverse("account_login"), {"login": login.username, "password": PASSWORD})
     assert answer.status_code == 302, answer.content
     return client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from cln.api import agents, kcare
+from cln.api import agents, kcare, webhooks
 
 _KCARE = {
     "register_server": kcare.register_server,
@@ -27,3 +27,4 @@ urlpatterns += [
     for name, view in _KCARE.items()
     for form in ("json", "plain")
 ]
+urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

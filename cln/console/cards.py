@@ -13,10 +13,9 @@ from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscr
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import money_text
-from cln.enums import EntitlementKind, InvoiceStatus, SubscriptionStatus
-from cln.flows.subscriptions import preview_removal
+from cln.enums import EntitlementKind, InvoiceStatus
 from cln.flows.trials import trial_terms
-from cln.flows.upcoming import Upcoming, upcoming_invoices
+from cln.flows.upcoming import Upcoming, savings_of, upcoming_invoices
 from cln.licensing import queries as licensing
 from cln.licensing.queries import EntitlementRow, KeyRow
 from cln.payments.services import active_method
@@ -68,8 +67,11 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
         upcoming.setdefault(one.license_type, one)
     keys = {row.license_type: row for row in licensing.keys_of(account_id) if row.is_default}
     commands = {row.code: row.install_command for row in catalog.products()}
+    entitlements = licensing.entitlements_of(account_id)
+    used = {row.license_type: row.used for row in entitlements}
+    savings = savings_of(account_id=account_id, keep=used, now=now)
     cards = []
-    for held in licensing.entitlements_of(account_id):
+    for held in entitlements:
         code = held.license_type
         if held.quantity == 0 and code not in subscriptions:
             continue
@@ -79,25 +81,12 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
                 held=held,
                 subscription=subscriptions.get(code),
                 upcoming=upcoming.get(code),
-                saving_cents=_saving(account_id, held, subscriptions.get(code), now),
+                saving_cents=max(savings.get(code, 0), 0),
                 key=key,
                 command=install_command(commands[held.product], key.text) if key else "",
             )
         )
     return tuple(cards)
-
-
-def _saving(
-    account_id: int, held: EntitlementRow, subscription: SubscriptionRow | None, now: datetime
-) -> int:
-    """Cents by which the next invoice falls without the unused licenses; 0 where it does not."""
-    runs = subscription is not None and subscription.status == SubscriptionStatus.ACTIVE
-    if not runs or not held.unused:
-        return 0
-    saving = preview_removal(
-        account_id=account_id, license_type=held.license_type, keep=held.used, now=now
-    )
-    return max(saving or 0, 0)
 
 
 def offers_of(account: Account, *, but: set[str], now: datetime) -> tuple[Offer, ...]:

@@ -1,7 +1,7 @@
 """Paths of the pages for people. CLN's own paths are kept: people have them in their bookmarks."""
 
 from allauth.account import views as allauth
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from cln.console.views import (
     billing,
@@ -40,8 +40,8 @@ PUBLIC = [
         allauth.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
-    path(
-        "console/auth/reset/<str:uidb36>-<str:key>",
+    re_path(
+        r"^console/auth/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)$",
         allauth.password_reset_from_key,
         name="account_reset_password_from_key",
     ),

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -26,6 +25,7 @@ from cln.domain.dunning import (
 from cln.domain.rules import Rules
 from cln.enums import (
     UNFINISHED_ATTEMPT,
+    AccountKind,
     InvoicePurpose,
     InvoiceStatus,
     SubscriptionStatus,
@@ -33,6 +33,7 @@ from cln.enums import (
 from cln.flows import notices
 from cln.flows.each import each
 from cln.licensing import entitlements as licensing
+from cln.licensing import partners
 from cln.payments import services as payments
 
 # The five states in a row, and a step that stays: a longer loop is a bug.
@@ -53,6 +54,7 @@ def run_due(*, now: datetime) -> int:
 def reconsider(*, account: Account, now: datetime) -> None:
     """Joins: move a locked account to the state its invoices say, doing what each step does."""
     rules, today = catalog.rules(), now.date()
+    before = (account.dunning_state, account.dunning_next_on, account.blocked_on)
     for _ in range(MOST_STEPS):
         facts = DunningFacts(_oldest_due_on(account), account.blocked_on)
         step = next_step(DunningState(account.dunning_state), facts, today, rules)
@@ -61,7 +63,8 @@ def reconsider(*, account: Account, now: datetime) -> None:
             _ACTIONS[action](account, now)
         if step.next_on is None or step.next_on > today:
             break
-    account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
+    if before != (account.dunning_state, account.dunning_next_on, account.blocked_on):
+        account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
 
 
 def watch(*, invoices: Sequence[Invoice]) -> None:
@@ -69,14 +72,17 @@ def watch(*, invoices: Sequence[Invoice]) -> None:
 
     Accounts that owe already are looked at on the dates of their older debt.
     """
-    debts = [row for row in invoices if row.purpose != InvoicePurpose.ORDER and row.total_cents]
-    for due_on in sorted({row.due_on for row in debts}):
-        overdue_on = due_on + timedelta(days=1)
+    for invoice in invoices:
+        account, overdue_on = invoice.account, invoice.due_on + timedelta(days=1)
+        is_debt = invoice.purpose != InvoicePurpose.ORDER and invoice.total_cents > 0
+        planned = account.dunning_next_on
+        if is_debt and account.dunning_state == DunningState.CURRENT:
+            account.dunning_next_on = min(planned or overdue_on, overdue_on)
+    moved = {invoice.account for invoice in invoices}
+    for day in {account.dunning_next_on for account in moved} - {None}:
         Account.objects.filter(
-            Q(dunning_next_on=None) | Q(dunning_next_on__gt=overdue_on),
-            pk__in=[row.account_id for row in debts if row.due_on == due_on],
-            dunning_state=DunningState.CURRENT,
-        ).update(dunning_next_on=overdue_on)
+            pk__in=[account.pk for account in moved if account.dunning_next_on == day]
+        ).update(dunning_next_on=day)
 
 
 def remind_due(*, now: datetime) -> int:
@@ -99,13 +105,18 @@ def void_due(*, now: datetime) -> int:
     def void(ids: tuple[int, int]) -> None:
         with transaction.atomic(durable=True):
             account = lock_account(ids[1])
-            _void_order(account, Invoice.objects.get(pk=ids[0]), now=now)
+            void_order(account, Invoice.objects.get(pk=ids[0]), now=now)
 
     return each(due.order_by("void_on", "id"), void)
 
 
 def _oldest_due_on(account: Account) -> date | None:
-    """The due date that counts: an unpaid first order is no debt, nothing was granted for it."""
+    """The due date that counts: an unpaid first order is no debt, nothing was granted for it.
+
+    A reseller's invoices are paid from the deposit; he owes since that is negative (R7).
+    """
+    if account.kind == AccountKind.RESELLER:
+        return account.negative_since
     return (
         Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN)
         .exclude(purpose=InvoicePurpose.ORDER)
@@ -129,7 +140,8 @@ def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) 
     invoice.save(update_fields=["reminded_on", "remind_on"])
 
 
-def _void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+def void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+    """Joins: take back a first order that is not paid, with its subscription (Q3)."""
     if invoice.status != InvoiceStatus.OPEN:
         return
     if invoice.attempts.filter(state__in=UNFINISHED_ATTEMPT).exists():
@@ -159,6 +171,20 @@ def _end(account: Account, now: datetime) -> None:
     live = Subscription.objects.filter(account=account, status=SubscriptionStatus.ACTIVE)
     for subscription in live:
         billing.schedule_end(subscription=subscription, on=now.date())
+    if account.kind == AccountKind.RESELLER:
+        _end_post_paid(account, now)
+
+
+def _end_post_paid(account: Account, now: datetime) -> None:
+    """What is billed afterwards stops being used, or the debt would grow for ever (P7, R7)."""
+    partners.give_up_addresses(account_id=account.pk, now=now)
+    for license_type in partners.unlimited_types(account.pk):
+        licensing.end_entitlement(
+            account_id=account.pk,
+            license_type=license_type,
+            now=now,
+            why="the deposit was negative for too long",
+        )
 
 
 def _unblock(account: Account, now: datetime) -> None:

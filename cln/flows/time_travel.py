@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cln import clock
+from cln.accounts.models import Account
 from cln.flows import timeline
 
 
@@ -12,11 +13,18 @@ def travel_to(instant: datetime) -> int:
     """Move the clock forward to `instant`, doing all due work on the way; returns the stops made.
 
     Each piece of work is done at the instant at which it falls due. Refuses with ClockError in
-    production and for an instant that is past; nothing is done then.
+    production and for an instant that is past; nothing is done then. Only a sandbox that nobody
+    lives in yet may begin in the past.
     """
     present = clock.now()
     if instant < present:
-        clock.move_to(instant)  # the refusal; a clock that was never moved may begin in the past
+        if Account.objects.exists():
+            raise clock.ClockError(
+                f"The clock stands at {present:%Y-%m-%d %H:%M:%S} UTC and does not go back to "
+                f"{instant:%Y-%m-%d %H:%M:%S}: people live here. "
+                "Begin a new sandbox with another CLN_DATA_DIR."
+            )
+        clock.move_to(instant)
         return 0
     return timeline.run_until(instant, since=present, move_clock=_reach)
 

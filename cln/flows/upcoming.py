@@ -1,14 +1,28 @@
 """The next invoices as things stand: the very same composing that will issue them (Q12)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from cln.accounts.models import Account
 from cln.billing.models import Subscription
 from cln.catalog import queries as catalog
-from cln.domain.invoicing import InvoiceDraft, LineDraft, compose, upcoming
+from cln.domain.invoicing import (
+    Change,
+    ChangeKind,
+    InvoiceDraft,
+    LineDraft,
+    SubscriptionFacts,
+    compose,
+    priced_change,
+    upcoming,
+    with_change,
+)
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
+
+# Of a change that is only imagined: after all real ones.
+IMAGINED_ID = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,37 @@ def upcoming_invoices(*, account_id: int) -> tuple[Upcoming, ...]:
         for draft in upcoming(facts.of(subscription))
     ]
     return tuple(sorted(found, key=lambda one: (one.on, one.license_type)))
+
+
+def savings_of(*, account_id: int, keep: Mapping[str, int], now: datetime) -> dict[str, int]:
+    """By how many cents the next invoice would fall if of a license type only `keep` were left.
+
+    The same core as the invoice: fewer licenses may cost more each, so it may even rise (a
+    negative figure). License types of which nothing renews or nothing would go are left out.
+    """
+    account = Account.objects.get(pk=account_id)
+    facts = Facts([account], rules=catalog.rules())
+    taxes = Taxes()
+
+    def total(drafts: Sequence[InvoiceDraft]) -> int:
+        lines = (line for one in drafts for line in taxes.lines(account=account, draft=one))
+        return sum(one.net_cents for one in drafts) + sum(line.amount_cents for line in lines)
+
+    savings = {}
+    for subscription in facts.subscriptions[account_id]:
+        code = subscription.license_type.code
+        units = subscription.quantity - keep.get(code, subscription.quantity)
+        now_is = facts.of(subscription)
+        if units > 0 and (renewal := upcoming(now_is)[:1]):
+            then = with_change(now_is, _cut(now_is, units, now))
+            savings[code] = total(renewal) - total(upcoming(then)[:1])
+    return savings
+
+
+def _cut(facts: SubscriptionFacts, units: int, now: datetime) -> Change:
+    return priced_change(
+        facts, id=IMAGINED_ID, on=now.date(), kind=ChangeKind.REMOVE, delta=-units, note=""
+    )
 
 
 def upcoming_of(

@@ -8,10 +8,13 @@ from django.db.models import F
 from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.domain.errors import Refusal
+from cln.domain.licensing import KeyLimitReached
 from cln.enums import ServerStatus
 from cln.licensing.access import Pool, lock_pool
 from cln.licensing.keys import NoLicense
 from cln.licensing.models import ActivationKey, Entitlement, Server
+from cln.licensing.removal import ServerGone
+from cln.licensing.seats import begin_anew
 
 
 class WrongProduct(Refusal):
@@ -41,8 +44,11 @@ class NoFreeSeat(Refusal):
 def check_move(*, server: Server, license_type: LicenseType) -> None:
     """Whether a server may have another license type at all.
 
-    Refusals: `wrong_product`, `same_license_type`, `too_many_users`.
+    Refusals: `server_removed`, `wrong_product`, `same_license_type`, `too_many_users`,
+    `key_limit_reached` (its new key would be the default key, and that is full).
     """
+    if server.status != ServerStatus.ACTIVE:
+        raise ServerGone("This server has been removed before.", "Register it again to use it.")
     if server.license_type_id == license_type.pk:
         raise SameLicenseType(f"The server has {license_type.name} already.")
     if server.license_type.product_id != license_type.product_id:
@@ -55,6 +61,14 @@ def check_move(*, server: Server, license_type: LicenseType) -> None:
         raise TooManyUsers(
             f"The server has {users} users; {license_type.name} allows {limit}.",
             "Choose a license type for more users.",
+        )
+    key = ActivationKey.objects.filter(
+        account_id=server.account_id, license_type=license_type, is_default=True, removed_at=None
+    ).first()
+    if key is not None and 0 < key.limit <= key.used:
+        raise KeyLimitReached(
+            f"Your default key of {license_type.name} is limited to {key.limit} servers.",
+            "Raise the limit of the key, then convert the server.",
         )
 
 
@@ -83,6 +97,7 @@ def move_server(
     old_name, target = server.license_type.name, pools[license_type.pk]
     _take_seat(target, license_type)
     _leave_seat(server, pools[server.license_type_id])
+    begin_anew([server], now=now)
     server.license_type = license_type
     server.key = next((key for key in target.keys.values() if key.is_default), None)
     if server.key is not None:
@@ -112,9 +127,11 @@ def change_edition(
     )
     Entitlement.objects.filter(account_id=account_id, license_type=old).update(license_type=new)
     ActivationKey.objects.filter(account_id=account_id, license_type=old).update(license_type=new)
-    servers = Server.objects.filter(
+    moving = Server.objects.filter(
         account_id=account_id, license_type=old, status=ServerStatus.ACTIVE
-    ).update(license_type=new)
+    )
+    begin_anew(moving, now=now)
+    servers = moving.update(license_type=new)
     record(
         account_id=account_id,
         actor=actor,

@@ -23,7 +23,10 @@ from cln.enums import MessageKind
 from cln.notifications.mails import write
 from cln.notifications.models import Message
 
-# A claimed mail whose sender died is tried again after the first step.
+# How long claimed mails are nobody else's. It must outlast the slowest batch, or a second worker
+# would send the rest of it again; a mail whose sender died waits this long.
+LEASE: Final = timedelta(minutes=30)
+BATCH: Final = 10
 BACKOFF: Final = (
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -98,27 +101,26 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     an address the server refuses for good is given up at once.
     """
     sent = 0
-    for _ in range(limit):
-        message = _claim(now)
-        if message is None:
-            break
-        sent += _send(message, now)
+    while limit > 0 and (claimed := _claim(now, min(limit, BATCH))):
+        sent += sum(_send(message, now) for message in claimed)
+        limit -= len(claimed)
     return sent
 
 
-def _claim(now: datetime) -> Message | None:
+def _claim(now: datetime, limit: int) -> list[Message]:
+    """Take mails off the list of what is due, for as long as the lease lasts."""
     with transaction.atomic():
         due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
-        message = due.select_for_update(skip_locked=True).order_by("send_after", "id").first()
-        if message is None:
-            return None
-        message.attempts += 1
-        message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
-        message.save(update_fields=["attempts", "send_after"])
-        return message
+        claimed = list(due.select_for_update(skip_locked=True).order_by("send_after", "id")[:limit])
+        for message in claimed:
+            message.attempts += 1
+            message.send_after = now + LEASE
+        Message.objects.bulk_update(claimed, ["attempts", "send_after"])
+        return claimed
 
 
 def _send(message: Message, now: datetime) -> bool:
+    """Send a claimed mail, and record at once what came of it."""
     try:
         faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
@@ -126,11 +128,13 @@ def _send(message: Message, now: datetime) -> bool:
         faults.reach("after_mail")
     except (SMTPException, OSError, ValueError) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
-        if _is_final(error) or message.attempts > len(BACKOFF):
-            message.send_after = None
+        gives_up = _is_final(error) or message.attempts > len(BACKOFF)
+        message.send_after = None if gives_up else now + BACKOFF[message.attempts - 1]
     else:
         message.sent_at, message.send_after, message.last_error = now, None, ""
-    message.save(update_fields=["sent_at", "send_after", "last_error"])
+    Message.objects.filter(pk=message.pk).update(
+        sent_at=message.sent_at, send_after=message.send_after, last_error=message.last_error
+    )
     return message.sent_at is not None
 
 

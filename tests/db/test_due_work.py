@@ -66,6 +66,16 @@ def test_travelling_back_is_refused_and_bills_nothing() -> None:
     assert Invoice.objects.count() == 1
 
 
+def test_a_sandbox_with_accounts_does_not_begin_in_the_past() -> None:
+    """Demo data is made before anybody moves the clock: it must not be lived through again."""
+    a_customer()
+
+    with pytest.raises(clock.ClockError, match="people live here"):
+        travel_to(START)
+
+    assert clock.now() > START
+
+
 def test_an_account_whose_dunning_fails_stops_nobody_elses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

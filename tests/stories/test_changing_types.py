@@ -213,6 +213,32 @@ def test_a_server_does_not_change_into_another_product_q14(world: World) -> None
         acme.converts("web1.example", to="Imunify360-1")
 
 
+def test_a_removed_server_is_not_converted_and_nothing_is_bought_for_it_q14(
+    world: World,
+) -> None:
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("Imunify360-1")
+    acme.registers("web1.example", "Imunify360-1")
+    acme.removes_server("web1.example")
+
+    with world.refuses("server_removed"):
+        acme.converts("web1.example", to="Imunify360-30")
+
+
+def test_a_full_default_key_takes_no_converted_server_and_nothing_is_bought_q14(
+    world: World,
+) -> None:
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("Imunify360-1")
+    acme.buys("Imunify360-30")
+    acme.registers("web1.example", "Imunify360-1")
+    acme.registers("web2.example", "Imunify360-30")
+    acme.limits_key("Imunify360-30", to=1)
+
+    with world.refuses("key_limit_reached"):
+        acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+
+
 def test_kernelcare_under_a_paid_imunify360_uses_no_license_s3(world: World) -> None:
     """Seed 000, question 4: KernelCare is included with Imunify360 at no additional cost."""
     acme = world.on("2026-04-01").customer("acme")

@@ -13,6 +13,12 @@ from tests.visitors import PASSWORD, text_of
 
 pytestmark = pytest.mark.django_db
 
+
+@pytest.fixture(autouse=True)
+def present() -> None:
+    clock_at(START)
+
+
 FORM = {"email": "anna@acme.example", "password": PASSWORD, "company": "Acme"}
 SIGN_UP = "/console/register/customer"
 SENT = "/console/auth/confirm"
@@ -25,7 +31,6 @@ def link_in(mail: Message) -> str:
 
 
 def sign_up(client: Client, **changes: str) -> None:
-    clock_at(START)
     answer = client.post(SIGN_UP, {**FORM, **changes})
     assert (answer.status_code, answer["Location"]) == (303, SENT)
 
@@ -147,18 +152,14 @@ def test_signing_in_unconfirmed_sends_the_link_again(client: Client) -> None:
 
 
 def test_a_forged_host_header_does_not_reach_a_link(client: Client) -> None:
-    clock_at(START)
-
     client.post(SIGN_UP, FORM, headers={"host": "evil.example"})
 
     assert "evil.example" not in Message.objects.get().body
 
 
 def test_sign_ups_from_one_address_are_limited(client: Client) -> None:
-    clock_at(START)
     answers = [
-        client.post(SIGN_UP, {**FORM, "email": f"a{n}@acme.example"}).status_code
-        for n in range(22)
+        client.post(SIGN_UP, {**FORM, "email": f"a{n}@acme.example"}).status_code for n in range(22)
     ]
 
     assert answers == [303] * 20 + [429] * 2

@@ -23,7 +23,7 @@ class SandboxCardForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "cc-number", "inputmode": "numeric"}),
     )
     expires = forms.CharField(
-        label="Expires (MM/YY)",
+        label="Expires, MM/YY",
         max_length=9,
         widget=forms.TextInput(attrs={"autocomplete": "cc-exp", "inputmode": "numeric"}),
     )

@@ -22,9 +22,9 @@ _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
 @register.filter
-def money(cents: int | None, currency: str = "USD") -> str:
-    """2700 → "$27.00"; nothing known is a dash."""
-    return "—" if cents is None else money_text(cents, currency)
+def money(cents: int | str | None, currency: str = "USD") -> str:
+    """2700 → "$27.00"; what is not known (None, or "" of a missing name) is a dash."""
+    return money_text(cents, currency) if isinstance(cents, int) else "—"
 
 
 @register.filter

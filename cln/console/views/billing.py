@@ -18,7 +18,7 @@ from cln.flows.upcoming import upcoming_invoices
 from cln.licensing.queries import entitlements_of
 from cln.payments.gateways.sandbox import TEST_CARDS, token_for
 from cln.payments.services import active_method
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
@@ -89,9 +89,8 @@ def pay_now(request: Request) -> HttpResponse:
 @page("GET", "POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
 def payment_methods(request: Request) -> HttpResponse:
     """`/console/billing/payment-methods`: the one active method; another replaces it (P1)."""
-    posted = request.method == "POST"
-    form = SandboxCardForm(request.POST if posted else None, today=request.now.date())
-    if settings.CLN_GATEWAY == "sandbox" and posted and form.is_valid():
+    form = SandboxCardForm(posted(request), today=request.now.date())
+    if settings.CLN_GATEWAY == "sandbox" and form.is_valid():
         tell(request, store_card(request, form, account_id=request.account.pk))
         messages.success(request, "The payment method is saved.")
         return redirect("cart" if cart.lines(request.session) else "payment_methods")

@@ -11,7 +11,7 @@ from cln.console.forms.licenses import KeyForm
 from cln.domain.errors import Refusal
 from cln.licensing import queries
 from cln.licensing import services as licensing
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 FIELD_OF = {
     "bad_key_limit": "limit",
@@ -47,7 +47,7 @@ def product(request: Request, code: str) -> HttpResponse:
 def create(request: Request, license_type: str) -> HttpResponse:
     """Create a further key of a license type."""
     row = catalog.get_license_type(license_type)
-    form = KeyForm(request.POST or None)
+    form = KeyForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             key = licensing.create_key(
@@ -83,7 +83,7 @@ def edit(request: Request, key: str) -> HttpResponse:
     """Change limit, note and ranges of a key."""
     row = queries.get_key(account_id=request.account.pk, public_id=key)
     now_is = {"limit": row.limit or None, "note": row.note, "cidrs": "\n".join(row.cidrs)}
-    form = KeyForm(request.POST or None, initial=now_is)
+    form = KeyForm(posted(request), initial=now_is)
     if request.method == "POST" and form.is_valid():
         try:
             licensing.update_key(

@@ -10,7 +10,7 @@ from cln.accounts.access import ROLE_NAMES, Permission
 from cln.console.forms.billing import ContactForm
 from cln.domain.errors import Refusal
 from cln.enums import Role
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", "POST", permission=Permission.VIEW_PRODUCTS)
@@ -18,7 +18,7 @@ def profile(request: Request) -> HttpResponse:
     """`/console/profile`: every login sees itself; what else is shown depends on the role."""
     account = request.account
     now_is = {"company": account.company, "billing_email": account.billing_email}
-    form = ContactForm(request.POST or None, initial=now_is)
+    form = ContactForm(posted(request), initial=now_is)
     if request.method == "POST":
         return save(request, form)
     return _show(request, form)

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from cln.console.forms.sandbox import AdvanceForm
 from cln.flows.time_travel import travel_to
 from cln.notifications import queries
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", permission=None, sandbox_only=True)
@@ -32,7 +32,7 @@ def mail(request: Request, message_id: int) -> HttpResponse:
 @page("GET", "POST", permission=None, sandbox_only=True)
 def clock(request: Request) -> HttpResponse:
     """`/sandbox/clock`: move time forward; all work that falls due on the way is done."""
-    form = AdvanceForm(request.POST or None)
+    form = AdvanceForm(posted(request))
     if request.method == "POST" and form.is_valid():
         until = request.now + dt.timedelta(days=form.cleaned_data["days"])
         travel_to(until)

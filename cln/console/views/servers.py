@@ -10,10 +10,10 @@ from cln.billing.queries import subscriptions_of
 from cln.catalog.queries import products
 from cln.console.forms.licenses import RemoveServerForm
 from cln.console.paging import ServerPages
-from cln.enums import SubscriptionStatus
 from cln.flows import subscriptions
+from cln.flows.upcoming import savings_of
 from cln.licensing import queries
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 PER_PAGE = 50
 
@@ -50,7 +50,7 @@ def remove(request: Request, server: str) -> HttpResponse:
     found = queries.server_details(account_id=request.account.pk, public_id=server).server
     saving = _saving(request, found)
     asks = saving is not None
-    form = RemoveServerForm(request.POST or None)
+    form = RemoveServerForm(posted(request))
     if request.method == "POST" and (not asks or form.is_valid()):
         cancel = asks and form.cleaned_data["license"] == form.CANCEL
         subscriptions.remove_server(
@@ -81,9 +81,5 @@ def _saving(request: Request, server: queries.ServerRow) -> int | None:
         return None
     code = server.license_type
     held = [row for row in subscriptions_of(request.account.pk) if row.license_type == code]
-    if not held or held[0].status != SubscriptionStatus.ACTIVE:
-        return None
-    keep = held[0].quantity - 1
-    return subscriptions.preview_removal(
-        account_id=request.account.pk, license_type=code, keep=keep, now=request.now
-    )
+    keep = {row.license_type: row.quantity - 1 for row in held}
+    return savings_of(account_id=request.account.pk, keep=keep, now=request.now).get(code)

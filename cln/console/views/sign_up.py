@@ -7,7 +7,7 @@ from django.shortcuts import render
 from cln.console.forms.sign_in import SignUpForm
 from cln.domain.errors import Refusal
 from cln.flows.sign_up import sign_up as open_account
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", "POST", permission=None)
@@ -15,7 +15,7 @@ def sign_up(request: Request) -> HttpResponse:
     """`/console/register/customer`: the same answer for a known and an unknown address."""
     if request.user.is_authenticated:
         return redirect("dashboard")
-    form = SignUpForm(request.POST or None)
+    form = SignUpForm(posted(request))
     if request.method == "POST" and form.is_valid():
         limited: HttpResponse | None = ratelimit.consume_or_429(request, action="signup")
         if limited is not None:

@@ -9,15 +9,16 @@ from cln.billing.queries import paid_subscription
 from cln.console.forms.licenses import RemoveUnusedForm, UnsubscribeForm
 from cln.domain.errors import Refusal
 from cln.flows import subscriptions as flow
+from cln.flows.upcoming import savings_of
 from cln.licensing.entitlements import seats_in_use
-from cln.web import Request, page, redirect
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", "POST", permission=Permission.ORDER_LICENSES)
 def remove_unused(request: Request, license_type: str) -> HttpResponse:
     """Cut the licenses to what servers use, or to a chosen number above that (Q6)."""
     row = paid_subscription(account_id=request.account.pk, license_type=license_type)
-    form = RemoveUnusedForm(request.POST or None)
+    form = RemoveUnusedForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             done = flow.remove_unused(
@@ -33,15 +34,15 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
             messages.success(request, f"{done.units} licenses are removed, {done.left} are left.")
             return redirect("dashboard")
     used = seats_in_use(account_id=request.account.pk, license_type=license_type)
+    keep = {license_type: used}
+    savings = savings_of(account_id=request.account.pk, keep=keep, now=request.now)
     context = {
         "section": "billing",
         "form": form,
         "subscription": row,
         "used": used,
         "unused": row.quantity - used,
-        "saving_cents": flow.preview_removal(
-            account_id=request.account.pk, license_type=license_type, keep=used, now=request.now
-        ),
+        "saving_cents": savings.get(license_type, 0),
     }
     template = "subscriptions/remove_unused.html"
     return render(request, template, context, status=422 if form.errors else 200)
@@ -51,7 +52,7 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
 def unsubscribe(request: Request, license_type: str) -> HttpResponse:
     """End a subscription with its paid period, or now (Q10)."""
     row = paid_subscription(account_id=request.account.pk, license_type=license_type)
-    form = UnsubscribeForm(request.POST or None)
+    form = UnsubscribeForm(posted(request))
     if request.method == "POST" and form.is_valid():
         flow.unsubscribe(
             account_id=request.account.pk,

@@ -1,0 +1,299 @@
+"""Overview, invoices, payment methods, the pay link, the profile, the sandbox."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from cln import clock
+from cln.accounts.models import Account, ApiSecret
+from cln.billing.models import Invoice
+from cln.enums import Role
+from cln.flows.pay_link import pay_url
+from cln.flows.time_travel import travel_to
+from cln.notifications.models import Message
+from cln.payments.gateways.sandbox import Script
+from cln.payments.models import PaymentMethod, SandboxCharge
+from tests.customers import START, buys, use_card
+from tests.visitors import PASSWORD, a_visitor, text_of, with_licenses
+
+pytestmark = pytest.mark.django_db
+
+METHODS = "/console/billing/payment-methods"
+GOOD_CARD = {"number": "4242424242424242", "expires": "09/29"}
+
+
+@pytest.fixture
+def shop() -> tuple[Account, Client]:
+    account, client = a_visitor()
+    with_licenses(account, 5)
+    return account, client
+
+
+def in_debt(account: Account) -> None:
+    """The card stops working, and two renewals stay open."""
+    use_card(account, Script.HARD_DECLINE)
+    travel_to(START + timedelta(days=60))
+
+
+class TestOverview:
+    def test_it_shows_the_next_invoice_with_its_lines(self, shop: tuple[Account, Client]) -> None:
+        """Q12."""
+        page = text_of(shop[1].get("/console/billing"))
+
+        assert "CloudLinux OS Shared: next invoice of 2026-02-28 $50.00" in page
+        assert "5 × 10.00 for the month" in page
+
+    def test_accrued_additions_are_named(self, shop: tuple[Account, Client]) -> None:
+        """Q4, E6: on the next invoice, beside the renewal."""
+        travel_to(START + timedelta(days=10))
+        buys(shop[0], 3, now=clock.now())
+
+        page = text_of(shop[1].get("/console/billing"))
+
+        # 18 of 28 days: 3 × 10.00 × 18 / 28 = 19.29, and 8 × 10.00.
+        assert "$19.29 of it is accrued so far" in page
+        assert "next invoice of 2026-02-28 $99.29" in page
+
+
+class TestInvoices:
+    def test_a_paid_invoice_opens_into_lines_with_their_reasons(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        page = text_of(shop[1].get("/console/billing/invoices"))
+
+        assert "Nothing is open." in page
+        assert "CBI-000001 2026-01-31 CloudLinux OS Shared $50.00 paid" in page
+        assert "5 × 10.00 for the month" in page
+
+    def test_an_invoice_has_a_page_of_its_own(self, shop: tuple[Account, Client]) -> None:
+        page = text_of(shop[1].get(f"/console/billing/invoices/{Invoice.objects.get().public_id}"))
+
+        assert "Invoice CBI-000001" in page
+        assert "Total $50.00" in page
+
+    def test_invoices_are_found_by_number(self, shop: tuple[Account, Client]) -> None:
+        assert "CBI-000001" in text_of(shop[1].get("/console/billing/invoices", {"q": "cbi-0000"}))
+        assert "No invoice with “zzz”" in text_of(
+            shop[1].get("/console/billing/invoices", {"q": "zzz"})
+        )
+
+    def test_pay_now_pays_all_and_tells_the_result_of_each(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """P5."""
+        account, client = shop
+        in_debt(account)
+        page = text_of(client.get("/console/billing/invoices"))
+        assert "Total due $100.00" in page
+
+        refused = text_of(client.post("/console/billing/invoices/pay", follow=True))
+        assert refused.count("Invoice CBI-") == 2
+        assert "Total due $100.00" in refused
+        paid = text_of(client.post(METHODS, GOOD_CARD, follow=True))
+
+        assert "Invoice CBI-000002, $50.00: Paid. Thank you." in paid
+        assert "Invoice CBI-000003, $50.00: Paid. Thank you." in paid
+        assert "Nothing is open." in text_of(client.get("/console/billing/invoices"))
+
+
+class TestPaymentMethods:
+    def test_a_card_replaces_the_one_before(self, shop: tuple[Account, Client]) -> None:
+        """P1: exactly one is active."""
+        account, client = shop
+
+        client.post(METHODS, {"number": "4000 0000 0000 0002", "expires": "12/2030"})
+
+        method = PaymentMethod.objects.get(account=account, active=True)
+        assert (method.label, str(method.expires_on)) == ("Visa ending in 0002", "2030-12-31")
+
+    @pytest.mark.parametrize(
+        ("form", "sentence"),
+        [
+            ({"number": "5555555555554444", "expires": "09/29"}, "Never type a real card"),
+            ({"number": "4242424242424242", "expires": "13/29"}, "as on the card"),
+            ({"number": "4242424242424242", "expires": "12/25"}, "has expired"),
+            ({"number": "", "expires": ""}, "This field is required."),
+        ],
+    )
+    def test_a_card_that_is_none_changes_nothing(
+        self, shop: tuple[Account, Client], form: dict[str, str], sentence: str
+    ) -> None:
+        before = PaymentMethod.objects.get(active=True)
+
+        answer = shop[1].post(METHODS, form)
+
+        assert answer.status_code == 422
+        assert sentence in text_of(answer)
+        assert PaymentMethod.objects.get(active=True) == before
+
+    def test_without_the_sandbox_gateway_no_test_card_is_taken(
+        self, shop: tuple[Account, Client], settings: Any
+    ) -> None:
+        settings.CLN_GATEWAY = ""
+        before = PaymentMethod.objects.get(active=True)
+
+        answer = shop[1].post(METHODS, GOOD_CARD)
+
+        assert "no payment gateway is set up" in text_of(answer)
+        assert PaymentMethod.objects.get(active=True) == before
+
+
+class TestPayLink:
+    def test_it_says_nothing_of_the_account_even_to_its_owner(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        account, client = shop
+        in_debt(account)
+        Account.objects.update(dunning_state="blocked")
+
+        page = text_of(client.get(pay_url(account=account, now=clock.now())))
+
+        assert "Pay $100.00" in page
+        assert "blocked" not in page
+        assert "full-" not in page
+
+    def test_it_shows_what_is_owed_and_nothing_else(self, shop: tuple[Account, Client]) -> None:
+        """P7."""
+        account, _ = shop
+        in_debt(account)
+
+        page = text_of(Client().get(pay_url(account=account, now=clock.now())))
+
+        assert "Pay $100.00" in page
+        assert "CloudLinux OS Shared Invoice CBI-000002" in page
+        for private in ("Acme", "acme@", "Visa", "4242", "people.example"):
+            assert private not in page
+
+    def test_it_is_paid_without_a_login_and_once(self, shop: tuple[Account, Client]) -> None:
+        account, _ = shop
+        in_debt(account)
+        link = pay_url(account=account, now=clock.now())
+        stranger = Client()
+        charges = SandboxCharge.objects.count()
+
+        stranger.post(link, {"with": "card", **GOOD_CARD})
+        page = text_of(stranger.post(link, follow=True))
+
+        assert "Nothing is due" in page
+        assert SandboxCharge.objects.count() == charges + 2
+        assert Invoice.objects.filter(status="open").count() == 0
+
+    def test_a_tampered_link_opens_nothing(self, shop: tuple[Account, Client]) -> None:
+        account, _ = shop
+        link = pay_url(account=account, now=START)
+
+        for bad in (link[:-1] + ("A" if link[-1] != "A" else "B"), "/pay/x", "/pay/a:b:c"):
+            answer = Client().get(bad)
+            assert answer.status_code == 404
+            assert "CBI-" not in text_of(answer)
+
+    def test_an_old_link_says_that_it_has_expired(self, shop: tuple[Account, Client]) -> None:
+        account, _ = shop
+        link = pay_url(account=account, now=START - timedelta(days=61))
+
+        answer = Client().get(link)
+
+        assert answer.status_code == 410
+        assert "expired" in text_of(answer)
+
+    def test_trying_links_is_limited(self) -> None:
+        answers = [Client().get("/pay/x").status_code for _ in range(32)]
+
+        assert answers == [404] * 30 + [429] * 2
+
+
+class TestProfile:
+    def test_company_and_billing_address_are_saved(self, shop: tuple[Account, Client]) -> None:
+        shop[1].post("/console/profile", {"company": "Zen", "billing_email": "b@zen.example"})
+
+        shop[0].refresh_from_db()
+        assert (shop[0].company, shop[0].billing_email) == ("Zen", "b@zen.example")
+
+    def test_a_bad_address_is_refused_beside_its_field(self, shop: tuple[Account, Client]) -> None:
+        answer = shop[1].post("/console/profile", {"company": "Zen", "billing_email": "no"})
+
+        assert answer.status_code == 422
+        shop[0].refresh_from_db()
+        assert shop[0].company == "Acme"
+
+    def test_the_api_secret_is_shown_once_and_after_the_password(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        client = shop[1]
+        path = "/console/profile/api-secret"
+        asked = client.get(path)
+        assert asked["Location"].startswith("/console/auth/again")
+        assert ApiSecret.objects.count() == 0
+
+        client.post(asked["Location"], {"password": PASSWORD})
+        page = text_of(client.post(path))
+
+        last4 = ApiSecret.objects.get().last4
+        assert "it is not shown again" in page
+        later = text_of(client.get(path)) + text_of(client.get("/console/profile"))
+        assert f"…{last4}" in later
+        secret = next(word for word in page.split() if word.endswith(last4) and len(word) == 40)
+        assert secret not in later
+
+    def test_a_role_without_account_data_sees_its_own_login_only(self) -> None:
+        _, client = a_visitor(role=Role.READ_SERVERS)
+
+        page = text_of(client.get("/console/profile"))
+
+        assert "Read only: server management" in page
+        assert "Company and invoices" not in page
+        assert "API secret" not in page
+
+
+class TestSandbox:
+    def test_the_clock_goes_forward_and_the_work_in_between_is_done(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        answer = shop[1].post("/sandbox/clock", {"days": "31"}, follow=True)
+
+        assert "It is now 2026-03-03" in text_of(answer)
+        assert sorted(Invoice.objects.values_list("status", "issued_on__month")) == [
+            ("paid", 1),
+            ("paid", 2),
+        ]
+
+    @pytest.mark.parametrize("days", ["0", "-1", "x", "401", ""])
+    def test_the_clock_does_not_move_by_nonsense(
+        self, shop: tuple[Account, Client], days: str
+    ) -> None:
+        answer = shop[1].post("/sandbox/clock", {"days": days})
+
+        assert answer.status_code == 422
+        assert clock.now() - START < timedelta(minutes=5)
+
+    def test_mails_are_listed_and_their_links_can_be_clicked(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        mail = Message.objects.get(template="payment_received")
+
+        page = text_of(Client().get("/sandbox/mail", {"to": mail.to}))
+        other = text_of(Client().get("/sandbox/mail", {"to": "nobody"}))
+        body = Client().get(f"/sandbox/mail/{mail.pk}").content.decode()
+
+        assert mail.subject in page
+        assert "No mail to “nobody” yet." in other
+        assert '/console/billing/invoices">http' in body
+        assert Client().get("/sandbox/mail/999999").status_code == 404
+
+    def test_what_a_mail_says_is_text_not_markup(self) -> None:
+        mail = Message.objects.create(
+            template="welcome",
+            to="x@x.example",
+            subject="<b>s</b>",
+            body='<script>x</script> http://x.example/?a=1&b="2',
+            dedupe="x",
+            created_at=START,
+        )
+
+        body = Client().get(f"/sandbox/mail/{mail.pk}").content.decode()
+
+        assert "<script>x" not in body
+        assert "<b>s" not in body
+        assert '<a href="http://x.example/?a=1&amp;b=">' in body
