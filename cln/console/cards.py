@@ -109,6 +109,11 @@ def _trial(account: Account, row: catalog.LicenseTypeRow, now: datetime) -> tupl
     return row.trial_days, ""
 
 
+def has_begun(cards: tuple[Card, ...]) -> bool:
+    """Whether a server was ever registered; until then the dashboard shows the first steps."""
+    return any(card.held.used or (card.key and card.key.last_used_at) for card in cards)
+
+
 def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tuple[Need, ...]:
     """What waits for the customer, most urgent first."""
     today = now.date()
@@ -118,10 +123,10 @@ def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tup
         *_expiring_card(account.pk, today),
     ]
     # Whoever has just bought is shown how to use the licenses, not how to give them up.
-    has_server = any(card.held.used for card in cards)
+    begun = has_begun(cards)
     for card in cards:
         needs += _ending_trial(card, now)
-        needs += _unused(card, account.currency) if has_server else []
+        needs += _unused(card, account.currency) if begun else []
     return tuple(needs)
 
 

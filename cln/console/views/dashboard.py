@@ -19,7 +19,7 @@ def dashboard(request: Request) -> HttpResponse:
         "cards": held,
         "needs": cards.needs_of(request.account, held, now=request.now),
         "offers": cards.offers_of(request.account, but=products, now=request.now),
-        "has_server": any(card.held.used for card in held),
+        "has_begun": cards.has_begun(held),
     }
     return render(request, "dashboard.html", context)
 
