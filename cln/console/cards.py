@@ -117,8 +117,11 @@ def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tup
         *_silent(account.pk, now),
         *_expiring_card(account.pk, today),
     ]
+    # Whoever has just bought is shown how to use the licenses, not how to give them up.
+    has_server = any(card.held.used for card in cards)
     for card in cards:
-        needs += _of_card(card, account.currency, now)
+        needs += _ending_trial(card, now)
+        needs += _unused(card, account.currency) if has_server else []
     return tuple(needs)
 
 
@@ -151,22 +154,22 @@ def _expiring_card(account_id: int, today: date) -> list[Need]:
     return [Need(sentence, "Replace", reverse("payment_methods"))]
 
 
-def _of_card(card: Card, currency: str, now: datetime) -> list[Need]:
+def _ending_trial(card: Card, now: datetime) -> list[Need]:
     held = card.held
-    needs = []
-    if (
-        held.kind == EntitlementKind.TRIAL
-        and held.valid_until
-        and now < held.valid_until <= now + TRIAL_END_WARNING
-    ):
-        sentence = f"Your trial of {held.name} ends on {held.valid_until:%Y-%m-%d}"
-        needs.append(Need(sentence, "Buy", reverse("purchase", args=[held.license_type])))
-    if card.saving_cents and held.unused and card.subscription:
-        saving = money_text(card.saving_cents, currency)
-        sentence = (
-            f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = {saving} "
-            f"a {card.subscription.interval}"
-        )
-        url = reverse("remove_unused", args=[held.license_type])
-        needs.append(Need(sentence, "Remove unused", url))
-    return needs
+    if held.kind != EntitlementKind.TRIAL or held.valid_until is None:
+        return []
+    if not now < held.valid_until <= now + TRIAL_END_WARNING:
+        return []
+    sentence = f"Your trial of {held.name} ends on {held.valid_until:%Y-%m-%d}"
+    return [Need(sentence, "Buy", reverse("purchase", args=[held.license_type]))]
+
+
+def _unused(card: Card, currency: str) -> list[Need]:
+    held = card.held
+    if not (card.saving_cents and held.unused and card.subscription):
+        return []
+    sentence = (
+        f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = "
+        f"{money_text(card.saving_cents, currency)} a {card.subscription.interval}"
+    )
+    return [Need(sentence, "Remove unused", reverse("remove_unused", args=[held.license_type]))]

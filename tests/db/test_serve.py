@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -17,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from cln.database import EmbeddedServer
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.serving import free_port, start_cln
 
 
 @pytest.fixture
@@ -37,28 +34,8 @@ def served_twice() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _cln(*arguments: str, data_dir: Path, **env: str) -> subprocess.Popen[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLN_")}
-    kept.pop("DJANGO_SETTINGS_MODULE", None)
-    return subprocess.Popen(
-        [sys.executable, "-m", "cln.management.main", *arguments],
-        cwd=ROOT,
-        env={**kept, "CLN_DATA_DIR": str(data_dir), **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def _refusal(*arguments: str, data_dir: Path, **env: str) -> tuple[int, str]:
-    process = _cln(*arguments, data_dir=data_dir, **env)
+    process = start_cln(*arguments, data_dir=data_dir, **env)
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors
 
@@ -84,8 +61,8 @@ def test_serve_answers_says_so_and_leaves_nothing_behind(
     served_twice: Path, stop: signal.Signals
 ) -> None:
     data_dir = served_twice
-    port = _free_port()
-    serve = _cln("serve", "--port", str(port), "--web", "1", data_dir=data_dir)
+    port = free_port()
+    serve = start_cln("serve", "--port", str(port), "--web", "1", data_dir=data_dir)
     assert serve.stdout is not None
     try:
         first_line = serve.stdout.readline()
@@ -122,7 +99,7 @@ def test_a_port_in_use_is_refused_and_its_owner_keeps_it(data_dir: Path) -> None
 
 
 def test_a_database_that_is_down_is_refused(data_dir: Path) -> None:
-    url = f"postgresql://cln@127.0.0.1:{_free_port()}/cln"
+    url = f"postgresql://cln@127.0.0.1:{free_port()}/cln"
 
     code, errors = _refusal("serve", "--port", "0", data_dir=data_dir, CLN_DATABASE_URL=url)
 
@@ -194,7 +171,7 @@ def test_a_sandbox_makes_its_secret_once_and_for_its_owner_only(data_dir: Path) 
 
 
 def test_a_command_gives_a_fresh_embedded_database_its_tables(data_dir: Path) -> None:
-    shown = _cln("clock", "show", data_dir=data_dir)
+    shown = start_cln("clock", "show", data_dir=data_dir)
     output, errors = shown.communicate(timeout=60)
 
     assert (shown.returncode, errors) == (0, "")

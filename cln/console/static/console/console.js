@@ -24,7 +24,10 @@
     var text = button.dataset.copy;
     // The clipboard interface exists on secure origins only.
     if (navigator.clipboard) {
-      navigator.clipboard.writeText(text).then(function () { copied(button); });
+      navigator.clipboard.writeText(text).then(
+        function () { copied(button); },
+        function () { copyTheOldWay(text); copied(button); }
+      );
     } else {
       copyTheOldWay(text);
       copied(button);

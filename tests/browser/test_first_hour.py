@@ -1,0 +1,243 @@
+"""The first hour of a customer, in a real browser, over a CLN that runs as it does for people."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.visitor import Visitor
+
+Arrive = Callable[..., Visitor]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Callable[[str], str]:
+    """Give a machine named web1.acme.example: its shell, and its real curl."""
+    hostname = tmp_path / "hostname"
+    hostname.write_text("#!/bin/sh\necho web1.acme.example\n")
+    hostname.chmod(0o755)
+
+    def run(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
+def test_a_newcomer_buys_registers_pays_and_understands_every_cent(
+    visitor: Arrive, machine: Callable[[str], str]
+) -> None:
+    """Q1, Q3, Q4, Q6, Q9, Q12 as a person meets them. The clock starts on 31 January 2026."""
+    anna = visitor()
+    anna.signs_up("anna@acme.example", company="Acme")
+    anna.signs_in("anna@acme.example")
+    anna.looks("empty-dashboard")
+    _buys_two(anna)
+    command = _copies_key_and_command(anna)
+    _registers(anna, machine, command)
+    _finds_the_renewal_paid(anna)
+    _adds_one(anna)
+    _finds_the_added_share_explained(anna)
+    _removes_the_server_and_its_license(anna)
+
+
+def _buys_two(anna: Visitor) -> None:
+    page, main = anna.page, anna.page.locator("main")
+    card = page.get_by_role("heading", name="KernelCare", exact=True).locator("..")
+    anna.clicks("Buy", on=card)
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("The first month, 1 × $3.95.")
+    page.get_by_label("Number of server licenses").fill("2")
+    expect(preview).to_contain_text("Due now $5.90", use_inner_text=True)
+    expect(preview).to_contain_text("Next invoice, 2026-02-28 $5.90", use_inner_text=True)
+    anna.looks("purchase")
+    anna.clicks("Add 2 to the cart")
+    anna.sees("There is no payment method yet.")
+    anna.looks("cart-without-card")
+    anna.clicks("Add a payment method", on=main)
+    anna.adds_card()
+    anna.looks("cart")
+    anna.clicks("Pay $5.90")
+    anna.sees("Your order", "2 × KernelCare", "$5.90: ", "ready")
+    anna.looks("order")
+
+
+def _copies_key_and_command(anna: Visitor) -> str:
+    """Return the install command as it lies on the clipboard."""
+    page = anna.page
+    anna.clicks("See keys and install commands")
+    card = page.get_by_role("region", name="KernelCare")
+    expect(card).to_contain_text("0 of 2 licenses in use")
+    anna.looks("dashboard-bought")
+    copy = card.locator(".js-copy")
+    key = card.locator("code").first.inner_text()
+    assert _copied(anna, copy.first) == key
+    command = _copied(anna, copy.last)
+    assert f"/api/kcare/register_server.plain?key={key}&" in command
+    anna.looks("dashboard-command")
+    return command
+
+
+def _registers(anna: Visitor, machine: Callable[[str], str], command: str) -> None:
+    answer = machine(command)
+    assert "code:0" in answer.splitlines(), answer
+    anna.clicks("Servers", on=anna.page.get_by_role("navigation", name="Section"))
+    row = anna.page.get_by_role("row").filter(has_text="web1.acme.example")
+    expect(row).to_contain_text("127.0.0.1")
+    expect(row).to_contain_text("KernelCare")
+    expect(row).to_contain_text("new")
+    anna.looks("server-registered")
+    server_id = next(line for line in answer.splitlines() if line.startswith("server_id:"))[10:]
+    machine(f"curl -fsS '{anna.site}/api/kcare/check.plain?server_id={server_id}'")
+    anna.page.reload()
+    expect(row).to_contain_text("up")
+    row.get_by_role("link", name="web1.acme.example", exact=True).click()
+    anna.looks("server")
+
+
+def _finds_the_renewal_paid(anna: Visitor) -> None:
+    anna.moves_clock(days=31, to="2026-03-03")
+    _opens_invoices(anna)
+    renewal = anna.page.get_by_role("group").filter(has_text="2026-02-28")
+    expect(renewal.locator("summary")).to_contain_text("$5.90")
+    expect(renewal.locator("summary")).to_contain_text("paid")
+    anna.sees("Nothing is open.")
+    renewal.locator("summary").click()
+    expect(renewal).to_contain_text("2 × 2.95 for the month 28 Feb – 31 Mar 2026 (price from 2 up)")
+    anna.looks("renewal-paid")
+
+
+def _adds_one(anna: Visitor) -> None:
+    page = anna.page
+    anna.clicks("Dashboard")
+    anna.looks("dashboard-month-later")
+    anna.clicks("Add licenses")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("Due now $0.00", use_inner_text=True)
+    expect(preview).to_contain_text("Next invoice, 2026-03-31 $11.51", use_inner_text=True)
+    anna.looks("purchase-one-more")
+    anna.clicks("Add 1 to the cart")
+    anna.looks("cart-one-more")
+    anna.clicks("Confirm")
+    anna.sees("you have 3 now")
+    anna.looks("order-one-more")
+    anna.clicks("Dashboard")
+    card = page.get_by_role("region", name="KernelCare")
+    expect(card).to_contain_text("1 of 3 licenses in use")
+    expect(card).to_contain_text("Next invoice 2026-03-31: $11.51 ($2.66 accrued so far)")
+    anna.clicks("Billing", on=page.get_by_role("navigation", name="Main"))
+    anna.sees("$2.66 of it is accrued so far by changes in this period.")
+    anna.looks("accrued")
+
+
+def _finds_the_added_share_explained(anna: Visitor) -> None:
+    anna.moves_clock(days=28, to="2026-03-31")
+    _opens_invoices(anna)
+    latest = anna.page.get_by_role("group").filter(has_text="2026-03-31")
+    expect(latest.locator("summary")).to_contain_text("$11.51")
+    expect(latest.locator("summary")).to_contain_text("paid")
+    latest.locator("summary").click()
+    anna.clicks("On a page of its own", on=latest)
+    share = anna.page.get_by_role("row").filter(has_text="3 Mar – 31 Mar 2026")
+    expect(share).to_contain_text("Added 1 on 3 Mar 2026: 1 × 2.95 × 28/31 days (3 Mar – 31 Mar)")
+    expect(share).to_contain_text("[by anna]")
+    expect(share.get_by_role("cell").last).to_have_text("$2.66")
+    renewal = anna.page.get_by_role("row").filter(has_text="31 Mar – 30 Apr 2026")
+    expect(renewal.get_by_role("cell").last).to_have_text("$8.85")
+    anna.looks("invoice-explained")
+
+
+def _removes_the_server_and_its_license(anna: Visitor) -> None:
+    page = anna.page
+    anna.clicks("Dashboard")
+    card = page.get_by_role("region", name="KernelCare")
+    expect(card).to_contain_text("Next invoice 2026-04-30: $8.85")
+    anna.clicks("Servers", on=page.get_by_role("navigation", name="Section"))
+    anna.looks("servers-silent")
+    anna.clicks("Remove web1.acme.example")
+    anna.sees("127.0.0.1 will not be able to use KernelCare any more.")
+    anna.looks("remove-dialog")
+    anna.clicks("Remove the server")
+    anna.sees("Choose one of the two.")
+    page.get_by_label("Cancel it as well.").check()
+    anna.sees("The next invoice falls by $2.95.")
+    anna.clicks("Remove the server")
+    anna.sees("web1.acme.example is removed. Its license is cancelled.")
+    anna.looks("server-removed")
+    anna.clicks("Products", on=page.get_by_role("navigation", name="Section"))
+    expect(card).to_contain_text("0 of 2 licenses in use")
+    expect(card).to_contain_text("Next invoice 2026-04-30: $5.90")
+    anna.looks("bill-falls")
+    anna.moves_clock(days=30, to="2026-04-30")
+    _opens_invoices(anna)
+    latest = page.get_by_role("group").filter(has_text="2026-04-30")
+    expect(latest.locator("summary")).to_contain_text("$5.90")
+    expect(latest.locator("summary")).to_contain_text("paid")
+    anna.looks("invoices-at-last")
+
+
+def _opens_invoices(anna: Visitor) -> None:
+    anna.clicks("Billing", on=anna.page.get_by_role("navigation", name="Main"))
+    anna.clicks("Invoices", on=anna.page.get_by_role("navigation", name="Section"))
+
+
+def test_a_purchase_needs_no_javascript(visitor: Arrive) -> None:
+    """From the first page to a paid order with scripts switched off."""
+    bob = visitor(javascript=False)
+    bob.signs_up("bob@plain.example")
+    bob.signs_in("bob@plain.example")
+    page = bob.page
+    bob.clicks("Buy", on=page.get_by_role("heading", name="KernelCare", exact=True).locator(".."))
+    page.get_by_label("Number of server licenses").fill("3")
+    bob.clicks("Update the price")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("Due now $8.85", use_inner_text=True)
+    bob.looks("purchase")
+    bob.clicks("Add 3 to the cart")
+    bob.clicks("Add a payment method")
+    bob.adds_card()
+    bob.clicks("Pay $8.85")
+    bob.sees("3 × KernelCare", "$8.85: ", "ready")
+    bob.looks("order")
+    bob.clicks("Invoices", on=page.locator("main p"))
+    invoice = page.locator("details.row-details")
+    expect(invoice).to_have_count(1)
+    expect(invoice.locator("summary")).to_contain_text("$8.85")
+    expect(invoice.locator("summary")).to_contain_text("paid")
+
+
+def test_login_name_and_e_mail_sign_in_and_a_wrong_password_is_told(visitor: Arrive) -> None:
+    """A-2: either name will do; a refusal says what to do and signs nobody in."""
+    carol = visitor()
+    carol.signs_up("carol@two-names.example")
+    carol.signs_in("carol@two-names.example", password="not that sentence")
+    carol.sees("not correct")
+    carol.looks("wrong-password")
+    carol.opens("/console/dashboard")
+    expect(carol.page).to_have_url(f"{carol.site}/console/auth/login?next=/console/dashboard")
+    for name in ("carol", "carol@two-names.example"):
+        carol.signs_in(name)
+        expect(carol.page).to_have_url(f"{carol.site}/console/dashboard")
+        menu = carol.page.locator("details.menu")
+        menu.locator("summary").click()
+        carol.clicks("Sign out", on=menu)
+        expect(carol.page).to_have_url(f"{carol.site}/")
+
+
+def _copied(anna: Visitor, button: Locator) -> str:
+    button.click()
+    expect(button).to_have_text("Copied")
+    text: str = anna.page.evaluate("navigator.clipboard.readText()")
+    return text
