@@ -108,7 +108,7 @@ class Visitor:
     def adds_card(self, *, number: str = CARD) -> None:
         """Store a card of the sandbox on the page of payment methods."""
         self.page.get_by_label("Card number").fill(number)
-        self.page.get_by_label("Expires (MM/YY)").fill("12/29")
+        self.page.get_by_label("Expires, MM/YY").fill("12/29")
         self.looks("card")
         self.clicks("Save the card")
         self.sees("The payment method is saved.")
