@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from django.http import HttpResponse
 from django.urls import URLPattern, path
 
-from cln.api.v1 import ipl, kcare_keys, monitoring, status
+from cln.api.v1 import els, groups, imunify, ipl, kcare_keys, monitoring, status, usage
 
 Doors = Mapping[str, Callable[..., HttpResponse]]
 
@@ -26,6 +26,28 @@ JSON: Doors = {
     "kcare/key/servers": kcare_keys.key_servers,
     "kcare/key/set_cidr": kcare_keys.set_cidr,
     "kcare/srv/remove": kcare_keys.remove_server,
+    "im/key/create": imunify.create_key,
+    "im/key/update": imunify.update_key,
+    "im/key/remove": imunify.remove_key,
+    "im/key/list": imunify.list_keys,
+    "im/srv/list": imunify.list_servers,
+    "im/srv/remove": imunify.remove_server,
+    "im/srv/convert": imunify.convert_server,
+    "els/key/create": els.create_key,
+    "els/key/update": els.update_key,
+    "els/key/remove": els.remove_key,
+    "els/key/list": els.list_keys,
+    "els/srv/list": els.list_servers,
+    "els/srv/remove": els.remove_server,
+    "group/create": groups.create,
+    "group/list": groups.list_groups,
+    "group/servers/list": groups.list_servers,
+    "group/servers/put": groups.put_servers,
+    "group/servers/remove": groups.remove_servers,
+    "ab/list": usage.backup,
+    "ab/im/create": usage.backup,
+    "ab/resize": usage.backup,
+    "ab/remove": usage.backup,
 }
 
 
@@ -37,6 +59,7 @@ def _under(root: str) -> list[URLPattern]:
     return [
         *doors,
         path(f"{root}api/status.plain", status.status_plain, {"form": "plain"}),
+        path(f"{root}api/cl/awp", usage.accelerate_wp, {"form": "json"}),
         path(f"{root}api/kcare/patchset.json", monitoring.patchset),
         path(f"{root}api/kcare/nagios/<str:key>", monitoring.nagios),
         path(f"{root}api/kcare/nagios-res/<str:login>/<str:token>", monitoring.nagios_of_account),
