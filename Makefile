@@ -26,7 +26,7 @@ test: venv lint domain ## set up, then lint, types, layers, docs and every test
 
 .PHONY: domain
 domain: venv ## test the pure core without Django; every branch must run
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(PYTEST) -c tests/domain.ini --rootdir=. -q \
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(PYTEST) -c tests/domain.ini --rootdir=. -q \
 		-n 2 --cov=cln.domain --cov-branch --cov-report=term-missing:skip-covered \
 		--cov-fail-under=100 tests/domain
 

@@ -37,15 +37,15 @@ from django_htmx.middleware import HtmxDetails
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Account, Login
+from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
-from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.enums import Role
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
-BLOCKED: Final = (DunningState.BLOCKED, DunningState.SUSPENDED, DunningState.ENDED)
+BILLS: Final = Permission.VIEW_INVOICES
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'self'",
@@ -153,7 +153,9 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             f"Your role is “{role}”, which does not include this page.",
             "Ask the owner of the account for another role.",
         )
-    if request.account.dunning_state in BLOCKED and not access.open_when_blocked:
+    if is_blocked(request.account) and not access.open_when_blocked:
+        if request.method == "GET" and not request.htmx and may(login.role, BILLS):
+            return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted
         return forbidden(
             request,
             "The account is blocked because an invoice is overdue.",

@@ -17,11 +17,15 @@ from tests.browser import find_chromium
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
+    from pytest_django.fixtures import Settings
+
+    from tests.vendor import Vendor
 
 TESTS_DIR = Path(__file__).resolve().parent
 TIERS = ("domain", "db", "web", "contract", "stories", "browser")
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("deep", max_examples=5_000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
@@ -74,3 +78,14 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
         use(url)
         yield
         connections.close_all()
+
+
+@pytest.fixture
+def vendor(settings: Settings) -> Iterator[Vendor]:
+    """A payment vendor that this installation is configured to use."""
+    from tests.vendor import Vendor
+
+    with Vendor() as vendor:
+        for name, value in vendor.environment.items():
+            setattr(settings, name, value)
+        yield vendor

@@ -14,9 +14,10 @@ from django.test import Client
 
 from cln import clock
 from cln.accounts.models import Account
-from cln.accounts.services import create_login, rotate_api_secret
+from cln.accounts.services import create_account, create_login, rotate_api_secret
+from cln.catalog.services import load_catalog
 from cln.enums import AccountKind
-from tests.licensing import NOW, an_account
+from tests.licensing import NOW
 
 ENVELOPE = ["success", "message", "type", "data"]
 
@@ -76,9 +77,8 @@ class ApiClient:
 
 def a_client(login: str = "acme", *, kind: AccountKind = AccountKind.RESELLER) -> ApiClient:
     """A reseller of that name (or a customer) with an API secret."""
-    account = an_account(login.title())
-    Account.objects.filter(pk=account.pk).update(kind=kind)
-    account.refresh_from_db()
+    load_catalog()
+    account = create_account(company=login.title(), kind=kind, now=NOW)
     create_login(
         account_id=account.pk,
         email=f"{login}@{login}.example",

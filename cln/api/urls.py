@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from cln.api import agents, kcare
+from cln.api import agents, kcare, webhooks
 from cln.api.v1.urls import urlpatterns as v1
 
 _KCARE = {
@@ -29,3 +29,4 @@ urlpatterns += [
     for form in ("json", "plain")
 ]
 urlpatterns += v1
+urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

@@ -11,11 +11,11 @@ from django.http import HttpRequest
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Login
+from cln.accounts.standing import is_blocked
 from cln.billing.queries import unpaid_count
 from cln.catalog.queries import ProductRow, products
 from cln.console import cart
 from cln.enums import Role
-from cln.web import BLOCKED
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Frame:
     def blocked(self) -> bool:
         """Whether the account is blocked (P7)."""
         account = self.login.account if self.login else None
-        return account is not None and account.dunning_state in BLOCKED
+        return account is not None and is_blocked(account)
 
     @cached_property
     def role_name(self) -> str:

@@ -8,27 +8,26 @@ from django.db import transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.standing import refuse_if_blocked
 from cln.billing import services as billing
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain import ledger
-from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.domain.invoicing import ChangeKind, LineKind, freed_unit_credit, priced_change
-from cln.domain.licensing import AccountBlocked
 from cln.enums import AttemptState, InvoiceStatus
 from cln.flows.billing_run import bring_current
-from cln.flows.facts import facts_of
+from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
+from cln.licensing import partners
 from cln.licensing.access import get_key, get_server
 from cln.licensing.entitlements import set_quantity
 from cln.licensing.models import Server
 from cln.licensing.moves import change_key, check_move, has_free_seat, move_server
 
-NEW_CHANGE_ID = 2**62
 PAID = (AttemptState.SUCCEEDED, InvoiceStatus.PAID)
 
 
@@ -67,6 +66,8 @@ def convert_server(
     target = catalog.get_license_type(license_type)
     check_move(server=row, license_type=target)
     bought = None
+    with transaction.atomic(durable=True):
+        partners.ensure_right(account_id=account_id, license_type=target, now=now)
     if not has_free_seat(account_id=account_id, license_type=target, now=now):
         bought = buy(
             account_id=account_id,
@@ -95,8 +96,7 @@ def convert_to_key(*, account_id: int, server: str, key: str, actor: str, now: d
     """
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
-            raise AccountBlocked.because_of_debt()
+        refuse_if_blocked(account)
         bring_current(account=account, now=now)
         row = get_server(account_id=account_id, public_id=server)
         new = get_key(account_id=account_id, public_id=key)
@@ -124,8 +124,7 @@ def _convert(
 ) -> int:
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
-            raise AccountBlocked.because_of_debt()
+        refuse_if_blocked(account)
         bring_current(account=account, now=now)
         old_type = server.license_type.code
         move_server(account_id=account_id, server=server, license_type=target, actor=actor, now=now)

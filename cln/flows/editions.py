@@ -9,13 +9,13 @@ from django.db import transaction
 from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.standing import refuse_if_blocked
 from cln.billing import services as billing
 from cln.billing.models import Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval
-from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.domain.invoicing import (
     Change,
@@ -26,14 +26,12 @@ from cln.domain.invoicing import (
     priced_change,
     with_change,
 )
-from cln.domain.licensing import AccountBlocked
 from cln.enums import LIVE_SUBSCRIPTION
 from cln.flows.billing_run import bring_current
-from cln.flows.facts import Facts, facts_of
+from cln.flows.facts import NEW_CHANGE_ID, Facts, facts_of
 from cln.licensing.moves import change_edition
 
 EDITIONS = {"shared": "cloudlinux", "pro": "cloudlinux_pro"}
-NEW_CHANGE_ID = 2**62
 
 
 class UnknownEdition(Refusal):
@@ -100,8 +98,7 @@ def _checked(account: Account, edition: str) -> tuple[Subscription, LicenseType]
         raise UnknownEdition(
             f"There is no edition {edition[:20]!r}.", f"Choose {' or '.join(EDITIONS)}."
         )
-    if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
-        raise AccountBlocked.because_of_debt()
+    refuse_if_blocked(account)
     target = catalog.get_license_type(EDITIONS[edition])
     if Subscription.objects.filter(
         account=account, license_type=target, status__in=LIVE_SUBSCRIPTION

@@ -27,6 +27,8 @@ from cln.enums import SubscriptionStatus
 from cln.licensing.surcharges import surcharge_counts
 
 ELS6 = "els6"
+# The id of a change that has no row yet: newer than every recorded one.
+NEW_CHANGE_ID = 2**62
 
 
 class Facts:

@@ -19,7 +19,7 @@ from cln.domain import tax
 from cln.domain.calendar import Period
 from cln.domain.invoicing import InvoiceDraft, LineDraft, LineKind
 from cln.domain.rules import Rules
-from cln.enums import InvoicePurpose
+from cln.enums import AccountKind, InvoicePurpose
 from cln.flows import notices
 from cln.flows.dunning import watch
 from cln.flows.settlement import settle_from_balance
@@ -51,7 +51,7 @@ class Taxes:
         return tuple(
             LineDraft(
                 kind=LineKind.TAX,
-                source=f"tax:{basis_points}",
+                source=_tax_source(draft, basis_points),
                 title=f"VAT {account.country}",
                 why=line.why,
                 quantity=Fraction(1),
@@ -61,6 +61,15 @@ class Taxes:
             )
             for line in tax.tax_lines({Fraction(basis_points, 100): draft.net_cents})
         )
+
+
+def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
+    """The line's identity. A sweep or a last invoice is taxed inside a period that has been taxed
+    with its renewal, so theirs must be another one.
+    """
+    if draft.period is not None:
+        return f"tax:{basis_points}"
+    return f"tax:{basis_points}:{'final' if draft.ends else 'sweep'}"
 
 
 def issue(*, order: Order, rules: Rules, now: datetime) -> Invoice:
@@ -78,6 +87,7 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
     demands = [
         billing.Demand(
             account=order.subscription.account,
+            license_type=order.subscription.license_type,
             subscription=order.subscription,
             draft=order.draft,
             tax_lines=taxes.lines(account=order.subscription.account, draft=order.draft),
@@ -96,12 +106,15 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
 def _settle(
     demands: Sequence[billing.Demand], invoices: Sequence[Invoice], *, now: datetime
 ) -> None:
-    """Pay from credit where there is any, and settle what costs nothing."""
+    """Pay from credit where there is any, and settle what costs nothing; resellers pay from their
+    deposit in any case (R3).
+    """
     accounts = {demand.account.pk: demand.account for demand in demands}
     credits = balances_of(list(accounts))
     free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
     for pk, account in accounts.items():
-        if credits.get(pk, 0) > 0 or pk in free:
+        is_reseller = account.kind == AccountKind.RESELLER
+        if credits.get(pk, 0) > 0 or pk in free or is_reseller:
             settle_from_balance(account=account, now=now)
 
 

@@ -15,13 +15,13 @@ from django.db import transaction
 from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account, IdempotentRequest
+from cln.accounts.standing import refuse_if_blocked
 from cln.billing import services as billing
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval
-from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.domain.invoicing import (
     Change,
@@ -36,12 +36,12 @@ from cln.domain.invoicing import (
     upcoming,
     with_change,
 )
-from cln.domain.licensing import AccountBlocked
 from cln.domain.pricing import PriceUnknown, Tier, check_quantity, list_in_force, scope_quantity
 from cln.domain.quantities import check_interval
 from cln.domain.rules import Rules
 from cln.enums import (
     LIVE_SUBSCRIPTION,
+    AccountKind,
     AttemptChannel,
     EntitlementKind,
     InvoicePurpose,
@@ -49,14 +49,13 @@ from cln.enums import (
 )
 from cln.flows.billing_run import bring_current
 from cln.flows.collection import Begun, InvoiceResult, begin, finish
-from cln.flows.facts import Facts
+from cln.flows.facts import NEW_CHANGE_ID, Facts
 from cln.flows.issuing import Order as InvoiceOrder
 from cln.flows.issuing import Taxes, issue
 from cln.flows.upcoming import Upcoming, upcoming_of
 from cln.licensing import entitlements as licensing
+from cln.licensing.partners import PaidAfterwards
 from cln.payments.services import NoPaymentMethod
-
-NEW_CHANGE_ID = 2**62
 
 
 class SubscriptionEnding(Refusal):
@@ -166,7 +165,7 @@ def buy(
 
     `interval` None means the running one, or a month. Refusals: `unknown_license_type`,
     `price_unknown`, `bad_quantity`, `interval_conflict`, `account_blocked`, `order_pending`,
-    `subscription_ending`, `fewer_than_servers`, `request_key_reused`.
+    `subscription_ending`, `fewer_than_servers`, `request_key_reused`, `paid_afterwards`.
     """
     asked = {"license_type": license_type, "quantity": quantity, "interval": interval}
     with transaction.atomic(durable=True):
@@ -195,8 +194,12 @@ def _checked(
 ) -> _Order:
     license_type = catalog.get_license_type(code)
     quantity = check_quantity(quantity)
-    if account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE):
-        raise AccountBlocked.because_of_debt()
+    if account.kind == AccountKind.RESELLER:
+        raise PaidAfterwards(
+            "Resellers buy nothing in advance: each month is billed by what was used.",
+            "Create a key, or add an IP license.",
+        )
+    refuse_if_blocked(account)
     live = list(
         Subscription.objects.filter(
             account=account, product=license_type.product, status__in=LIVE_SUBSCRIPTION

@@ -7,11 +7,11 @@ from django.db import transaction
 from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.standing import is_blocked
 from cln.billing.models import Subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.clock import start_of_day
-from cln.domain.dunning import DunningState
 from cln.domain.rules import Rules
 from cln.domain.trials import TrialFacts, TrialTerms, decide_trial, trial_notice_due
 from cln.enums import LIVE_SUBSCRIPTION, EntitlementKind
@@ -37,7 +37,7 @@ def trial_terms(*, account: Account, license_type: LicenseType, now: datetime) -
             has_subscription=Subscription.objects.filter(
                 account=account, product=license_type.product, status__in=LIVE_SUBSCRIPTION
             ).exists(),
-            is_blocked=account.dunning_state not in (DunningState.CURRENT, DunningState.PAST_DUE),
+            is_blocked=is_blocked(account),
         )
     )
 

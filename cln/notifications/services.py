@@ -23,7 +23,10 @@ from cln.enums import MessageKind
 from cln.notifications.mails import write
 from cln.notifications.models import Message
 
-# A claimed mail whose sender died is tried again after the first step.
+# How long claimed mails are nobody else's. It must outlast the slowest batch, or a second worker
+# would send the rest of it again; a mail whose sender died waits this long.
+LEASE: Final = timedelta(minutes=30)
+BATCH: Final = 10
 BACKOFF: Final = (
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -97,17 +100,21 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     A failure is tried again after 1 min, 5 min, 30 min, 2 h, 6 h and 24 h, then given up;
     an address the server refuses for good is given up at once.
     """
-    return sum(_send(message, now) for message in _claim(now, limit))
+    sent = 0
+    while limit > 0 and (claimed := _claim(now, min(limit, BATCH))):
+        sent += sum(_send(message, now) for message in claimed)
+        limit -= len(claimed)
+    return sent
 
 
 def _claim(now: datetime, limit: int) -> list[Message]:
-    """Take mails off the list of what is due, until after their next pause."""
+    """Take mails off the list of what is due, for as long as the lease lasts."""
     with transaction.atomic():
         due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
         claimed = list(due.select_for_update(skip_locked=True).order_by("send_after", "id")[:limit])
         for message in claimed:
             message.attempts += 1
-            message.send_after = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+            message.send_after = now + LEASE
         Message.objects.bulk_update(claimed, ["attempts", "send_after"])
         return claimed
 
@@ -121,8 +128,8 @@ def _send(message: Message, now: datetime) -> bool:
         faults.reach("after_mail")
     except (SMTPException, OSError, ValueError) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
-        if _is_final(error) or message.attempts > len(BACKOFF):
-            message.send_after = None
+        gives_up = _is_final(error) or message.attempts > len(BACKOFF)
+        message.send_after = None if gives_up else now + BACKOFF[message.attempts - 1]
     else:
         message.sent_at, message.send_after, message.last_error = now, None, ""
     Message.objects.filter(pk=message.pk).update(

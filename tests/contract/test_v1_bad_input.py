@@ -36,6 +36,7 @@ CALLS: Mapping[str, Mapping[str, str]] = {
     "ipl/availability": {"ip": "free"},
     "ipl/check": {"ip": "ip"},
     "ipl/register": {"ip": "free", "type": "16", "els_allowed?": "1"},
+    "ipl/convert": {"ip": "imunify_ip", "type": "41", "type_to": "42"},
     "ipl/remove": {"ip": "ip", "type?": "16"},
     "ipl/list": {},
     "ipl/server": {"ip?": "ip"},
@@ -89,7 +90,12 @@ WRONG = [
 def a_world(login: str, host: int) -> tuple[ApiClient, dict[str, str]]:
     """An account that has one of everything, and what its things are called."""
     client = a_client(login)
-    mine = {"ip": f"192.0.2.{host}", "free": f"198.51.100.{host}", "group": f"{login} group"}
+    mine = {
+        "ip": f"192.0.2.{host}",
+        "imunify_ip": f"192.0.2.10{host}",
+        "free": f"198.51.100.{host}",
+        "group": f"{login} group",
+    }
     who: dict[str, Any] = {"account_id": client.account.pk, "actor": login, "now": NOW}
     for short, license_type in TYPES.items():
         bought(client.account, license_type, 5)
@@ -97,6 +103,7 @@ def a_world(login: str, host: int) -> tuple[ApiClient, dict[str, str]]:
         server = registered(key, f"{login}-{short}", f"203.0.113.{host}").server
         mine |= {f"{short}_key": reveal(key), f"{short}_server": server.public_id}
     add_ip_license(license_type="kernelcare", address=mine["ip"], **who)
+    add_ip_license(license_type="imunify360_1", address=mine["imunify_ip"], **who)
     groups.create_group(name=mine["group"], **who)
     return client, mine
 

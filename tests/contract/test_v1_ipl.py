@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from cln.accounts.models import AuditEntry
+from cln.catalog.models import LicenseType, PriceList, PriceTier
+from cln.enums import AccountKind
 from cln.licensing.models import IpLicense
 from tests.v1 import ApiClient, a_client, as_v1
 
@@ -250,3 +252,85 @@ def test_update_without_an_address_is_false_and_never_null_ipl9(acme: ApiClient)
     """The Go client sends no `ip` and decodes a boolean."""
     assert acme.refused("ipl/update.json", els_allowed="1") == ("bad_argument", False)
     assert acme.refused("ipl/update.json", ip=IP) == ("bad_argument", False)
+
+
+# -- conversion ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("old", "new"), [(41, 42), (43, 41), (42, 49)])
+def test_an_imunify360_license_becomes_another_up_or_down_ipl6(
+    acme: ApiClient, old: int, new: int
+) -> None:
+    acme.data("ipl/register.json", ip=IP, type=old)
+
+    assert acme.body("ipl/convert.json", ip=IP, type=old, type_to=new) == (
+        '{"success":true,"message":"","type":null,"data":true}'
+    )
+    assert held(acme) == [(IP, new)]
+    assert AuditEntry.objects.get(verb="ip_license_converted").actor == "acme"
+
+
+def test_imunify_av_grows_into_imunify360_but_not_back_ipl6(acme: ApiClient) -> None:
+    give_price("imunify_av_plus")
+    acme.data("ipl/register.json", ip=IP, type=40)
+
+    assert acme.data("ipl/convert.json", ip=IP, type=40, type_to=41) is True
+    assert acme.data("ipl/convert.json", ip=IP, type=41, type_to=40) is False
+    assert held(acme) == [(IP, 41)]
+
+
+def test_the_license_that_was_named_is_converted_or_none(acme: ApiClient) -> None:
+    give_price("imunify_av_plus")
+    for kind in (40, 41):
+        acme.data("ipl/register.json", ip=IP, type=kind)
+
+    assert acme.data("ipl/convert.json", ip=IP, type=40, type_to=42) is False
+    assert held(acme) == [(IP, 40), (IP, 41)]
+
+
+@pytest.mark.parametrize(
+    ("ip", "old", "new"),
+    [
+        (IP, 41, 41),
+        (IP, 42, 43),
+        ("192.0.2.2", 41, 42),
+        ("192.0.2.3", 41, 42),
+        (IP, 16, 17),
+        (IP, 41, 16),
+        (IP, 41, 12345),
+    ],
+)
+def test_an_impossible_conversion_is_false_and_changes_nothing_ipl6(
+    acme: ApiClient, ip: str, old: int, new: int
+) -> None:
+    zenith = a_client("zenith")
+    zenith.data("ipl/register.json", ip="192.0.2.2", type=41)
+    for kind in (41, 16):
+        acme.data("ipl/register.json", ip=IP, type=kind)
+
+    assert acme.data("ipl/convert.json", ip=ip, type=old, type_to=new) is False
+    assert (held(acme), held(zenith)) == ([(IP, 41), (IP, 16)], [("192.0.2.2", 41)])
+
+
+def test_a_license_without_a_price_is_not_given(acme: ApiClient) -> None:
+    """KernelCare Plus has no price in the catalog (P-27): nobody could bill it."""
+    assert acme.refused("ipl/register.json", ip=IP, type=17) == ("price_unknown", None)
+    assert IpLicense.objects.count() == 0
+
+
+def test_a_customer_who_is_no_reseller_holds_no_ip_licenses() -> None:
+    anna = a_client("anna", kind=AccountKind.CUSTOMER)
+
+    assert anna.refused("ipl/register.json", ip=IP, type=16) == ("not_a_reseller", None)
+    assert anna.data("ipl/list.json") == []
+
+
+def give_price(code: str) -> None:
+    """A price from the beginning, as an operator would enter it."""
+    prices = PriceList.objects.create(
+        license_type=LicenseType.objects.get(code=code),
+        interval="month",
+        currency="USD",
+        effective_on=date(2010, 1, 1),
+    )
+    PriceTier.objects.create(price_list=prices, from_quantity=1, unit_cents=300)

@@ -7,7 +7,7 @@ from django.test import Client
 from cln import vault
 from cln.accounts.access import PERMISSIONS, Permission, may
 from cln.accounts.models import Account, ApiSecret, AuditEntry, Login
-from cln.accounts.queries import login_of_name_or_email, notice_address
+from cln.accounts.queries import login_of_name_or_email, notice_addresses
 from cln.accounts.services import (
     BadEmail,
     BadLogin,
@@ -104,17 +104,17 @@ def test_a_login_is_found_by_name_and_by_email_in_any_case(acme: Account) -> Non
 
 
 def test_notices_go_to_the_billing_address_and_else_to_the_primary_login(acme: Account) -> None:
-    assert notice_address(acme.pk) == ""
+    assert notice_addresses([acme.pk]) == {acme.pk: ""}
     create_login(
         account_id=acme.pk, email="p@acme.example", password=PASSWORD, is_primary=True, now=START
     )
-    assert notice_address(acme.pk) == "p@acme.example"
+    assert notice_addresses([acme.pk]) == {acme.pk: "p@acme.example"}
 
     update_contact(
         account_id=acme.pk, company="A", billing_email="B@acme.example", actor="p", now=START
     )
 
-    assert notice_address(acme.pk) == "b@acme.example"
+    assert notice_addresses([acme.pk]) == {acme.pk: "b@acme.example"}
 
 
 def test_changed_contact_data_leaves_an_audit_entry_with_before_and_after(acme: Account) -> None:

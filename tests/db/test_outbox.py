@@ -64,6 +64,7 @@ SAMPLES: dict[str, dict[str, object]] = {
     "trial_started": {"license_type": "KernelCare", "ends_on": DAY, "servers": "one server"},
     "trial_ending": {"license_type": "KernelCare", "ends_on": DAY, "days_left": 3},
     "trial_ended": {"license_type": "KernelCare"},
+    "books_differ": {"count": 3, "differences": ["balance of acc_1: 5, derived 0"], "more": 2},
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }
 
@@ -239,6 +240,24 @@ class TestTheOutbox:
 
         assert send_due(now=START) == 0
         assert Message.objects.get().send_after == START + BACKOFF[0]
+
+    def test_a_claimed_mail_is_nobody_elses_until_its_lease_ends(self) -> None:
+        for number in range(12):
+            a_mail(key=str(number))
+
+        first = services._claim(START, services.BATCH)
+        rest = services._claim(START + services.LEASE - timedelta(seconds=1), 100)
+
+        assert (len(first), len(rest)) == (10, 2)
+        assert {one.pk for one in first}.isdisjoint(one.pk for one in rest)
+        assert len(services._claim(START + services.LEASE, 100)) == 10
+
+    def test_no_more_than_asked_for_are_sent(self, mailbox: Mailbox) -> None:
+        for number in range(15):
+            a_mail(key=str(number))
+
+        assert send_due(now=START, limit=12) == 12
+        assert send_due(now=START) == 3
 
     def test_one_bad_mail_does_not_stop_the_others(self, mailbox: Mailbox) -> None:
         a_mail(to="broken@@x", key="bad")

@@ -7,7 +7,6 @@ left and finish it.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,15 +21,14 @@ from cln.flows import billing_run, timeline
 from cln.flows.books import check_books
 from cln.licensing.models import Entitlement
 from cln.notifications.models import Message
-from cln.notifications.services import BACKOFF
+from cln.notifications.services import BACKOFF, LEASE
 from cln.payments.models import Payment, PaymentAttempt, SandboxCharge
 from cln.payments.services import RESOLVE_AFTER
-from tests.customers import START, a_customer, buys, finish, one_verb, pays_now
+from tests.customers import KILLED, START, a_customer, buys, finish, one_verb, pays_now
 
 RENEWAL = datetime(2026, 2, 28, 6, 0, tzinfo=UTC)
 # The next planned attempt after the day of issue (P2).
 THREE_DAYS = timedelta(days=3)
-KILLED = -signal.SIGKILL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,7 +163,7 @@ def test_a_mail_whose_sender_dies_before_the_mail_server_is_sent_once(mailbox: M
 
     finish(one_verb("send", START, CLN_FAULT_POINT="before_mail"), code=KILLED)
     assert mailbox.message_ids == []
-    finish(one_verb("send", START + BACKOFF[0]))
+    finish(one_verb("send", START + LEASE))
     finish(one_verb("send", START + BACKOFF[-1]))
 
     assert len(mailbox.message_ids) == len(set(mailbox.message_ids)) == 2
@@ -180,7 +178,7 @@ def test_a_mail_whose_sender_dies_after_the_mail_server_took_it_comes_again_as_t
 
     finish(one_verb("send", START, CLN_FAULT_POINT="after_mail"), code=KILLED)
     assert len(mailbox.message_ids) == 1
-    finish(one_verb("send", START + BACKOFF[0]))
+    finish(one_verb("send", START + LEASE))
     finish(one_verb("send", START + BACKOFF[-1]))
 
     assert len(mailbox.message_ids) == 3

@@ -156,3 +156,20 @@ def test_an_order_that_is_not_paid_cannot_be_unsubscribed_q3_q10(world: World) -
         acme.unsubscribes("KernelCare")
     with world.refuses("not_subscribed"):
         acme.unsubscribes("CloudLinux OS")
+
+
+def test_a_last_invoice_inside_a_taxed_period_is_taxed_too_q10_m4(world: World) -> None:
+    world.otto.taxes("GB", percent=20)
+    acme = world.on("2026-03-01").customer("acme", country="GB")
+    acme.buys("KernelCare", servers=5)
+    world.on("2026-03-11")
+    acme.adds_servers("KernelCare", 2)
+
+    world.on("2026-03-21")
+    acme.unsubscribes("KernelCare", now=True)
+
+    assert acme.invoices[1:] == ["2026-03-21 KernelCare 2.28 paid"]
+    assert acme.lines == [
+        "proration 2 × 2.95 2026-03-11..2026-03-21 1.90",
+        "tax 1 × 0.38 2026-03-21..2026-03-22 0.38",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,13 +10,17 @@ from django.http import HttpRequest
 from cln.api.arguments import BadArgument
 from cln.api.envelope import Answer
 from cln.api.v1.calls import Call, answered, date_text, signed
-from cln.catalog.queries import license_type_of_ip_type
+from cln.catalog.queries import get_license_type, license_type_of_ip_type
 from cln.domain.errors import Refusal
+from cln.flows import ip_licenses as flows
 from cln.licensing import addresses
-from cln.licensing import ip_licenses as licensing
 from cln.licensing.addresses import AddressLicense
+from cln.licensing.ip_licenses import AddressTaken, IpLicenseNotFound, NotSoldByAddress
+from cln.licensing.moves import SameLicenseType
 
 ADDRESSES_MOST = 100
+UPGRADES_TO = "imunify360"
+"""The one product whose IP licenses are converted (IPL-6)."""
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -48,7 +53,7 @@ def register(call: Call) -> object:
     if not ip_type:
         raise BadArgument("Type is required")
     code = license_type_of_ip_type(ip_type).code
-    held = licensing.add_ip_license(
+    held = flows.add_ip_license(
         account_id=call.account_id,
         license_type=code,
         address=call.filled("ip"),
@@ -69,7 +74,7 @@ def remove(call: Call) -> object:
     wanted = _code(ip_type)
     meant = [code for code in held if wanted in (None, code)]
     for code in meant:
-        licensing.remove_ip_license(
+        flows.remove_ip_license(
             account_id=call.account_id,
             license_type=code,
             address=address,
@@ -77,6 +82,37 @@ def remove(call: Call) -> object:
             now=call.now,
         )
     return bool(meant)
+
+
+@signed(refused=False)
+def convert(call: Call) -> object:
+    """Another Imunify360 license at an address (IPL-6); false where that is impossible."""
+    address, old, new = call.filled("ip"), _ip_type(call), call.number("type_to") or 0
+    if not old or not new:
+        raise BadArgument("Type and type to are required")
+    held = addresses.codes_held_at(account_id=call.account_id, address=address)
+    source, target = _code(old), _code(new)
+    if not target or source not in held or not _is_converted(held, source, target):
+        return False
+    try:
+        flows.convert_ip_license(
+            account_id=call.account_id,
+            address=address,
+            license_type=target,
+            actor=call.actor,
+            now=call.now,
+        )
+    except (AddressTaken, IpLicenseNotFound, NotSoldByAddress, SameLicenseType):
+        return False
+    return True
+
+
+def _is_converted(held: Sequence[str], source: str | None, target: str) -> bool:
+    """Whether converting to `target` would turn `source`, and not another license held there."""
+    products = {code: get_license_type(code).product.code for code in (*held, target)}
+    if products[target] != UPGRADES_TO or source is None:
+        return False
+    return products[source] == UPGRADES_TO or UPGRADES_TO not in [products[code] for code in held]
 
 
 @signed(refused=[])

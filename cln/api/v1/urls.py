@@ -16,6 +16,7 @@ JSON: Doors = {
     "ipl/availability": ipl.availability,
     "ipl/check": ipl.check,
     "ipl/register": ipl.register,
+    "ipl/convert": ipl.convert,
     "ipl/remove": ipl.remove,
     "ipl/list": ipl.list_all,
     "ipl/server": ipl.server,
