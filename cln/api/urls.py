@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from cln.api import agents, kcare, webhooks
+from cln.api.v1.urls import urlpatterns as v1
 
 _KCARE = {
     "register_server": kcare.register_server,
@@ -27,4 +28,5 @@ urlpatterns += [
     for name, view in _KCARE.items()
     for form in ("json", "plain")
 ]
+urlpatterns += v1
 urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]
