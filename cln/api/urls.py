@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from cln.api import agents, kcare
+from cln.api.rhn.door import rhn
 
 _KCARE = {
     "register_server": kcare.register_server,
@@ -26,4 +27,10 @@ urlpatterns += [
     for root in ("", "clweb/")
     for name, view in _KCARE.items()
     for form in ("json", "plain")
+]
+# Clients keep the path of their --serverUrl as it was typed; without one they call /RPC2.
+urlpatterns += [
+    path("XMLRPC", rhn, name="rhn"),
+    path("XMLRPC/", rhn, name="rhn_slash"),
+    path("RPC2", rhn, name="rhn_default"),
 ]
