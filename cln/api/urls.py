@@ -6,6 +6,8 @@ from django.urls import URLPattern, path
 
 from cln.api import agents, kcare
 from cln.api.rhn.door import rhn
+from cln.api.v1.urls import urlpatterns as v1
+from cln.api.xmlrpc.partner import partner
 
 _KCARE = {
     "register_server": kcare.register_server,
@@ -33,4 +35,6 @@ urlpatterns += [
     path("XMLRPC", rhn, name="rhn"),
     path("XMLRPC/", rhn, name="rhn_slash"),
     path("RPC2", rhn, name="rhn_default"),
+    path("clweb/xmlrpc", partner, name="xmlrpc_partner"),
 ]
+urlpatterns += v1
