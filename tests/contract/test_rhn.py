@@ -16,7 +16,7 @@ from cln.api.rhn.door import METHODS
 from cln.licensing.models import ActivationKey, Server, System, SystemAction
 from cln.licensing.services import remove_server, suspend
 from cln.licensing.system_actions import schedule_action
-from tests.licensing import NOW, an_account, refusal_of
+from tests.licensing import NOW, an_account, locked_by_somebody_else, refusal_of, used
 from tests.rhn import (
     INVALID_SYSTEM,
     PACKAGE,
@@ -402,3 +402,14 @@ def test_a_password_is_never_repeated_in_a_fault() -> None:
     )
 
     assert "a secret of mine" not in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_busy_database_is_fault_99_and_nothing_is_registered(
+    acme: Account, key: ActivationKey
+) -> None:
+    with locked_by_somebody_else(key):
+        code, text = fault_of("registration.new_system", machine(key))
+
+    assert (code, text) == (99, "The service is busy. Try again in a few minutes.")
+    assert used(acme, "cloudlinux") == (0, 0)
