@@ -80,6 +80,13 @@ class AttemptState(StrEnum):
 UNFINISHED_ATTEMPT = (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.PENDING)
 
 
+class GatewayEventKind(StrEnum):
+    """What a webhook is about."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+
+
 class EntitlementKind(StrEnum):
     PAID = "paid"
     TRIAL = "trial"

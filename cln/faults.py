@@ -10,6 +10,8 @@ from django.conf import settings
 
 POINTS = (
     "before_gateway",  # the attempt is committed, the gateway does not know of it
+    "after_announce",  # the gateway knows of the charge, we have not written its id down
+    "before_charge",  # the id is committed, no money has moved
     "after_gateway",  # the money moved, we have not written it down
     "before_commit",  # written, not committed
     "after_commit",  # committed, nobody was told

@@ -107,6 +107,17 @@ if CLN_MODE not in {"sandbox", "production"}:
 CLN_DATA_DIR = Path(os.environ.get("CLN_DATA_DIR") or "var").absolute()
 CLN_BASE_URL = (os.environ.get("CLN_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")
 CLN_GATEWAY = os.environ.get("CLN_GATEWAY") or ("sandbox" if CLN_MODE == "sandbox" else "")
+CLN_GATEWAY_SECONDS = _number("CLN_GATEWAY_SECONDS", 30)
+CLN_STRIPE_SECRET_KEY = os.environ.get("CLN_STRIPE_SECRET_KEY", "")
+CLN_STRIPE_PUBLISHABLE_KEY = os.environ.get("CLN_STRIPE_PUBLISHABLE_KEY", "")
+CLN_STRIPE_WEBHOOK_SECRET = os.environ.get("CLN_STRIPE_WEBHOOK_SECRET", "")
+CLN_STRIPE_API_BASE = os.environ.get("CLN_STRIPE_API_BASE") or "https://api.stripe.com"
+CLN_PAYPAL_CLIENT_ID = os.environ.get("CLN_PAYPAL_CLIENT_ID", "")
+CLN_PAYPAL_SECRET = os.environ.get("CLN_PAYPAL_SECRET", "")
+CLN_PAYPAL_WEBHOOK_ID = os.environ.get("CLN_PAYPAL_WEBHOOK_ID", "")
+CLN_PAYPAL_API_BASE = os.environ.get("CLN_PAYPAL_API_BASE") or (
+    "https://api-m.sandbox.paypal.com" if CLN_MODE == "sandbox" else "https://api-m.paypal.com"
+)
 DEBUG = _flag("CLN_DEBUG")
 SECRET_KEY = _secret_key()
 
@@ -117,10 +128,20 @@ if CLN_MODE == "production":
         raise ImproperlyConfigured(
             "CLN_GATEWAY is the sandbox gateway, which moves no money; production refuses it."
         )
+    for _name in ("CLN_STRIPE_API_BASE", "CLN_PAYPAL_API_BASE"):
+        if not globals()[_name].startswith("https://"):
+            raise ImproperlyConfigured(
+                f"{_name} does not begin with https://; keys would travel in the open."
+            )
     if not CLN_BASE_URL.startswith("https://"):
         raise ImproperlyConfigured(
             f"CLN_BASE_URL is {CLN_BASE_URL}; production needs an address that begins with https://"
         )
+elif "_live_" in CLN_STRIPE_SECRET_KEY or "//api-m.paypal.com" in CLN_PAYPAL_API_BASE:
+    # Its clock can be moved: a month of real charges would be one click.
+    raise ImproperlyConfigured(
+        "A sandbox must not take real money; use test keys, or set CLN_MODE to production."
+    )
 
 # A sandbox runs on one machine, whose address is private; on the internet it is a wrong setting.
 CLN_ALLOW_PRIVATE_ADDRESSES = (

@@ -45,6 +45,7 @@ from cln.enums import Role
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
+BILLS: Final = Permission.VIEW_INVOICES
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'self'",
@@ -153,6 +154,8 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             "Ask the owner of the account for another role.",
         )
     if is_blocked(request.account) and not access.open_when_blocked:
+        if request.method == "GET" and not request.htmx and may(login.role, BILLS):
+            return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted
         return forbidden(
             request,
             "The account is blocked because an invoice is overdue.",

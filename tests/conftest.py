@@ -17,6 +17,9 @@ from tests.browser import find_chromium
 
 if TYPE_CHECKING:
     from pytest_django import DjangoDbBlocker
+    from pytest_django.fixtures import Settings
+
+    from tests.vendor import Vendor
 
 TESTS_DIR = Path(__file__).resolve().parent
 TIERS = ("domain", "db", "web", "contract", "stories", "browser")
@@ -75,3 +78,14 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
         use(url)
         yield
         connections.close_all()
+
+
+@pytest.fixture
+def vendor(settings: Settings) -> Iterator[Vendor]:
+    """A payment vendor that this installation is configured to use."""
+    from tests.vendor import Vendor
+
+    with Vendor() as vendor:
+        for name, value in vendor.environment.items():
+            setattr(settings, name, value)
+        yield vendor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from cln.payments.gateways.sandbox import Script, token_for
 START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 TYPE = "cloudlinux"
 PROCESS_SECONDS = 90
+KILLED = -signal.SIGKILL
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from cln import clock
 from cln.accounts.models import Account
-from cln.accounts.services import create_login, rotate_api_secret
+from cln.accounts.services import become_reseller, create_login, rotate_api_secret
 from cln.enums import AccountKind
 from tests.licensing import NOW, an_account
 
@@ -77,8 +77,8 @@ class ApiClient:
 def a_client(login: str = "acme", *, kind: AccountKind = AccountKind.RESELLER) -> ApiClient:
     """A reseller of that name (or a customer) with an API secret."""
     account = an_account(login.title())
-    Account.objects.filter(pk=account.pk).update(kind=kind)
-    account.refresh_from_db()
+    if kind is AccountKind.RESELLER:
+        become_reseller(account=account, now=NOW)
     create_login(
         account_id=account.pk,
         email=f"{login}@{login}.example",

@@ -11,8 +11,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from cln.domain.dunning import DunningState
-from cln.enums import AccountKind, Role, one_of
+from cln.domain.autopay import AutopayMode
+from cln.domain.dunning import DeclineCode, DunningState
+from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptState, MethodKind, Role, one_of
+
+IS_UNDECIDED = Q(state__in=[str(state) for state in UNFINISHED_ATTEMPT])
 
 
 class Account(models.Model):
@@ -38,8 +41,14 @@ class Account(models.Model):
     # A billing run that failed for this account sets both; an operator clears them.
     parked_at = models.DateTimeField(null=True, blank=True)
     parked_reason = models.TextField(blank=True)
-    # How far a reseller's balance may go below zero (R3), as a positive number of cents.
-    floor_cents = models.BigIntegerField(default=0)
+    # Due column of a negative deposit's reminders (P6, R7); null = none left.
+    negative_remind_on = models.DateField(null=True, blank=True)
+    # Resellers: how far below zero, in positive cents, new licenses are still given (R3); null = no
+    # floor. What is used is billed all the same.
+    floor_cents = models.BigIntegerField(null=True, blank=True)
+    # Due column of the monthly bill: the 1st on which the month before it is billed (R2). Set for
+    # resellers, and only for them.
+    next_usage_on = models.DateField(null=True, blank=True)
     api_enabled = models.BooleanField(default=True)
 
     class Meta:
@@ -47,8 +56,27 @@ class Account(models.Model):
             one_of("kind", AccountKind, name="account_kind"),
             one_of("dunning_state", DunningState, name="account_dunning_state"),
             models.CheckConstraint(condition=Q(floor_cents__gte=0), name="account_floor_cents"),
+            models.CheckConstraint(
+                condition=Q(kind="customer", next_usage_on__isnull=True)
+                | Q(kind="reseller", next_usage_on__isnull=False),
+                name="account_reseller_is_billed_by_usage",
+            ),
+            models.CheckConstraint(
+                condition=Q(next_usage_on__isnull=True) | Q(next_usage_on__day=1),
+                name="account_usage_on_the_first",
+            ),
         ]
         indexes: ClassVar = [
+            models.Index(
+                fields=["next_usage_on"],
+                condition=Q(next_usage_on__isnull=False),
+                name="account_usage_due",
+            ),
+            models.Index(
+                fields=["negative_remind_on"],
+                condition=Q(negative_remind_on__isnull=False),
+                name="account_negative_reminder_due",
+            ),
             models.Index(
                 fields=["dunning_next_on"],
                 condition=Q(dunning_next_on__isnull=False),
@@ -125,6 +153,81 @@ class Agreement(models.Model):
     version = models.CharField(max_length=40)
     accepted_at = models.DateTimeField()
     address = models.GenericIPAddressField(null=True, blank=True)
+
+
+class DepositOrder(models.Model):
+    """Somebody pays a deposit to become a reseller (R1): the attempt, before there is an account.
+
+    It is to a registration what a PaymentAttempt is to an invoice (P3): committed before the
+    gateway is asked, its public id the idempotency key. `account` is set from the start for a
+    conversion, at the end for a registration. `person` and `password` are emptied when it ends.
+    """
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="deposit_orders"
+    )
+    # The id the account will have: what the gateway knows the customer by.
+    customer = models.CharField(max_length=40)
+    email = models.EmailField(blank=True)
+    username = models.CharField(max_length=150, blank=True)
+    # Hashed by Django's password hasher.
+    password = models.CharField(max_length=256, blank=True)
+    # Company, address, country, billing_email.
+    person = models.JSONField(default=dict)
+    amount_cents = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    agreement_version = models.CharField(max_length=40)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    autopay_mode = models.CharField(max_length=10, default=AutopayMode.REPAY)
+    autopay_target_cents = models.BigIntegerField(default=0)
+    method_kind = models.CharField(max_length=10)
+    gateway = models.CharField(max_length=20)
+    # The gateway's own id of the charge, committed before money may move.
+    gateway_charge = models.CharField(max_length=200, blank=True, default="")
+    token = models.CharField(max_length=200)
+    label = models.CharField(max_length=80)
+    expires_on = models.DateField(null=True, blank=True)
+    state = models.CharField(max_length=10, default=AttemptState.OPEN)
+    decline_code = models.CharField(max_length=30, blank=True)
+    actor = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    # Due column of the resolver: ask the gateway what became of it.
+    resolve_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("state", AttemptState, name="deposit_order_state"),
+            one_of("autopay_mode", AutopayMode, name="deposit_order_autopay_mode"),
+            one_of("method_kind", MethodKind, name="deposit_order_method_kind"),
+            models.CheckConstraint(
+                condition=Q(decline_code="")
+                | Q(decline_code__in=[str(code) for code in DeclineCode]),
+                name="deposit_order_decline_code",
+            ),
+            models.CheckConstraint(condition=Q(amount_cents__gt=0), name="deposit_order_positive"),
+            models.UniqueConstraint(
+                fields=["account"], condition=IS_UNDECIDED, name="deposit_order_one_per_account"
+            ),
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=IS_UNDECIDED & ~Q(email=""),
+                name="deposit_order_one_per_email",
+            ),
+            models.UniqueConstraint(
+                Lower("username"),
+                condition=IS_UNDECIDED & ~Q(username=""),
+                name="deposit_order_one_per_login",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["resolve_at"],
+                condition=Q(resolve_at__isnull=False),
+                name="deposit_order_resolve_due",
+            ),
+        ]
 
 
 class ServerAccount(models.Model):

@@ -6,7 +6,7 @@ Verbs marked "joins" run in the caller's transaction; the others open their own.
 import re
 import secrets
 import string
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from allauth.account.models import EmailAddress
@@ -18,7 +18,7 @@ from django.db.models import Q
 
 from cln import vault
 from cln.accounts.audit import record
-from cln.accounts.models import Account, ApiSecret, Login
+from cln.accounts.models import IS_UNDECIDED, Account, ApiSecret, DepositOrder, Login
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, Role
 from cln.ids import public_id
@@ -63,17 +63,35 @@ def create_account(
     billing_email: str = "",
     kind: AccountKind = AccountKind.CUSTOMER,
     currency: str = "USD",
+    public: str = "",
     now: datetime,
 ) -> Account:
-    """Open a paying party. Joins."""
+    """Open a paying party; a reseller's usage is billed from this month on (R2). Joins.
+
+    `public` is the public id where it was promised before (R1).
+    """
+    is_reseller = kind is AccountKind.RESELLER
     return Account.objects.create(
-        public_id=public_id("acc"),
+        public_id=public or public_id("acc"),
         kind=kind,
+        next_usage_on=first_of_next_month(now.date()) if is_reseller else None,
         currency=currency,
         company=company.strip(),
         billing_email=billing_email.strip(),
         created_at=now,
     )
+
+
+def become_reseller(*, account: Account, now: datetime) -> None:
+    """Turn a customer's account into a reseller's (R1). Joins; the account is locked."""
+    account.kind = AccountKind.RESELLER
+    account.next_usage_on = first_of_next_month(now.date())
+    account.save(update_fields=["kind", "next_usage_on"])
+
+
+def first_of_next_month(day: date) -> date:
+    """The day on which the month of `day` is billed (R2)."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def create_login(
@@ -107,6 +125,41 @@ def create_login(
     login.set_password(password)
     login.save(force_insert=True)
     EmailAddress.objects.create(user=login, email=email, primary=True, verified=is_confirmed)
+    return login
+
+
+def check_new_login(*, email: str, username: str, password: str) -> tuple[str, str]:
+    """The e-mail and login name a person could get, put in order; "" where one is to be made.
+
+    Refusals: those of `create_login`.
+    """
+    email = _checked_email(email)
+    username = _checked_username(username) if username else ""
+    check_new_password(password, login=Login(email=email, username=username))
+    return email, username
+
+
+def create_hashed_login(
+    *, account_id: int, email: str, username: str, password_hash: str, now: datetime
+) -> Login | None:
+    """The primary login that was asked for before its deposit was certain (R1). Joins.
+
+    By now the name may be another's: then one is made from the e-mail. The money is here, so
+    nothing is refused; None where even the e-mail has a login.
+    """
+    if Login.objects.filter(email__iexact=email).exists():
+        return None
+    taken = not username or Login.objects.filter(username__iexact=username).exists()
+    login = Login.objects.create(
+        account_id=account_id,
+        username=_free_username(email) if taken else username,
+        email=email,
+        password=password_hash,
+        role=Role.FULL,
+        is_primary=True,
+        joined_at=now,
+    )
+    EmailAddress.objects.create(user=login, email=email, primary=True, verified=False)
     return login
 
 
@@ -178,7 +231,8 @@ def update_contact(
 
 def _checked_email(email: str) -> str:
     email = _well_formed(email)
-    if Login.objects.filter(Q(email__iexact=email)).exists():
+    promised = DepositOrder.objects.filter(IS_UNDECIDED, email__iexact=email)
+    if Login.objects.filter(Q(email__iexact=email)).exists() or promised.exists():
         raise EmailTaken(
             f"{email} already belongs to a login.",
             "Sign in with it, or reset its password.",
@@ -205,7 +259,8 @@ def _checked_username(username: str) -> str:
             "A login has 3 to 150 letters, digits or . _ @ + - and begins with a letter or digit.",
             "Choose another login.",
         )
-    if Login.objects.filter(username__iexact=username).exists():
+    promised = DepositOrder.objects.filter(IS_UNDECIDED, username__iexact=username)
+    if Login.objects.filter(username__iexact=username).exists() or promised.exists():
         raise LoginTaken("This login is already used.", "Choose another login.")
     return username
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from cln.api import agents, kcare
+from cln.api import agents, kcare, webhooks
 from cln.api.rhn.door import rhn
 from cln.api.v1.urls import urlpatterns as v1
 from cln.api.xmlrpc.partner import partner
@@ -38,3 +38,4 @@ urlpatterns += [
     path("clweb/xmlrpc", partner, name="xmlrpc_partner"),
 ]
 urlpatterns += v1
+urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

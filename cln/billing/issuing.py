@@ -14,6 +14,7 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 from cln.accounts.models import Account
 from cln.billing.models import Invoice, InvoiceLine, InvoiceSeries, Subscription
 from cln.billing.services import Posting, post_all
+from cln.catalog.models import LicenseType
 from cln.domain import ledger
 from cln.domain.invoicing import InvoiceDraft, LineDraft
 from cln.enums import InvoicePurpose, InvoiceStatus
@@ -35,14 +36,19 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """An invoice about to be written: whose, for what, and the tax lines on its net."""
+    """An invoice about to be written: whose, for what, and the tax lines on its net.
+
+    Usage has no subscription; `usage_month` is the first day of the month it bills (R2).
+    """
 
     account: Account
-    subscription: Subscription
+    license_type: LicenseType
+    subscription: Subscription | None
     draft: InvoiceDraft
     tax_lines: tuple[LineDraft, ...]
     purpose: InvoicePurpose
     terms: Terms
+    usage_month: date | None = None
 
     @property
     def lines(self) -> tuple[LineDraft, ...]:
@@ -59,7 +65,7 @@ def issue(demands: Sequence[Demand], *, now: datetime) -> list[Invoice]:
     """Write invoices in the order given, with gapless numbers, lines and transfers."""
     if not demands:
         return []
-    series, numbers = _take_numbers(CUSTOMER_SERIES, len(demands))
+    series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
     invoices = Invoice.objects.bulk_create(
         _invoice(demand, series, number, now=now)
         for demand, number in zip(demands, numbers, strict=True)
@@ -104,7 +110,7 @@ def _invoice(demand: Demand, series: InvoiceSeries, number: str, *, now: datetim
         public_id=public_id("inv"),
         account=demand.account,
         subscription=demand.subscription,
-        license_type_id=demand.subscription.license_type_id,
+        license_type=demand.license_type,
         series=series,
         number=number,
         purpose=demand.purpose,
@@ -120,6 +126,7 @@ def _invoice(demand: Demand, series: InvoiceSeries, number: str, *, now: datetim
         retry_at=demand.terms.retry_at,
         remind_on=demand.terms.remind_on,
         void_on=demand.terms.void_on,
+        usage_month=demand.usage_month,
     )
 
 
@@ -141,9 +148,10 @@ def _line(invoice: Invoice, position: int, line: LineDraft) -> InvoiceLine:
     )
 
 
-def _take_numbers(series_code: str, count: int) -> tuple[InvoiceSeries, list[str]]:
+def take_numbers(series_code: str, prefix: str, count: int = 1) -> tuple[InvoiceSeries, list[str]]:
+    """Joins: the next numbers of a series, whose row stays locked until the commit (P11)."""
     series, _ = InvoiceSeries.objects.select_for_update().get_or_create(
-        code=series_code, defaults={"prefix": CUSTOMER_PREFIX}
+        code=series_code, defaults={"prefix": prefix}
     )
     first = series.next_number
     series.next_number += count

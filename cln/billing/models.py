@@ -147,6 +147,8 @@ class Invoice(models.Model):
     reminded_on = models.DateField(null=True, blank=True)
     # Due column of unpaid first orders (Q3).
     void_on = models.DateField(null=True, blank=True)
+    # Usage invoices: the first day of the month they bill (R2).
+    usage_month = models.DateField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -163,6 +165,15 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=~Q(status="paid") | Q(paid_cents=F("total_cents")),
                 name="invoice_paid_means_paid",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "license_type", "usage_month"],
+                name="invoice_one_per_usage_month",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="usage", usage_month__isnull=False, usage_month__day=1)
+                | (~Q(purpose="usage") & Q(usage_month__isnull=True)),
+                name="invoice_usage_has_a_month",
             ),
         ]
         indexes: ClassVar = [
@@ -208,6 +219,23 @@ class InvoiceLine(models.Model):
         constraints: ClassVar = [
             one_of("kind", LineKind, name="invoice_line_kind"),
             models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position"),
+        ]
+
+
+class UsageShare(models.Model):
+    """What one license added to a usage invoice: the statement per IP (R2). Append-only."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="shares")
+    position = models.PositiveIntegerField()
+    # The license as its holder knows it: an address, or the host name of a server on a key.
+    name = models.CharField(max_length=300)
+    days = models.PositiveSmallIntegerField()
+    quantity = models.DecimalField(max_digits=18, decimal_places=6)
+    amount_cents = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="usage_share_position"),
         ]
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from django.db.models import Q, QuerySet, Sum
 
-from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer
+from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer, UsageShare
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
 from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
@@ -74,6 +74,16 @@ class InvoiceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareRow:
+    """One license of a month's statement: its days, its share of the month, cents (R2)."""
+
+    name: str
+    days: int
+    quantity: Decimal
+    amount_cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionRow:
     """A subscription as the overview shows it; `paid_until` is the end of the billed period."""
 
@@ -113,6 +123,21 @@ def invoices_of(
         rows = rows.filter(status=status)
     order = ("issued_on", "id") if oldest_first else ("-issued_on", "-id")
     return tuple(_invoice(row) for row in _with_lines(rows).order_by(*order))
+
+
+def balance_due_cents(account_id: int) -> int:
+    """What the account owes, in cents: open invoices, or what its deposit is below zero (R3)."""
+    return amount_due_cents(account_id) + max(0, -balance_cents(account_id))
+
+
+def usage_statement(*, account_id: int, public_id: str) -> tuple[ShareRow, ...]:
+    """What each license added to a usage invoice; the parts are its net total (R2).
+
+    Refusals: `unknown_invoice`.
+    """
+    invoice_details(account_id=account_id, public_id=public_id)
+    rows = UsageShare.objects.filter(invoice__public_id=public_id).order_by("position")
+    return tuple(ShareRow(row.name, row.days, row.quantity, row.amount_cents) for row in rows)
 
 
 def unpaid_count(account_id: int) -> int:

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from cln.accounts.models import Account
 from cln.billing.models import (
+    CreditNote,
     Invoice,
     QuantityChange,
     Subscription,
@@ -199,6 +200,20 @@ def void(*, account: Account, invoice: Invoice, now: datetime) -> None:
     )
 
 
+def write_off(*, account: Account, invoice: Invoice, now: datetime) -> None:
+    """Give up what is open of an invoice; nothing is collected of it any more (P11)."""
+    post(
+        account=account,
+        transfers=ledger.written_off(cents=invoice.total_cents - invoice.paid_cents),
+        kind="written_off",
+        now=now,
+        invoice=invoice,
+    )
+    invoice.status = InvoiceStatus.UNCOLLECTIBLE
+    invoice.retry_at = invoice.remind_on = invoice.void_on = None
+    invoice.save(update_fields=["status", "retry_at", "remind_on", "void_on"])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """Transfers of one event, in the account's currency (cents), and what they belong to."""
@@ -208,6 +223,7 @@ class Posting:
     kind: str
     invoice: Invoice | None = None
     payment_id: int | None = None
+    credit_note: CreditNote | None = None
 
 
 def post(
@@ -218,10 +234,16 @@ def post(
     now: datetime,
     invoice: Invoice | None = None,
     payment_id: int | None = None,
+    credit_note: CreditNote | None = None,
 ) -> None:
     """Append the transfers of one event to the ledger."""
     posting = Posting(
-        account=account, transfers=transfers, kind=kind, invoice=invoice, payment_id=payment_id
+        account=account,
+        transfers=transfers,
+        kind=kind,
+        invoice=invoice,
+        payment_id=payment_id,
+        credit_note=credit_note,
     )
     post_all([posting], now=now)
 
@@ -239,6 +261,7 @@ def post_all(postings: Iterable[Posting], *, now: datetime) -> None:
             currency=posting.account.currency,
             invoice=posting.invoice,
             payment_id=posting.payment_id,
+            credit_note=posting.credit_note,
         )
         for posting in postings
         for transfer in posting.transfers

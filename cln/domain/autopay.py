@@ -1,7 +1,8 @@
 """Topping up a reseller's deposit by itself (R4)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -61,3 +62,41 @@ def next_try(declines: int, rules: Rules | None = None) -> timedelta | None:
     assert declines >= 1, "there is something to wait for"
     hours = (rules or Rules()).autopay_retry_hours
     return timedelta(hours=hours[declines - 1]) if declines <= len(hours) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a rule would have done: its charges by day, and where the balance went; cents."""
+
+    charges: tuple[tuple[date, int], ...]
+    lowest_cents: int
+    balance_cents: int
+
+    @property
+    def total_cents(self) -> int:
+        """Σ of the charges."""
+        return sum(cents for _, cents in self.charges)
+
+
+def replay(
+    balance_cents: int,
+    changes: Iterable[tuple[date, int]],
+    rule: AutopayRule,
+    rules: Rules,
+    *,
+    on: date,
+) -> Replay:
+    """Follow a rule through changes of a balance, oldest first, if every charge succeeds.
+
+    The changes are those that no top-up made. `on` is the day the rule begins; it decides first.
+    """
+    charges: list[tuple[date, int]] = []
+    lowest = balance_cents
+    for day, change in ((on, 0), *changes):
+        balance_cents += change
+        lowest = min(lowest, balance_cents)
+        wanted = decide(balance_cents, rule, rules)
+        if wanted is not None:
+            charges.append((day, wanted))
+            balance_cents += wanted
+    return Replay(tuple(charges), lowest, balance_cents)

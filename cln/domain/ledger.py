@@ -94,6 +94,11 @@ def refunded(*, cents: int) -> Postings:
     return _post((LedgerAccount.BALANCE, LedgerAccount.CASH, cents))
 
 
+def refund_failed(*, cents: int) -> Postings:
+    """The gateway did not give it back after all: it is balance again."""
+    return tuple(transfer.reversed() for transfer in refunded(cents=cents))
+
+
 def written_off(*, cents: int) -> Postings:
     """An open amount is given up as uncollectible."""
     return _post((LedgerAccount.BAD_DEBT, LedgerAccount.RECEIVABLE, cents))

@@ -20,6 +20,7 @@ from cln.accounts.models import Account
 from cln.billing import services as billing
 from cln.billing.models import Invoice, Subscription
 from cln.catalog import queries as catalog
+from cln.domain.dunning import DunningState
 from cln.domain.invoicing import (
     Change,
     ChangeKind,
@@ -29,11 +30,12 @@ from cln.domain.invoicing import (
     compose_sweep,
     next_invoice_on,
 )
-from cln.enums import InvoicePurpose
+from cln.enums import AccountKind, InvoicePurpose
 from cln.flows import notices
 from cln.flows.facts import Facts
 from cln.flows.issuing import Order, issue_all
 from cln.licensing import entitlements as licensing
+from cln.licensing import partners
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +135,7 @@ def _bill_alone(account_id: int, *, now: datetime, through: date | None) -> int 
         return 0
     except Exception as error:
         log.exception("billing of account %s failed; it is parked", account_id)
-        _park(account_id=account_id, reason=repr(error), now=now)
+        park(account_id=account_id, reason=repr(error), now=now)
         return None
 
 
@@ -203,6 +205,15 @@ def _sweep(
 
 def _stop_service(subscription: Subscription, *, now: datetime) -> None:
     why = "it was cancelled" if subscription.ends_on else "its last license was removed"
+    if subscription.account.kind == AccountKind.RESELLER and not _ends_in_debt(subscription):
+        # Who has become a reseller goes on by usage: key and servers stay (R1, R8).
+        partners.grant_unlimited(
+            account_id=subscription.account_id, license_type=subscription.license_type, now=now
+        )
+        notices.subscription_ended(
+            subscription=subscription, why="usage is billed from now on", now=now
+        )
+        return
     licensing.end_entitlement(
         account_id=subscription.account_id,
         license_type=subscription.license_type.code,
@@ -212,7 +223,12 @@ def _stop_service(subscription: Subscription, *, now: datetime) -> None:
     notices.subscription_ended(subscription=subscription, why=why, now=now)
 
 
-def _park(*, account_id: int, reason: str, now: datetime) -> None:
+def _ends_in_debt(subscription: Subscription) -> bool:
+    return subscription.account.dunning_state == DunningState.ENDED
+
+
+def park(*, account_id: int, reason: str, now: datetime) -> None:
+    """Leave an account out of the billing runs until an operator has looked at the reason."""
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         account.parked_at, account.parked_reason = now, reason[:2000]

@@ -1,8 +1,8 @@
 """Taking money: record the attempt, ask the gateway, record the outcome (P1-P5, P8, P9).
 
 The attempt is committed before the gateway is called and no transaction is open during the call.
-`settle` is the one end of every attempt: the response, the resolver and, later, webhooks come
-here, and coming twice does nothing.
+`settle` is the one end of every attempt: the response, the resolver, hosted pages and webhooks
+come here, and coming twice does nothing.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,18 @@ from cln.domain.errors import Refusal
 from cln.domain.rules import Rules
 from cln.enums import (
     UNFINISHED_ATTEMPT,
+    AccountKind,
     AttemptChannel,
+    AttemptPurpose,
     AttemptState,
     InvoiceStatus,
     MethodKind,
 )
-from cln.flows import notices
+from cln.flows import charging, deposit, notices
 from cln.flows.each import each
 from cln.flows.settlement import settle_from_balance, when_paid
 from cln.payments import services as payments
-from cln.payments.gateways import Charge, GatewayUnreachable, Outcome, gateway_named
+from cln.payments.gateways import Charge, Outcome, gateway_named
 from cln.payments.models import PaymentAttempt, PaymentMethod
 
 
@@ -73,7 +75,8 @@ def pay_now(
     method: PaymentMethod | None = None,
     now: datetime,
 ) -> tuple[InvoiceResult, ...]:
-    """Pay every outstanding invoice, oldest first, one attempt each (P5).
+    """Pay every outstanding invoice, oldest first, one attempt each (P5); a reseller's negative
+    deposit is brought back to zero (R7).
 
     A failure of one does not stop the others; each result says what happened and why. `method`
     pays this time only (`one_off_method`); the default is the account's active one.
@@ -85,7 +88,7 @@ def pay_now(
     )
     results = tuple(
         collect(invoice_id=pk, channel=channel, method=method, now=now) for pk in open_ids
-    )
+    ) + pay_deposit(account_id=account_id, channel=channel, method=method, now=now)
     if results:
         with transaction.atomic(durable=True):
             audit(
@@ -132,6 +135,40 @@ def collect(
     return finish(begun, now=now)
 
 
+def pay_deposit(
+    *,
+    account_id: int,
+    channel: AttemptChannel,
+    method: PaymentMethod | None = None,
+    only_if_due: bool = False,
+    now: datetime,
+) -> tuple[InvoiceResult, ...]:
+    """Top a reseller's deposit up: by hand the debt, by itself what the autopay rule says (R4).
+
+    Nothing is tried, and nothing returned, where nothing is missing. `only_if_due` leaves alone
+    what another worker has tried since it was found due.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        if account.kind != AccountKind.RESELLER:
+            return ()
+        amount = deposit.claim(account=account, channel=channel, only_if_due=only_if_due, now=now)
+        if amount is None:
+            return ()
+        try:
+            begun = begin(
+                account=account,
+                invoice=None,
+                amount_cents=amount,
+                channel=channel,
+                method=method,
+                now=now,
+            )
+        except Refusal as refusal:
+            return (InvoiceResult("", amount, "refused", *_said(refusal)),)
+    return (finish(begun, now=now),)
+
+
 def begin(
     *,
     account: Account,
@@ -170,12 +207,13 @@ def begin(
 
 def finish(begun: Begun, *, now: datetime) -> InvoiceResult:
     """Ask the gateway, outside any transaction, and record what it said."""
-    faults.reach("before_gateway")
-    try:
-        outcome = gateway_named(begun.gateway).charge(begun.charge)
-    except GatewayUnreachable:
-        outcome = None
-    faults.reach("after_gateway")
+
+    def keep(gateway_charge: str) -> bool:
+        return payments.keep_gateway_charge(
+            attempt_id=begun.attempt_id, gateway_charge=gateway_charge, state=AttemptState.OPEN
+        )
+
+    outcome = charging.make(begun.gateway, begun.charge, keep=keep)
     return settle(attempt_id=begun.attempt_id, outcome=outcome, now=now)
 
 
@@ -197,23 +235,26 @@ def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> Invoic
 
 
 def resolve_due(*, now: datetime) -> int:
-    """Ask the gateway what became of attempts that never heard an answer (P3).
-
-    Found = settled like any other; not found = abandoned: nothing was taken, the next planned
-    attempt may try again. Returns how many were looked at.
-    """
+    """End the attempts that never heard an answer (P3); returns how many were looked at."""
     due = PaymentAttempt.objects.filter(resolve_at__lte=now).order_by("resolve_at", "id")
 
-    def resolve(attempt: PaymentAttempt) -> None:
-        outcome: Outcome | None
-        try:
-            found = gateway_named(attempt.gateway).find_by_reference(attempt.public_id)
-            outcome = found or Outcome(AttemptState.ABANDONED)
-        except GatewayUnreachable:
-            outcome = None
-        settle(attempt_id=attempt.pk, outcome=outcome, now=now)
+    def resolve(attempt_id: int) -> None:
+        conclude(attempt_id=attempt_id, now=now)
 
-    return each(due, resolve)
+    return each(due.values_list("id", flat=True), resolve)
+
+
+def conclude(*, attempt_id: int, now: datetime) -> InvoiceResult:
+    """Ask the gateway what became of an attempt, and end it (P3).
+
+    Found = settled like any other; not found = closed at the gateway and abandoned: nothing was
+    taken, the next planned attempt may try again. A gateway that is silent is asked again later.
+    """
+    attempt = PaymentAttempt.objects.get(pk=attempt_id)
+    outcome = charging.end(
+        attempt.gateway, reference=attempt.public_id, gateway_charge=attempt.gateway_charge
+    )
+    return settle(attempt_id=attempt_id, outcome=outcome, now=now)
 
 
 def set_payment_method(
@@ -239,6 +280,7 @@ def set_payment_method(
             expires_on=expires_on,
             now=now,
         )
+        deposit.start_over(account=account, now=now)
         audit(account_id=account_id, actor=actor, verb="set_payment_method", subject=label, now=now)
     return pay_now(account_id=account_id, channel=AttemptChannel.AUTOMATIC, actor=actor, now=now)
 
@@ -287,21 +329,30 @@ def _end_attempt(
     account: Account, attempt: PaymentAttempt, outcome: Outcome | None, *, now: datetime
 ) -> None:
     state = outcome.state if outcome else AttemptState.UNKNOWN
-    waits = state in UNFINISHED_ATTEMPT
     payments.close_attempt(
         attempt=attempt,
         state=state,
         decline_code=outcome.decline_code if outcome else None,
-        resolve_at=now + payments.RESOLVE_AFTER if waits else None,
+        resolve_at=now + _ASK_AGAIN_AFTER[state] if state in _ASK_AGAIN_AFTER else None,
         now=now,
     )
     invoice = attempt.invoice
     if outcome and state is AttemptState.SUCCEEDED:
         _receive(account, attempt, outcome, now=now)
+    elif attempt.purpose == AttemptPurpose.TOP_UP and state not in UNFINISHED_ATTEMPT:
+        deposit.top_up_ended(account=account, attempt=attempt, now=now)
+    elif attempt.channel == AttemptChannel.HOSTED:
+        return  # the payer saw the page, and the plan of the stored method is another matter
     elif invoice is not None and invoice.status == InvoiceStatus.OPEN:
         _plan_next_attempt(invoice, attempt, rules=catalog.rules(), now=now)
         if state is AttemptState.DECLINED:
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
+
+
+_ASK_AGAIN_AFTER = {
+    AttemptState.UNKNOWN: payments.RESOLVE_AFTER,
+    AttemptState.PENDING: payments.PENDING_ASKED_EVERY,
+}
 
 
 def _is_late_success(attempt: PaymentAttempt, outcome: Outcome | None) -> bool:
@@ -320,6 +371,8 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
         )
         notices.payment_received(account=account, invoice=invoice, payment=payment, now=now)
         when_paid(account=account, invoice=invoice, now=now)
+    else:
+        deposit.start_over(account=account, now=now)
     settle_from_balance(account=account, now=now)
 
 
@@ -366,13 +419,12 @@ def _refused(
             invoice.retry_at = start_of_day(next_on) if next_on else None
             invoice.save(update_fields=["retry_at"])
     return InvoiceResult(
-        number=invoice.number,
-        amount_cents=invoice.total_cents - invoice.paid_cents,
-        state="refused",
-        sentence=refusal.message,
-        fix=refusal.fix,
-        code=refusal.code,
+        invoice.number, invoice.total_cents - invoice.paid_cents, "refused", *_said(refusal)
     )
+
+
+def _said(refusal: Refusal) -> tuple[str, str, str]:
+    return refusal.message, refusal.fix, refusal.code
 
 
 def _result(attempt: PaymentAttempt) -> InvoiceResult:

@@ -22,6 +22,7 @@ from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
+from cln.licensing import partners
 from cln.licensing.access import get_server
 from cln.licensing.entitlements import set_quantity
 from cln.licensing.models import Server
@@ -65,6 +66,8 @@ def convert_server(
     target = catalog.get_license_type(license_type)
     check_move(server=row, license_type=target)
     bought = None
+    with transaction.atomic(durable=True):
+        partners.ensure_right(account_id=account_id, license_type=target, now=now)
     if not has_free_seat(account_id=account_id, license_type=target, now=now):
         bought = buy(
             account_id=account_id,

@@ -26,6 +26,7 @@ from cln.domain.dunning import (
 from cln.domain.rules import Rules
 from cln.enums import (
     UNFINISHED_ATTEMPT,
+    AccountKind,
     InvoicePurpose,
     InvoiceStatus,
     SubscriptionStatus,
@@ -33,6 +34,7 @@ from cln.enums import (
 from cln.flows import notices
 from cln.flows.each import each
 from cln.licensing import entitlements as licensing
+from cln.licensing import partners
 from cln.payments import services as payments
 
 # The five states in a row, and a step that stays: a longer loop is a bug.
@@ -99,13 +101,18 @@ def void_due(*, now: datetime) -> int:
     def void(ids: tuple[int, int]) -> None:
         with transaction.atomic(durable=True):
             account = lock_account(ids[1])
-            _void_order(account, Invoice.objects.get(pk=ids[0]), now=now)
+            void_order(account, Invoice.objects.get(pk=ids[0]), now=now)
 
     return each(due.order_by("void_on", "id"), void)
 
 
 def _oldest_due_on(account: Account) -> date | None:
-    """The due date that counts: an unpaid first order is no debt, nothing was granted for it."""
+    """The due date that counts: an unpaid first order is no debt, nothing was granted for it.
+
+    A reseller's invoices are paid from the deposit; he owes since that is negative (R7).
+    """
+    if account.kind == AccountKind.RESELLER:
+        return account.negative_since
     return (
         Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN)
         .exclude(purpose=InvoicePurpose.ORDER)
@@ -129,7 +136,8 @@ def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) 
     invoice.save(update_fields=["reminded_on", "remind_on"])
 
 
-def _void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+def void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
+    """Joins: take back a first order that is not paid, with its subscription (Q3)."""
     if invoice.status != InvoiceStatus.OPEN:
         return
     if invoice.attempts.filter(state__in=UNFINISHED_ATTEMPT).exists():
@@ -159,6 +167,20 @@ def _end(account: Account, now: datetime) -> None:
     live = Subscription.objects.filter(account=account, status=SubscriptionStatus.ACTIVE)
     for subscription in live:
         billing.schedule_end(subscription=subscription, on=now.date())
+    if account.kind == AccountKind.RESELLER:
+        _end_post_paid(account, now)
+
+
+def _end_post_paid(account: Account, now: datetime) -> None:
+    """What is billed afterwards stops being used, or the debt would grow for ever (P7, R7)."""
+    partners.give_up_addresses(account_id=account.pk, now=now)
+    for license_type in partners.unlimited_types(account.pk):
+        licensing.end_entitlement(
+            account_id=account.pk,
+            license_type=license_type,
+            now=now,
+            why="the deposit was negative for too long",
+        )
 
 
 def _unblock(account: Account, now: datetime) -> None:

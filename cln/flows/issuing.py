@@ -19,7 +19,7 @@ from cln.domain import tax
 from cln.domain.calendar import Period
 from cln.domain.invoicing import InvoiceDraft, LineDraft, LineKind
 from cln.domain.rules import Rules
-from cln.enums import InvoicePurpose
+from cln.enums import AccountKind, InvoicePurpose
 from cln.flows import notices
 from cln.flows.dunning import watch
 from cln.flows.settlement import settle_from_balance
@@ -87,6 +87,7 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
     demands = [
         billing.Demand(
             account=order.subscription.account,
+            license_type=order.subscription.license_type,
             subscription=order.subscription,
             draft=order.draft,
             tax_lines=taxes.lines(account=order.subscription.account, draft=order.draft),
@@ -105,12 +106,15 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
 def _settle(
     demands: Sequence[billing.Demand], invoices: Sequence[Invoice], *, now: datetime
 ) -> None:
-    """Pay from credit where there is any, and settle what costs nothing."""
+    """Pay from credit where there is any, and settle what costs nothing; resellers pay from their
+    deposit in any case (R3).
+    """
     accounts = {demand.account.pk: demand.account for demand in demands}
     credits = balances_of(list(accounts))
     free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
     for pk, account in accounts.items():
-        if credits.get(pk, 0) > 0 or pk in free:
+        is_reseller = account.kind == AccountKind.RESELLER
+        if credits.get(pk, 0) > 0 or pk in free or is_reseller:
             settle_from_balance(account=account, now=now)
 
 

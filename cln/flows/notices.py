@@ -8,10 +8,11 @@ from django.conf import settings
 from cln.accounts.models import Account
 from cln.billing.issuing import Demand
 from cln.billing.models import Invoice, Subscription
+from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
 from cln.domain.money import money_text
-from cln.enums import InvoicePurpose, InvoiceStatus, SubscriptionStatus
+from cln.enums import AccountKind, InvoicePurpose, InvoiceStatus, SubscriptionStatus
 from cln.flows.pay_link import pay_url
 from cln.licensing.entitlements import seats_in_use
 from cln.licensing.models import Trial
@@ -42,7 +43,7 @@ def invoices_issued(
 def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
     return {
         "number": invoice.number,
-        "license_type": demand.subscription.license_type.name,
+        "license_type": demand.license_type.name,
         "total": money_text(invoice.total_cents, invoice.currency),
         "due_on": invoice.due_on,
         "lines": [
@@ -220,7 +221,7 @@ def _debt(account: Account, now: datetime) -> dict[str, object]:
         purpose=InvoicePurpose.ORDER
     )
     invoices = list(rows.order_by("issued_on", "id"))
-    total = sum(row.total_cents - row.paid_cents for row in invoices)
+    total = sum(row.total_cents - row.paid_cents for row in invoices) + owed_by_reseller(account)
     return {
         "total": money_text(total, account.currency),
         "invoices": [
@@ -233,6 +234,12 @@ def _debt(account: Account, now: datetime) -> dict[str, object]:
         ],
         "pay_url": settings.CLN_BASE_URL + pay_url(account=account, now=now),
     }
+
+
+def owed_by_reseller(account: Account) -> int:
+    """What a reseller's deposit is below zero, in cents (R3)."""
+    is_reseller = account.kind == AccountKind.RESELLER
+    return max(0, -balance_cents(account.pk)) if is_reseller else 0
 
 
 def _used(subscription: Subscription) -> int:

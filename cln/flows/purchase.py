@@ -41,6 +41,7 @@ from cln.domain.quantities import check_interval
 from cln.domain.rules import Rules
 from cln.enums import (
     LIVE_SUBSCRIPTION,
+    AccountKind,
     AttemptChannel,
     EntitlementKind,
     InvoicePurpose,
@@ -53,6 +54,7 @@ from cln.flows.issuing import Order as InvoiceOrder
 from cln.flows.issuing import Taxes, issue
 from cln.flows.upcoming import Upcoming, upcoming_of
 from cln.licensing import entitlements as licensing
+from cln.licensing.partners import PaidAfterwards
 from cln.payments.services import NoPaymentMethod
 
 
@@ -163,7 +165,7 @@ def buy(
 
     `interval` None means the running one, or a month. Refusals: `unknown_license_type`,
     `price_unknown`, `bad_quantity`, `interval_conflict`, `account_blocked`, `order_pending`,
-    `subscription_ending`, `fewer_than_servers`, `request_key_reused`.
+    `subscription_ending`, `fewer_than_servers`, `request_key_reused`, `paid_afterwards`.
     """
     asked = {"license_type": license_type, "quantity": quantity, "interval": interval}
     with transaction.atomic(durable=True):
@@ -192,6 +194,11 @@ def _checked(
 ) -> _Order:
     license_type = catalog.get_license_type(code)
     quantity = check_quantity(quantity)
+    if account.kind == AccountKind.RESELLER:
+        raise PaidAfterwards(
+            "Resellers buy nothing in advance: each month is billed by what was used.",
+            "Create a key, or add an IP license.",
+        )
     refuse_if_blocked(account)
     live = list(
         Subscription.objects.filter(

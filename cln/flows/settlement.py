@@ -8,11 +8,13 @@ from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.enums import (
     UNFINISHED_ATTEMPT,
+    AccountKind,
     EntitlementKind,
     InvoicePurpose,
     InvoiceStatus,
     SubscriptionStatus,
 )
+from cln.flows.deposit import balance_changed
 from cln.flows.dunning import reconsider
 from cln.flows.trials import convert_trial
 from cln.licensing import entitlements as licensing
@@ -22,15 +24,21 @@ from cln.payments import services as payments
 def settle_from_balance(*, account: Account, now: datetime) -> None:
     """Joins: pay open invoices, oldest first, from the account's credit (P9).
 
-    An invoice that an attempt is being made for is left alone: its money may be on the way.
+    A reseller's are paid in full from the deposit, which may go negative (R3). An invoice that an
+    attempt is being made for is left alone: its money may be on the way.
     """
+    _pay_open(account, now=now)
+    balance_changed(account=account, now=now)
+
+
+def _pay_open(account: Account, *, now: datetime) -> None:
     credit = balance_cents(account.pk)
     open_invoices = Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN).exclude(
         attempts__state__in=UNFINISHED_ATTEMPT
     )
     for invoice in open_invoices.order_by("issued_on", "id"):
         due = invoice.total_cents - invoice.paid_cents
-        part = min(max(credit, 0), due)
+        part = due if account.kind == AccountKind.RESELLER else min(max(credit, 0), due)
         if part == 0 and due > 0:
             return
         payments.allocate(

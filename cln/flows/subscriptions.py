@@ -1,7 +1,7 @@
 """Giving up: remove unused licenses, unsubscribe, take it back, remove a server (Q6, Q7, Q10)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 from django.db import transaction
@@ -14,13 +14,14 @@ from cln.billing.models import Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import ChangeKind, priced_change
+from cln.domain.invoicing import ChangeKind, priced_change, upcoming
 from cln.domain.quantities import RemovalFacts, decide_removal
-from cln.enums import SubscriptionStatus
+from cln.enums import AccountKind, SubscriptionStatus
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
+from cln.licensing.partners import PaidAfterwards
 
 WHEN = ("period_end", "now")
 
@@ -105,7 +106,7 @@ def unsubscribe(
             if subscription.ends_on is not None:
                 raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
             assert subscription.paid_until is not None, "an active subscription has been billed"
-            billing.schedule_end(subscription=subscription, on=subscription.paid_until)
+            _schedule_end(subscription, on=subscription.paid_until)
         else:
             billing.schedule_end(subscription=subscription, on=now.date())
             bring_current(account=account, now=now)
@@ -120,18 +121,30 @@ def unsubscribe(
 
 
 def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> None:
-    """Take a cancellation back before it has come to pass (Q10).
+    """Take a cancellation back before it has come to pass (Q10); not as a reseller, whose
+    subscriptions run out for good (R1).
 
-    Refusals: `not_subscribed`, `order_pending`, `not_ending`.
+    Refusals: `not_subscribed`, `order_pending`, `not_ending`, `paid_afterwards`.
     """
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
+        if account.kind == AccountKind.RESELLER:
+            raise PaidAfterwards(
+                "What resellers use is billed by the month.", "Its servers go on by usage."
+            )
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
         if subscription.ends_on is None:
             raise NotEnding("This subscription has not been cancelled.")
-        billing.schedule_end(subscription=subscription, on=None)
+        _schedule_end(subscription, on=None)
         audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
+
+
+def _schedule_end(subscription: Subscription, *, on: date | None) -> None:
+    """End on a day or go on; what is pending keeps the day of its sweep (Q10, Q11)."""
+    billing.schedule_end(subscription=subscription, on=on)
+    foreseen = upcoming(facts_of(subscription, rules=catalog.rules()))
+    billing.plan_sweep(subscription=subscription, on=foreseen[0].on if foreseen else None)
 
 
 def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:

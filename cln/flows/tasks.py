@@ -20,7 +20,18 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
 from cln import clock
-from cln.flows import billing_run, books, collection, dunning, trials
+from cln.flows import (
+    autopay,
+    billing_run,
+    books,
+    collection,
+    deposit,
+    dunning,
+    refunds,
+    reseller,
+    trials,
+    usage_run,
+)
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
@@ -64,13 +75,39 @@ def bill_accounts(account_ids: Sequence[int]) -> None:
 
 
 @app.periodic(cron=EVERY_MINUTE)
+@app.task(name="find_usage", queueing_lock="find_usage")
+def find_usage(timestamp: int) -> None:
+    """Hand out the resellers whose month is due, in chunks any worker may take (R2)."""
+    with _sole_finder("usage") as is_mine:
+        if not is_mine:
+            return
+        due = usage_run.due_accounts(through=clock.now().date())
+        for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
+            chunk = due[start : start + ACCOUNTS_PER_CHUNK]
+            with contextlib.suppress(AlreadyEnqueued):
+                job = bill_usage.configure(queueing_lock=f"usage {chunk[0]}")
+                job.defer(account_ids=[*chunk])
+
+
+@app.task(name="bill_usage")
+def bill_usage(account_ids: Sequence[int]) -> None:
+    """Bill the usage of a chunk of resellers; one that is up to date is left as it is."""
+    result = usage_run.bill_accounts(account_ids=account_ids, now=clock.now())
+    if result.invoices or result.parked:
+        log.info("usage: %s invoices, %s parked", result.invoices, result.parked)
+
+
+@app.periodic(cron=EVERY_MINUTE)
 @app.task(name="collect", queueing_lock="collect")
 def collect(timestamp: int) -> None:
     """Ask for the fate of attempts without an answer, then make the attempts that are due."""
     with _sole_finder("collect") as is_mine:
         if is_mine:
             collection.resolve_due(now=clock.now())
+            reseller.resolve_due(now=clock.now())
+            refunds.resolve_due(now=clock.now())
             collection.collect_due(now=clock.now())
+            autopay.run_due(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MINUTE)
@@ -82,6 +119,7 @@ def dun(timestamp: int) -> None:
             dunning.void_due(now=clock.now())
             dunning.run_due(now=clock.now())
             dunning.remind_due(now=clock.now())
+            deposit.remind_due(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MINUTE)

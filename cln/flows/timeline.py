@@ -9,14 +9,24 @@ from datetime import date, datetime
 
 from django.db.models import Min, Model
 
-from cln.accounts.models import Account
+from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
 from cln.clock import start_of_day
-from cln.flows import billing_run, collection, dunning, trials
+from cln.flows import (
+    autopay,
+    billing_run,
+    collection,
+    deposit,
+    dunning,
+    refunds,
+    reseller,
+    trials,
+    usage_run,
+)
 from cln.licensing.models import Trial
 from cln.notifications.models import Message
 from cln.notifications.services import send_due
-from cln.payments.models import PaymentAttempt
+from cln.payments.models import AutopayRuleRow, PaymentAttempt, Refund
 
 # One instant may cause more work for itself (a bill, its charge, the mail), never without end.
 MOST_ROUNDS = 50
@@ -25,11 +35,16 @@ MOST_ROUNDS = 50
 def run_due(*, now: datetime) -> None:
     """Do all that is due at an instant, money before messages."""
     billing_run.run_due(now=now)
+    usage_run.run_due(now=now)
     collection.resolve_due(now=now)
+    reseller.resolve_due(now=now)
+    refunds.resolve_due(now=now)
     collection.collect_due(now=now)
+    autopay.run_due(now=now)
     dunning.void_due(now=now)
     dunning.run_due(now=now)
     dunning.remind_due(now=now)
+    deposit.remind_due(now=now)
     trials.step_due(now=now)
     # One call takes a batch: a thousand accounts billed on one day have more mails than that.
     while send_due(now=now):
@@ -69,10 +84,15 @@ def next_due() -> datetime | None:
         _first_day(Invoice, "remind_on"),
         _first_day(Invoice, "void_on"),
         _first_day(Account, "dunning_next_on"),
+        _first_day(Account, "negative_remind_on"),
+        _first_day(Account, "next_usage_on", parked_at=None),
     )
     instants = (
         _first(Invoice, "retry_at"),
         _first(PaymentAttempt, "resolve_at"),
+        _first(DepositOrder, "resolve_at"),
+        _first(Refund, "resolve_at"),
+        _first(AutopayRuleRow, "next_try_at"),
         _first(Trial, "next_step_at"),
         _first(Message, "send_after"),
     )

@@ -15,6 +15,7 @@ from cln.domain.machines import usable_hostname
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing.access import active_servers, holds_a_license, lock_pool
 from cln.licensing.models import ActivationKey, Entitlement, Server
+from cln.licensing.seats import begin_anew
 
 INCLUDED_PRODUCT = "kernelcare"
 INCLUDED_WITH = "imunify360"
@@ -98,6 +99,7 @@ def _settle_one(server: Server, *, now: datetime) -> None:
             status=ServerStatus.REMOVED, removed_at=now, removed_why=COVER_ENDED, alert_after=None
         )
         return
+    begin_anew([server], now=now)
     Server.objects.filter(pk=server.pk).update(takes_seat=covered is None)
 
 

@@ -11,8 +11,15 @@ from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
+from cln.domain.licensing import AccountBlocked
 from cln.ids import public_id
+from cln.licensing import partners
 from cln.licensing.models import IpLicense
+from cln.licensing.moves import SameLicenseType
+from cln.licensing.registration import plain_text
+
+BECOMES = {"imunify360": ("imunify360", "imunify")}
+"""From which products an address comes to another: ImunifyAV+ grows into Imunify360 (IPL-6)."""
 
 
 class NotSoldByAddress(Refusal):
@@ -52,11 +59,10 @@ def add_ip_license(
     """Hold a license at a public address from now on; asked again it is the same license.
 
     Refusals: `unknown_license_type`, `not_sold_by_address`, `bad_address`, `address_not_public`,
-    `address_taken` (held by another account, or another band of the product).
+    `not_a_reseller`, `account_blocked`, `price_unknown`, `address_taken` (held by another account,
+    or another band of the product).
     """
-    row = get_license_type(license_type)
-    if row.ip_type is None:
-        raise NotSoldByAddress(f"{row.name} is not sold by IP address.", "Use an activation key.")
+    row = _sold_by_address(license_type)
     at = check_public_address(canonical_address(address))
     with transaction.atomic():
         held = IpLicense.objects.filter(
@@ -64,19 +70,8 @@ def add_ip_license(
         ).first()
         if held is not None:
             return held
-        try:
-            with transaction.atomic():
-                added = IpLicense.objects.create(
-                    public_id=public_id("ipl"),
-                    account_id=account_id,
-                    license_type=row,
-                    product=row.product,
-                    address=at,
-                    added_at=now,
-                    added_on=now.date(),
-                )
-        except IntegrityError:
-            raise _taken(row, at) from None
+        partners.check_may_hold(account_id=account_id, license_type=row, now=now)
+        added = _insert(IpLicense(account_id=account_id, license_type=row, address=at), now=now)
         record(
             account_id=account_id,
             actor=actor,
@@ -101,7 +96,7 @@ def remove_ip_license(
             account_id=account_id, license_type=row, address=at, removed_at=None
         ).update(removed_at=now, removed_on=now.date())
         if not removed:
-            raise IpLicenseNotFound(f"There is no {row.name} license at {at} in this account.")
+            raise _not_found(row.name, at)
         record(
             account_id=account_id,
             actor=actor,
@@ -109,6 +104,87 @@ def remove_ip_license(
             subject=f"{row.code} {at}",
             now=now,
         )
+
+
+def convert_ip_license(
+    *, account_id: int, address: str, license_type: str, actor: str, now: datetime
+) -> IpLicense:
+    """Give an address another license type of the same product: the old one is counted up to today,
+    the new one from today on (R2); the machine registers nothing anew (C-6).
+
+    Refusals: those of `add_ip_license`, `same_license_type`, `unknown_ip_license` (no license of
+    the product at that address in this account).
+    """
+    row = _sold_by_address(license_type)
+    at = canonical_address(address)
+    with transaction.atomic():
+        old = _to_convert(account_id, row, at)
+        if old.license_type_id == row.pk:
+            raise SameLicenseType(f"{at} has {row.name} already.")
+        partners.check_may_hold(account_id=account_id, license_type=row, now=now)
+        before = old.license_type.code
+        IpLicense.objects.filter(pk=old.pk).update(removed_at=now, removed_on=now.date())
+        added = _insert(
+            IpLicense(
+                account_id=account_id,
+                license_type=row,
+                address=at,
+                hostname=old.hostname,
+                els_allowed=old.els_allowed,
+                registered_at=old.registered_at,
+                last_check_in_at=old.last_check_in_at,
+            ),
+            now=now,
+        )
+        record(
+            account_id=account_id,
+            actor=actor,
+            verb="ip_license_converted",
+            subject=f"{row.code} {at}",
+            details={"from": before},
+            now=now,
+        )
+    return added
+
+
+def register_by_address(
+    *, address: str, license_type: str = "", hostname: str = "", now: datetime
+) -> IpLicense:
+    """Note that the machine at an address uses the IP license held there; again is the same.
+
+    Without `license_type` there must be one license only at the address. Refusals: `bad_address`,
+    `unknown_ip_license`, `account_blocked`.
+    """
+    at = canonical_address(address)
+    with transaction.atomic():
+        held = IpLicense.objects.select_for_update(of=("self",)).select_related(
+            "account", "license_type"
+        )
+        rows = list(held.filter(address=at, removed_at=None))
+        fitting = [row for row in rows if license_type in ("", row.license_type.code)]
+        if len(fitting) != 1:
+            raise _not_found(license_type or "just one", at)
+        [row] = fitting
+        if row.registered_at is None and row.account.blocked_on is not None:
+            raise AccountBlocked.because_of_debt()
+        row.registered_at = row.registered_at or now
+        row.hostname = plain_text(hostname, 253).rstrip(".").lower() or row.hostname
+        row.last_check_in_at = now
+        row.save(update_fields=["registered_at", "hostname", "last_check_in_at"])
+    return row
+
+
+def held_at(*, account_id: int, address: str) -> str:
+    """The code of the one license type that the account holds at an address.
+
+    Refusals: `bad_address`, `unknown_ip_license` (none, or more than one).
+    """
+    at = canonical_address(address)
+    rows = IpLicense.objects.filter(account_id=account_id, address=at, removed_at=None)
+    codes = list(rows.values_list("license_type__code", flat=True))
+    if len(codes) != 1:
+        raise _not_found("just one", at)
+    return codes[0]
 
 
 def ip_licenses_of(account_id: int) -> tuple[IpLicenseRow, ...]:
@@ -133,3 +209,37 @@ def _taken(license_type: LicenseType, address: str) -> AddressTaken:
         f"{address} has a license of {license_type.product.name} already.",
         "Remove that one first, or convert it to the license type you need.",
     )
+
+
+def _to_convert(account_id: int, to: LicenseType, address: str) -> IpLicense:
+    held = IpLicense.objects.select_for_update(of=("self",)).select_related("license_type")
+    products = BECOMES.get(to.product.code, (to.product.code,))
+    rows = held.filter(account_id=account_id, product__code__in=products, address=address)
+    found = {row.product_id: row for row in rows.filter(removed_at=None)}
+    if not found:
+        raise _not_found(to.product.name, address)
+    return found.get(to.product_id) or next(iter(found.values()))
+
+
+def _not_found(name: str, address: str) -> IpLicenseNotFound:
+    return IpLicenseNotFound(
+        f"There is no {name} license at {address}.", "Add one, or look at your list of IP licenses."
+    )
+
+
+def _sold_by_address(license_type: str) -> LicenseType:
+    row = get_license_type(license_type)
+    if row.ip_type is None:
+        raise NotSoldByAddress(f"{row.name} is not sold by IP address.", "Use an activation key.")
+    return row
+
+
+def _insert(row: IpLicense, *, now: datetime) -> IpLicense:
+    row.public_id, row.product = public_id("ipl"), row.license_type.product
+    row.added_at, row.added_on = now, now.date()
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        raise _taken(row.license_type, row.address) from None
+    return row

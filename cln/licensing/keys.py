@@ -15,7 +15,7 @@ from cln.catalog.queries import get_license_type
 from cln.domain.addresses import check_cidrs
 from cln.domain.errors import Refusal
 from cln.ids import KEY_SHAPE, key_text, public_id
-from cln.licensing import included, removal
+from cln.licensing import included, partners, removal
 from cln.licensing.access import Pool, get_key, holds_a_license, lock_pool
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
@@ -72,8 +72,9 @@ def create_key(
 ) -> ActivationKey:
     """Create a key that registers up to `limit` servers (0 = unlimited) from `cidrs` (none = any).
 
-    Refuses `unknown_license_type`, `license_type_without_keys`, `no_license` (K-1),
-    `bad_key_limit`, `note_too_long`, `bad_range`.
+    A reseller needs to have bought nothing: its servers are billed by their days (R8). Refuses
+    `unknown_license_type`, `license_type_without_keys`, `no_license` (K-1), `bad_key_limit`,
+    `note_too_long`, `bad_range`; resellers also `account_blocked`, `price_unknown`.
     """
     row = get_license_type(license_type)
     if not row.has_keys:
@@ -82,6 +83,7 @@ def create_key(
         )
     limit, note, ranges = _checked_limit(limit), _checked_note(note), check_cidrs(cidrs)
     with transaction.atomic():
+        partners.ensure_right(account_id=account_id, license_type=row, now=now)
         pool = lock_pool(account_id=account_id, license_type_id=row.pk)
         _check_right(account_id=account_id, license_type=row, now=now)
         key = _insert(

@@ -157,6 +157,8 @@ class Server(models.Model):
     status = models.CharField(max_length=12, default=ServerStatus.ACTIVE)
     # False where Imunify360 on the same machine includes this license (S3).
     takes_seat = models.BooleanField(default=True)
+    # Since which day it takes a seat of this license type; null = since it was registered (R8).
+    seat_since = models.DateField(null=True, blank=True)
     hostname = models.CharField(max_length=253, blank=True)
     address = models.GenericIPAddressField()
     machine_uuid = models.CharField(max_length=64, blank=True)
@@ -211,6 +213,25 @@ class Server(models.Model):
                 fields=["alert_after"],
                 condition=Q(alert_after__isnull=False),
                 name="server_alert_due",
+            ),
+        ]
+
+
+class SeatSpan(models.Model):
+    """Days on which a server took a seat of a license type that it does not take any more, while
+    it is or was registered (R8). Append-only: written by `licensing.seats` before a change.
+    """
+
+    server = models.ForeignKey(Server, on_delete=models.PROTECT, related_name="seat_spans")
+    license_type = models.ForeignKey(LicenseType, on_delete=models.PROTECT, related_name="+")
+    from_on = models.DateField()
+    # Half-open: the first day without the seat.
+    until_on = models.DateField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(from_on__lt=F("until_on")), name="seat_span_has_days"
             ),
         ]
 

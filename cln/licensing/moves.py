@@ -14,6 +14,7 @@ from cln.licensing.access import Pool, lock_pool
 from cln.licensing.keys import NoLicense
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.removal import ServerGone
+from cln.licensing.seats import begin_anew
 
 
 class WrongProduct(Refusal):
@@ -96,6 +97,7 @@ def move_server(
     old_name, target = server.license_type.name, pools[license_type.pk]
     _take_seat(target, license_type)
     _leave_seat(server, pools[server.license_type_id])
+    begin_anew([server], now=now)
     server.license_type = license_type
     server.key = next((key for key in target.keys.values() if key.is_default), None)
     if server.key is not None:
@@ -125,9 +127,11 @@ def change_edition(
     )
     Entitlement.objects.filter(account_id=account_id, license_type=old).update(license_type=new)
     ActivationKey.objects.filter(account_id=account_id, license_type=old).update(license_type=new)
-    servers = Server.objects.filter(
+    moving = Server.objects.filter(
         account_id=account_id, license_type=old, status=ServerStatus.ACTIVE
-    ).update(license_type=new)
+    )
+    begin_anew(moving, now=now)
+    servers = moving.update(license_type=new)
     record(
         account_id=account_id,
         actor=actor,

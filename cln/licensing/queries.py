@@ -16,6 +16,7 @@ from cln.licensing.models import (
     RefusedRegistration,
     Server,
 )
+from cln.licensing.partners import LICENSED
 from cln.licensing.rows import (
     EntitlementRow,
     KeyDetails,
@@ -181,9 +182,12 @@ def refused_registrations_of(
 
 
 def has_ip_license(*, product: str, address: str) -> bool:
-    """Whether an address holds a license of the product by itself (no key)."""
+    """Whether an address holds a license of the product by itself (no key), and may use it (P7)."""
     return IpLicense.objects.filter(
-        product__code=product, address=address, removed_at=None
+        product__code=product,
+        address=address,
+        removed_at=None,
+        account__dunning_state__in=LICENSED,
     ).exists()
 
 

@@ -23,6 +23,7 @@ from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server
+from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
 SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
@@ -149,8 +150,9 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version
-    if granted.strength is MatchStrength.NEW:
-        server.takes_seat = granted.takes_seat
+    if granted.strength is MatchStrength.NEW and server.takes_seat != granted.takes_seat:
+        begin_anew([server], now=door.now)
+        server.takes_seat, server.seat_since = granted.takes_seat, door.now.date()
     server.save()
     return server
 

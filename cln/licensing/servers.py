@@ -19,6 +19,7 @@ from cln.licensing import included, removal
 from cln.licensing.access import UnknownServer, get_server, holds_a_license, lock_pool
 from cln.licensing.models import Entitlement, Server
 from cln.licensing.registration import SILENCE_ALLOWED, plain_text, secret_hash
+from cln.licensing.seats import begin_anew
 
 UNDO_HOURS = 72
 
@@ -124,6 +125,9 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
             removed_why="The reinstall was undone",
             alert_after=None,
         )
+        replaced = Server.objects.get(pk=new.supersedes_id)
+        assert replaced.removed_at is not None, "a replaced registration knows since when"
+        begin_anew([replaced], until=replaced.removed_at.date(), now=now)
         # The seat goes back as it is, counters untouched: exactly one of the two held it.
         Server.objects.filter(pk=new.supersedes_id).update(
             status=ServerStatus.ACTIVE,

@@ -18,6 +18,7 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "welcome": frozenset({"login"}),
     "password_reset": frozenset({"login", "url"}),
     # lines: title, amount, why. method: label of what will be charged, "" where there is none.
+    # Usage that a deposit has paid also has balance, shares (name, days, amount) and more.
     "invoice_issued": frozenset({"number", "license_type", "total", "due_on", "lines", "method"}),
     # invoices: number, amount
     "payment_received": frozenset({"total", "method", "invoices"}),
@@ -35,6 +36,12 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "trial_ended": frozenset({"license_type"}),
     # differences: sentences
     "books_differ": frozenset({"count", "differences", "more"}),
+    "deposit_negative": frozenset({"total", "since", "pay_url", "blocks_on"}),
+    "autopay_stopped": frozenset({"amount", "balance", "cause", "next_action"}),
+    "reseller_welcome": frozenset({"amount", "method", "agreement", "agreed_on", "first_bill_on"}),
+    "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
+    # cash, credit: what goes to the payment method and to the balance, "" where nothing does
+    "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

@@ -57,6 +57,8 @@ class PaymentAttempt(models.Model):
     )
     method = models.ForeignKey(PaymentMethod, null=True, on_delete=models.PROTECT, related_name="+")
     gateway = models.CharField(max_length=20)
+    # The gateway's id of the charge, committed before any money can move; "" = not announced.
+    gateway_charge = models.CharField(max_length=200, blank=True, default="")
     amount_cents = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=10, default=AttemptState.OPEN)
@@ -91,6 +93,11 @@ class PaymentAttempt(models.Model):
                 fields=["account"],
                 condition=IS_UNFINISHED & Q(purpose="top_up"),
                 name="attempt_one_open_top_up",
+            ),
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_charge"],
+                condition=~Q(gateway_charge=""),
+                name="attempt_gateway_charge_unique",
             ),
         ]
         indexes: ClassVar = [
@@ -153,11 +160,20 @@ class Refund(models.Model):
     state = models.CharField(max_length=10, default=AttemptState.OPEN)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    # Due column of the resolver: ask the gateway what became of it (P3).
+    resolve_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
             one_of("state", AttemptState, name="refund_state"),
             models.CheckConstraint(condition=Q(amount_cents__gt=0), name="refund_positive"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["resolve_at"],
+                condition=Q(resolve_at__isnull=False),
+                name="refund_resolve_due",
+            ),
         ]
 
 
@@ -173,6 +189,13 @@ class AutopayRuleRow(models.Model):
 
     class Meta:
         constraints: ClassVar = [one_of("mode", AutopayMode, name="autopay_mode")]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(next_try_at__isnull=False),
+                name="autopay_due",
+            ),
+        ]
 
 
 class GatewayEvent(models.Model):
@@ -198,6 +221,15 @@ class SandboxCharge(models.Model):
     currency = models.CharField(max_length=3)
     at = models.DateTimeField()
     refunded_cents = models.BigIntegerField(default=0)
+
+
+class SandboxRefund(models.Model):
+    """What the sandbox gateway gave back, once per reference."""
+
+    reference = models.CharField(max_length=200, unique=True)
+    charge = models.ForeignKey(SandboxCharge, on_delete=models.PROTECT, related_name="refunds")
+    amount_cents = models.BigIntegerField()
+    at = models.DateTimeField()
 
 
 class SandboxScript(models.Model):

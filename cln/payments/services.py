@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
+from typing import NotRequired, TypedDict, Unpack
 
 from django.db.models import Sum
 
@@ -25,6 +26,23 @@ from cln.payments.models import Allocation, Payment, PaymentAttempt, PaymentMeth
 
 # After this an attempt whose process died is taken up by the resolver.
 RESOLVE_AFTER = timedelta(minutes=10)
+# The kind of the transfer that money makes when it arrives.
+PAYMENT_RECEIVED = "payment_received"
+# A gateway that said "later" (a bank transfer behind PayPal takes days) is asked this often.
+PENDING_ASKED_EVERY = timedelta(hours=1)
+# A hosted page that nobody paid on is closed after this, and other attempts may be made (P4).
+HOSTED_PAGE_LIVES = timedelta(minutes=30)
+
+
+class AttemptColumns(TypedDict):
+    """What differs between a charge of a stored method and a hosted page."""
+
+    amount_cents: int
+    channel: AttemptChannel
+    method: NotRequired[PaymentMethod]
+    gateway: str
+    created_at: datetime
+    resolve_at: datetime
 
 
 class NothingToPay(Refusal):
@@ -93,17 +111,63 @@ def open_attempt(
     Without an invoice it is a top-up of the balance. Refusals: `nothing_to_pay`,
     `no_payment_method`, `payment_in_progress`.
     """
-    if invoice is not None and invoice.status != InvoiceStatus.OPEN:
-        raise NothingToPay(f"Invoice {invoice.number} is {invoice.status}: nothing is due.")
     if method is None:
+        _refuse_settled(invoice)
         raise NoPaymentMethod(
             "There is no payment method.", "Add a card or a PayPal account under Payment methods."
         )
-    purpose = AttemptPurpose.TOP_UP if invoice is None else AttemptPurpose.INVOICE
-    unfinished = PaymentAttempt.objects.filter(
-        account=account, purpose=purpose, invoice=invoice, state__in=UNFINISHED_ATTEMPT
+    return _write_attempt(
+        account=account,
+        invoice=invoice,
+        amount_cents=amount_cents,
+        channel=channel,
+        method=method,
+        gateway=method.gateway,
+        created_at=now,
+        resolve_at=now + RESOLVE_AFTER,
     )
-    if unfinished.exists():
+
+
+def open_hosted_attempt(
+    *, account: Account, invoice: Invoice | None, amount_cents: int, gateway: str, now: datetime
+) -> PaymentAttempt:
+    """Write the attempt that a gateway's page is about to make (P4); no stored method pays it.
+
+    Refusals: `nothing_to_pay`, `payment_in_progress`.
+    """
+    return _write_attempt(
+        account=account,
+        invoice=invoice,
+        amount_cents=amount_cents,
+        channel=AttemptChannel.HOSTED,
+        gateway=gateway,
+        created_at=now,
+        resolve_at=now + HOSTED_PAGE_LIVES,
+    )
+
+
+def unfinished_attempt(account: Account, invoice: Invoice | None) -> PaymentAttempt | None:
+    """The one attempt that has not ended, for an invoice or else for the balance (P3)."""
+    purpose = AttemptPurpose.TOP_UP if invoice is None else AttemptPurpose.INVOICE
+    return PaymentAttempt.objects.filter(
+        account=account, purpose=purpose, invoice=invoice, state__in=UNFINISHED_ATTEMPT
+    ).first()
+
+
+def keep_gateway_charge(*, attempt_id: int, gateway_charge: str, state: AttemptState) -> bool:
+    """Keep the gateway's id of a charge before money can move; `state` says who waits for whom.
+
+    False: the attempt has been given up meanwhile and must not be charged any more.
+    """
+    waiting = PaymentAttempt.objects.filter(pk=attempt_id, state__in=UNFINISHED_ATTEMPT)
+    return bool(waiting.update(gateway_charge=gateway_charge, state=state))
+
+
+def _write_attempt(
+    *, account: Account, invoice: Invoice | None, **columns: Unpack[AttemptColumns]
+) -> PaymentAttempt:
+    _refuse_settled(invoice)
+    if unfinished_attempt(account, invoice):
         what = "the top-up" if invoice is None else f"invoice {invoice.number}"
         raise PaymentInProgress(
             f"A payment for {what} is still being confirmed.",
@@ -112,17 +176,17 @@ def open_attempt(
     return PaymentAttempt.objects.create(
         public_id=public_id("att"),
         account=account,
-        purpose=purpose,
-        channel=channel,
+        purpose=AttemptPurpose.TOP_UP if invoice is None else AttemptPurpose.INVOICE,
         invoice=invoice,
-        method=method,
-        gateway=method.gateway,
-        amount_cents=amount_cents,
         currency=account.currency,
         state=AttemptState.OPEN,
-        created_at=now,
-        resolve_at=now + RESOLVE_AFTER,
+        **columns,
     )
+
+
+def _refuse_settled(invoice: Invoice | None) -> None:
+    if invoice is not None and invoice.status != InvoiceStatus.OPEN:
+        raise NothingToPay(f"Invoice {invoice.number} is {invoice.status}: nothing is due.")
 
 
 def close_attempt(
@@ -158,7 +222,7 @@ def receive_payment(
     post(
         account=account,
         transfers=ledger.payment_received(cents=attempt.amount_cents),
-        kind="payment_received",
+        kind=PAYMENT_RECEIVED,
         now=now,
         invoice=attempt.invoice,
         payment_id=payment.pk,

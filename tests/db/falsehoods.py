@@ -307,7 +307,10 @@ FALSEHOODS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         [
             ("balance", "-2301", "0"),
             ("credited in the ledger of credit note CN-1", "100", "0"),
+            ("lines of credit note CN-1", "100", "0"),
+            ("refunded in the ledger of credit note CN-1", "2401", "0"),
             ("refunded of payment pay_…", "at most 2400", "2401"),
+            ("sandbox refund of ref_1", "2401", "0"),
         ],
     ),
 }

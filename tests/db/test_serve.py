@@ -148,6 +148,8 @@ PRODUCTION = {
         ({"CLN_DEBUG": "1"}, "production refuses it"),
         ({"CLN_GATEWAY": "sandbox"}, "the sandbox gateway, which moves no money"),
         ({"CLN_BASE_URL": "http://cln.example"}, "begins with https://"),
+        ({"CLN_STRIPE_API_BASE": "http://127.0.0.1:1"}, "keys would travel in the open"),
+        ({"CLN_PAYPAL_API_BASE": "http://127.0.0.1:1"}, "keys would travel in the open"),
         ({"CLN_MODE": "prod"}, "write sandbox or production"),
         ({"CLN_SMTP_PORT": "smtp"}, "write a whole number"),
         ({"CLN_DEBUG": "maybe"}, "write 1 or 0"),
@@ -158,6 +160,20 @@ def test_production_refuses_to_start(data_dir: Path, change: dict[str, str], sen
 
     assert (code, "Traceback" in errors) == (1, False)
     assert sentence in errors
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"CLN_STRIPE_SECRET_KEY": "sk_live_x"},
+        {"CLN_PAYPAL_API_BASE": "https://api-m.paypal.com"},
+    ],
+)
+def test_a_sandbox_refuses_to_take_real_money(data_dir: Path, change: dict[str, str]) -> None:
+    code, errors = _refusal("check", data_dir=data_dir, **change)
+
+    assert (code, "Traceback" in errors) == (1, False)
+    assert "must not take real money" in errors
 
 
 def test_production_accepts_settings_that_are_in_order(data_dir: Path) -> None:

@@ -1,6 +1,6 @@
 """Automatic top-ups of a deposit (R4, E13, E14)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,9 +10,11 @@ from cln.domain.autopay import (
     AutopayMode,
     AutopayRule,
     BadAutopayTarget,
+    Replay,
     check_autopay_rule,
     decide,
     next_try,
+    replay,
 )
 from cln.domain.rules import Rules
 
@@ -92,3 +94,39 @@ def test_the_waits_are_a_setting_r4() -> None:
 def test_waiting_without_a_decline_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="wait for"):
         next_try(0)
+
+
+# -- replay ----------------------------------------------------------------------------------------
+
+DAY = date(2026, 1, 1)
+BILLS = [(date(2026, 2, 1), -6_200), (date(2026, 3, 1), -6_200)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "charges", "lowest", "balance"),
+    [
+        (AutopayRule(AutopayMode.OFF), (), -2_400, -2_400),
+        (AutopayRule(AutopayMode.REPAY), ((date(2026, 3, 1), 2_400),), -2_400, 0),
+        (
+            AutopayRule(AutopayMode.ADD_FUNDS, 20_000),
+            ((date(2026, 2, 1), 16_200),),
+            3_800,
+            13_800,
+        ),
+    ],
+)
+def test_a_rule_is_followed_through_the_months_behind(
+    rule: AutopayRule, charges: tuple[tuple[date, int], ...], lowest: int, balance: int
+) -> None:
+    """R4: 100.00, and two bills of 62.00."""
+    found = replay(10_000, BILLS, rule, Rules(), on=DAY)
+
+    assert found == Replay(charges, lowest, balance)
+    assert found.total_cents == sum(cents for _, cents in charges)
+
+
+def test_a_rule_charges_on_the_day_it_begins_if_the_balance_is_low() -> None:
+    """R4."""
+    found = replay(-100, [], AutopayRule(AutopayMode.REPAY), Rules(), on=DAY)
+
+    assert found == Replay(((DAY, 2_000),), -100, 1_900)

@@ -18,7 +18,7 @@ from cln.domain.errors import Refusal
 from tests.cast import CARDS, Customer
 from tests.world import World
 
-LIVES = 300 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 4
+LIVES = 300 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 2
 STEPS = 30
 SOLD = ("KernelCare", "CloudLinux OS", "Imunify360-1", "Imunify360-30")
 

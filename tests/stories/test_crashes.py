@@ -7,7 +7,6 @@ left and finish it.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,12 +24,11 @@ from cln.notifications.models import Message
 from cln.notifications.services import BACKOFF, LEASE
 from cln.payments.models import Payment, PaymentAttempt, SandboxCharge
 from cln.payments.services import RESOLVE_AFTER
-from tests.customers import START, a_customer, buys, finish, one_verb, pays_now
+from tests.customers import KILLED, START, a_customer, buys, finish, one_verb, pays_now
 
 RENEWAL = datetime(2026, 2, 28, 6, 0, tzinfo=UTC)
 # The next planned attempt after the day of issue (P2).
 THREE_DAYS = timedelta(days=3)
-KILLED = -signal.SIGKILL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

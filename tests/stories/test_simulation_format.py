@@ -233,9 +233,11 @@ BAD_INSTANT = "write a date or a date-time such as 2026-01-31T10:00:00Z, not"
 ENTRIES = {
     "»{at: 2026-01-31, account: acme}": "an entry needs 'do'",
     "»just words": "an entry must be a mapping of names to values, not 'just words'",
-    f"{{{ENTRY}: »refund, invoice: 1}}": (
-        "'refund' is not played yet by this version of cln simulate"
+    f"{{{ENTRY}: refund, invoice: »0}}": ("write a whole number from 1 to 1,000,000 here, not '0'"),
+    f"{{{ENTRY}: set_autopay, mode: »monthly}}": (
+        "write one of add_funds, repay, off here, not 'monthly'"
     ),
+    f"»{{{ENTRY}: add_ip_license, {KERNELCARE}}}": "'add_ip_license' needs 'ip'",
     f"»{{{ENTRY}: buy, {KERNELCARE}}}": "'buy' needs 'quantity'",
     f"{{{ENTRY}: buy, license_type: »kernelcar, quantity: 1}}": (
         "there is no license type 'kernelcar'"
@@ -262,9 +264,11 @@ ENTRIES = {
     f"{{{ENTRY}: register_server, key: »default, ip: 192.0.2.1}}": (
         "each license type has a default key: say which 'license_type'"
     ),
-    f"»{{{ENTRY}: register_server, ip: 192.0.2.1}}": "'register_server' needs 'key'",
-    f"{{{ENTRY}: register_server, ip: 192.0.2.1, by_ip: »true}}": (
-        "'by_ip' is for resellers, which are not played yet"
+    f"»{{{ENTRY}: register_server, ip: 192.0.2.1}}": (
+        "'register_server' needs 'key', or 'by_ip: true'"
+    ),
+    f"{{{ENTRY}: register_server, key: default, ip: 192.0.2.1, by_ip: »true}}": (
+        "a server registers with a 'key' or 'by_ip', not with both"
     ),
     f"{{{ENTRY}: remove_server, server: »s1}}": (
         "account 'acme' has registered no server 's1' before"
@@ -340,14 +344,3 @@ def test_a_name_is_given_once_per_account(entry: str, what: str) -> None:
     said = _complaint_at_mark(_with_entries(entry, entry.replace("name: one", "name: »one")))
 
     assert said == f"account 'acme' has a {what} 'one' already"
-
-
-def test_what_resellers_do_beyond_their_deposit_is_refused_by_name() -> None:
-    content = _with_entries(BUY.replace("acme", "»acme")).replace(
-        "acme: {}", "acme: {kind: reseller}"
-    )
-
-    assert _complaint_at_mark(content) == (
-        "account 'acme' is a reseller's, whose 'buy' is not played yet by this version of "
-        "cln simulate"
-    )

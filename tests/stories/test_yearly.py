@@ -146,3 +146,24 @@ def test_sweeps_and_the_end_inside_a_taxed_year_are_taxed_too_q11_m4(world: Worl
         "2026-03-31 KernelCare 403.20 paid",
         "2026-03-31 KernelCare 367.20 paid",
     ]
+
+
+def test_a_cancellation_and_its_taking_back_leave_the_sweep_planned_q10_q11(
+    world: World,
+) -> None:
+    world.otto.prices("KernelCare", {1: "140.00"}, yearly=True)
+    world.otto.sets(yearly_proration_sweep=True)
+    acme = world.on("2026-11-22").customer("acme")
+    acme.buys("KernelCare", monthly=False)
+    world.on("2027-03-01")
+    acme.adds_servers("KernelCare", 5)
+
+    acme.unsubscribes("KernelCare")
+    assert acme.accrued() == ["2027-03-22 510.14 of 510.14"]
+    acme.resumes("KernelCare")
+    acme.unsubscribes("KernelCare")
+    world.on("2027-03-22")
+
+    assert acme.invoices[1:] == ["2027-03-22 KernelCare 510.14 paid"]
+    world.on("2027-11-22")
+    assert len(acme.invoices) == 2

@@ -141,6 +141,19 @@ class TestPaymentMethods:
 
 
 class TestPayLink:
+    def test_it_says_nothing_of_the_account_even_to_its_owner(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        account, client = shop
+        in_debt(account)
+        Account.objects.update(dunning_state="blocked")
+
+        page = text_of(client.get(pay_url(account=account, now=clock.now())))
+
+        assert "Pay $100.00" in page
+        assert "blocked" not in page
+        assert "full-" not in page
+
     def test_it_shows_what_is_owed_and_nothing_else(self, shop: tuple[Account, Client]) -> None:
         """P7."""
         account, _ = shop

@@ -154,14 +154,30 @@ def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) ->
         for name, route in pages().items()
         if access_of(route).permission
         and "GET" in access_of(route).methods
-        and client.get(path_of(route, key="k", server="s", public_id="i")).status_code != 403
+        and client.get(path_of(route, key="k", server="s", public_id="i")).status_code
+        not in (302, 403)
     }
 
     assert opened == {"billing", "invoices", "invoice", "payment_methods"}
     page = text_of(client.get("/console/billing/invoices"))
     assert "blocked because an invoice is overdue" in page
-    denied = text_of(client.get("/console/dashboard"))
-    assert "everything works again at once" in denied
+    assert client.get("/console/dashboard")["Location"] == "/console/billing/invoices"
+    denied = client.post("/console/trial/cloudlinux")
+    assert denied.status_code == 403
+    assert "everything works again at once" in text_of(denied)
+
+
+def test_a_blocked_account_is_explained_to_a_login_that_sees_no_bills() -> None:
+    """P7."""
+    account, client = a_visitor(role=Role.SERVERS)
+    Account.objects.filter(pk=account.pk).update(
+        dunning_state=DunningState.BLOCKED, blocked_on=START.date()
+    )
+
+    answer = client.get("/console/dashboard")
+
+    assert answer.status_code == 403
+    assert "The account is blocked because an invoice is overdue." in text_of(answer)
 
 
 @pytest.mark.parametrize("path", ["/sandbox/mail", "/sandbox/mail/1", "/sandbox/clock"])

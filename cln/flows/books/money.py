@@ -99,8 +99,9 @@ SELECT t.account_id, 'booked of sandbox charge ' || c.reference, c.amount_cents,
 FROM payments_sandboxcharge c
 LEFT JOIN payments_paymentattempt t ON t.public_id = c.reference
 LEFT JOIN payments_payment p ON p.attempt_id = t.id
+LEFT JOIN accounts_depositorder o ON o.public_id = c.reference
 WHERE coalesce(p.amount_cents, 0) <> c.amount_cents
-  AND (t.id IS NULL OR t.state NOT IN ('open', 'unknown', 'pending'))
+  AND coalesce(t.state, o.state, '') NOT IN ('open', 'unknown', 'pending')
 UNION ALL
 SELECT p.account_id, 'sandbox charge behind payment ' || p.public_id, p.amount_cents, 0
 FROM payments_payment p
@@ -161,6 +162,38 @@ FROM billing_creditnote n LEFT JOIN (
 WHERE coalesce(m.cents, 0) <> n.total_cents
 """
 
+# P10: what left the balance is what refunds took and did not bring back; the same at the gateway.
+REFUNDS = """
+SELECT n.account_id, 'refunded in the ledger of credit note ' || n.number,
+       coalesce(r.cents, 0), coalesce(m.cents, 0)
+FROM billing_creditnote n
+LEFT JOIN (
+    SELECT credit_note_id, sum(amount_cents) AS cents FROM payments_refund
+    WHERE state NOT IN ('declined', 'abandoned') GROUP BY credit_note_id
+) r ON r.credit_note_id = n.id
+LEFT JOIN (
+    SELECT credit_note_id, sum(CASE WHEN credit = 'cash' THEN cents ELSE -cents END) AS cents
+    FROM billing_transfer WHERE 'cash' IN (debit, credit) AND credit_note_id IS NOT NULL
+    GROUP BY credit_note_id
+) m ON m.credit_note_id = n.id
+WHERE coalesce(r.cents, 0) <> coalesce(m.cents, 0)
+UNION ALL
+SELECT n.account_id, 'lines of credit note ' || n.number, n.total_cents, coalesce(l.cents, 0)
+FROM billing_creditnote n LEFT JOIN (
+    SELECT credit_note_id, sum(amount_cents) AS cents FROM billing_creditnoteline
+    GROUP BY credit_note_id
+) l ON l.credit_note_id = n.id
+WHERE coalesce(l.cents, 0) <> n.total_cents
+UNION ALL
+SELECT p.account_id, 'sandbox refund of ' || r.public_id,
+       CASE WHEN r.state = 'succeeded' THEN r.amount_cents ELSE 0 END, coalesce(s.amount_cents, 0)
+FROM payments_refund r
+JOIN payments_payment p ON p.id = r.payment_id AND p.gateway = 'sandbox'
+LEFT JOIN payments_sandboxrefund s ON s.reference = r.public_id
+WHERE r.state NOT IN ('open', 'unknown', 'pending')
+  AND CASE WHEN r.state = 'succeeded' THEN r.amount_cents ELSE 0 END <> coalesce(s.amount_cents, 0)
+"""
+
 UNKNOWN_TRANSFERS = """
 SELECT account_id, 'transfer ' || id || ' ' || kind, 'a movement the books know',
        debit || ' from ' || credit
@@ -194,7 +227,7 @@ WITH ledger AS (
     SELECT account_id, sum(total_cents) AS cents FROM billing_creditnote GROUP BY account_id
 ), refunded AS (
     SELECT p.account_id, sum(r.amount_cents) AS cents FROM payments_refund r
-    JOIN payments_payment p ON p.id = r.payment_id WHERE r.state = 'succeeded'
+    JOIN payments_payment p ON p.id = r.payment_id WHERE r.state NOT IN ('declined', 'abandoned')
     GROUP BY p.account_id
 )
 SELECT account_id, what, expected, found FROM (
@@ -222,8 +255,16 @@ SELECT NULL::bigint, 'invoices of series ' || s.code, (s.next_number - 1)::text,
        coalesce(i.count, 0)::text
 FROM billing_invoiceseries s LEFT JOIN (
     SELECT series_id, count(*) AS count FROM billing_invoice GROUP BY series_id
+    UNION ALL
+    SELECT 'credits', count(*) FROM billing_creditnote
 ) i ON i.series_id = s.code
 WHERE coalesce(i.count, 0) <> s.next_number - 1
+UNION ALL
+SELECT n.account_id, 'number of credit note ' || n.number,
+       s.prefix || ' and 1 to ' || s.next_number - 1, n.number
+FROM billing_creditnote n JOIN billing_invoiceseries s ON s.code = 'credits'
+WHERE n.number !~ ('^' || s.prefix || '[0-9]+$') OR
+      substr(n.number, length(s.prefix) + 1)::numeric NOT BETWEEN 1 AND s.next_number - 1
 UNION ALL
 SELECT i.account_id, 'number of invoice ' || i.number,
        s.prefix || ' and 1 to ' || s.next_number - 1, i.number
@@ -244,6 +285,7 @@ CHECKS = (
     LEDGER_OF_INVOICES,
     LEDGER_OF_PAYMENTS,
     LEDGER_OF_CREDIT_NOTES,
+    REFUNDS,
     UNKNOWN_TRANSFERS,
     ACCOUNT_TOTALS,
     SERIES,

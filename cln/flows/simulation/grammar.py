@@ -49,6 +49,10 @@ _KEY = {"key": word}
 _KEY_CHANGES = {"limit": limit, "note": text, "cidrs": words, "license_type": text}
 _SERVER = {"server": word}
 _TYPE = {"license_type": text}
+_IP = {"ip": word}
+_IP_ALIAS = {"address": "ip"}
+AUTOPAY: Mapping[str, Reader] = {"mode": choice("add_funds", "repay", "off")}
+AUTOPAY_OPTIONS: Mapping[str, Reader] = {"target": amount}
 
 FORMS: Mapping[str, Form] = {
     "start_trial": Form(_TYPE),
@@ -78,23 +82,14 @@ FORMS: Mapping[str, Form] = {
     "pay_now": Form(),
     "pay_link": Form(),
     "top_up": Form({"amount": amount}),
+    "set_autopay": Form(AUTOPAY, AUTOPAY_OPTIONS),
+    "add_ip_license": Form({**_TYPE, **_IP}, aliases=_IP_ALIAS),
+    "remove_ip_license": Form(_IP, _TYPE, _IP_ALIAS),
+    "convert_ip_license": Form({**_TYPE, **_IP}, aliases=_IP_ALIAS),
+    "refund": Form(
+        {"invoice": whole(least=1, most=10**6)},
+        {"amount": amount, "reason": text, "remove_licenses": flag},
+    ),
     "advance": Form(of_account=False),
 }
-"""Every verb that is played, with its fields beside `at`, `account` and `do`."""
-
-NOT_PLAYED = frozenset(
-    {
-        "add_ip_license",
-        "remove_ip_license",
-        "convert_ip_license",
-        "set_autopay",
-        "refund",
-    }
-)
-"""Verbs of the format whose flows are not built yet: refused by name, never passed over."""
-
-OF_RESELLERS = frozenset({"gateway", "set_payment_method", "top_up"})
-"""What resellers can do so far; their monthly bill by usage is not built yet."""
-
-AUTOPAY = {"mode": choice("add_funds", "repay", "off")}
-AUTOPAY_OPTIONS = {"target": amount}
+"""Every verb of the format, with its fields beside `at`, `account` and `do`."""

@@ -10,23 +10,25 @@ from decimal import Decimal
 from typing import Any
 
 from cln.accounts.models import Account
+from cln.billing.models import CreditNote, CreditNoteLine
 from cln.billing.queries import (
     InvoiceRow,
     LineRow,
-    amount_due_cents,
     balance_cents,
+    balance_due_cents,
     invoices_of,
     subscriptions_of,
 )
 from cln.domain.dunning import DunningState
+from cln.domain.lines import LineKind
 from cln.domain.money import format_cents
-from cln.enums import AttemptState
+from cln.enums import AttemptState, ServerStatus
 from cln.flows.books import check_books
 from cln.flows.simulation.playing import Played, Refused
 from cln.flows.simulation.stage import Stage
 from cln.licensing.models import ActivationKey, IpLicense, Server
 from cln.notifications.models import Message
-from cln.payments.models import PaymentAttempt
+from cln.payments.models import PaymentAttempt, Refund
 
 DEFAULT_KEY_NAME = "default"
 STATUS_OF_ACCOUNT = {DunningState.CURRENT: "active"}
@@ -60,10 +62,11 @@ def _account(name: str, account: Account, stage: Stage) -> Report:
     return {
         "status": STATUS_OF_ACCOUNT.get(state, str(state)),
         "balance": format_cents(balance_cents(account.pk)),
-        "due": format_cents(amount_due_cents(account.pk)),
+        "due": format_cents(balance_due_cents(account.pk)),
         "subscriptions": _subscriptions(account.pk),
-        "invoices": [_invoice(row) for row in invoices_of(account.pk, oldest_first=True)],
-        "payments": _payments(account.pk),
+        "invoices": [_invoice(row) for row in invoices_of(account.pk, oldest_first=True)]
+        + _credit_notes(account.pk),
+        "payments": _payments(account.pk) + _refunds(account.pk),
         "keys": _keys(account.pk, _names(name, stage.keys, lambda public_id: public_id)),
         "servers": _servers(account.pk, _names(name, stage.servers, lambda one: one.public_id)),
         "ip_licenses": _ip_licenses(account.pk),
@@ -136,6 +139,58 @@ def _payments(account_id: int) -> list[Report]:
     ]
 
 
+def _credit_notes(account_id: int) -> list[Report]:
+    """Credit notes after the invoices: what they give back is negative (P10)."""
+    rows = CreditNote.objects.filter(account=account_id).order_by("id")
+    return [
+        {
+            "number": row.number,
+            "issued": row.issued_at.date().isoformat(),
+            "due": row.issued_at.date().isoformat(),
+            "type": "credit_note",
+            "status": "paid",
+            "license_type": row.invoice.license_type.code,
+            "currency": row.invoice.currency,
+            "net": format_cents(-row.net_cents),
+            "tax": format_cents(-row.tax_cents),
+            "total": format_cents(-row.total_cents),
+            "amount_due": format_cents(0),
+            "lines": [_credit_line(row, line) for line in row.lines.order_by("id")],
+        }
+        for row in rows.select_related("invoice__license_type")
+    ]
+
+
+def _credit_line(note: CreditNote, credited: CreditNoteLine) -> Report:
+    line = credited.invoice_line
+    return {
+        "kind": LineKind.TAX if line.kind == LineKind.TAX else LineKind.CREDIT,
+        "title": line.title,
+        "why": f"Credit for invoice {note.invoice.number}"
+        + (f": {note.reason}" if note.reason else ""),
+        "quantity": 1,
+        "unit_price": format_cents(-credited.amount_cents),
+        "period": [line.period.lower.isoformat(), line.period.upper.isoformat()],
+        "amount": format_cents(-credited.amount_cents),
+    }
+
+
+def _refunds(account_id: int) -> list[Report]:
+    """Money that went back to where it came from, after the payments; negative (P10)."""
+    rows = Refund.objects.filter(payment__account=account_id).order_by("id")
+    return [
+        {
+            "at": row.created_at.date().isoformat(),
+            "purpose": "refund",
+            "invoice": row.credit_note.invoice.number,
+            "method": row.payment.attempt.method.kind if row.payment.attempt.method else None,
+            "amount": format_cents(-row.amount_cents),
+            "status": STATUS_OF_PAYMENT[AttemptState(row.state)],
+        }
+        for row in rows.select_related("payment__attempt__method", "credit_note__invoice")
+    ]
+
+
 def _keys(account_id: int, names: dict[str, str]) -> list[Report]:
     rows = ActivationKey.objects.filter(account=account_id, removed_at=None).order_by("id")
     return [
@@ -161,6 +216,21 @@ def _servers(account_id: int, names: dict[str, str]) -> list[Report]:
             "status": row.status,
         }
         for row in rows.select_related("license_type")
+    ] + _servers_by_ip(account_id, names)
+
+
+def _servers_by_ip(account_id: int, names: dict[str, str]) -> list[Report]:
+    """Machines that use a license by IP: there is no registration, but they are known."""
+    rows = IpLicense.objects.filter(account=account_id, registered_at__isnull=False)
+    return [
+        {
+            "name": names.get(row.public_id, row.hostname or row.address),
+            "hostname": row.hostname,
+            "ip": row.address,
+            "license_type": row.license_type.code,
+            "status": ServerStatus.ACTIVE if row.removed_at is None else ServerStatus.REMOVED,
+        }
+        for row in rows.select_related("license_type").order_by("id")
     ]
 
 

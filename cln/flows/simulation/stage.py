@@ -9,14 +9,15 @@ from django.db import transaction
 from cln.accounts.services import create_account
 from cln.catalog.models import LicenseType, OperatorRules, PriceList, PriceTier
 from cln.catalog.services import load_catalog
+from cln.domain.autopay import AutopayRule
 from cln.enums import MethodKind
+from cln.flows.autopay import set_autopay
 from cln.flows.reseller import top_up
 from cln.flows.simulation.scenario import Party, Prices, Scenario
 from cln.licensing.access import KeyNotFound, UnknownServer
 from cln.licensing.models import ActivationKey
 from cln.payments import services as payments
 from cln.payments.gateways.sandbox import Script, token_for
-from cln.payments.models import AutopayRuleRow
 
 ACTOR = "simulate"
 GATEWAY = "sandbox"
@@ -88,13 +89,16 @@ def set_stage(scenario: Scenario) -> Stage:
         for party in scenario.parties:
             stage.accounts[party.name] = _open(party, now=scenario.starts_at)
     for party in scenario.parties:
+        who: dict[str, Any] = {
+            "account_id": stage.accounts[party.name],
+            "actor": ACTOR,
+            "now": scenario.starts_at,
+        }
         if party.deposit_cents:
-            top_up(
-                account_id=stage.accounts[party.name],
-                amount_cents=party.deposit_cents,
-                actor=ACTOR,
-                now=scenario.starts_at,
-            )
+            top_up(**who, amount_cents=party.deposit_cents)
+        if party.autopay is not None:
+            # After the deposit, which may be all that the rule wants.
+            set_autopay(**who, rule=AutopayRule(party.autopay.mode, party.autopay.target_cents))
     return stage
 
 
@@ -143,8 +147,4 @@ def _open(party: Party, *, now: datetime) -> int:
     )
     if party.method is not None:
         payments.store_method(account=account, **method_of(party.method), now=now)
-    if party.autopay is not None:
-        AutopayRuleRow.objects.create(
-            account=account, mode=party.autopay.mode, target_cents=party.autopay.target_cents
-        )
     return account.pk

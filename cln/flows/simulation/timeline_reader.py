@@ -6,8 +6,7 @@ from typing import Any
 
 from yaml.nodes import Node
 
-from cln.enums import AccountKind
-from cln.flows.simulation.grammar import DEFAULT_KEY, FORMS, NOT_PLAYED, OF_RESELLERS, Form
+from cln.flows.simulation.grammar import DEFAULT_KEY, FORMS, Form
 from cln.flows.simulation.nodes import Reader, fail, fields, instant, mapping, word
 from cln.flows.simulation.scenario import Entry, Party
 
@@ -43,7 +42,7 @@ class TimelineReader:
         del given["do"]
         self._check_order(at, places["at"])
         if form.of_account:
-            self._check_account(account, places["account"], verb)
+            self._check_account(account, places["account"])
             self._check_names(verb, account, given, places, node)
         return Entry(at=at, account=account, verb=verb, fields=given, number=self._number)
 
@@ -51,8 +50,6 @@ class TimelineReader:
         if "do" not in places:
             fail(node, "an entry needs 'do'")
         verb = word(places["do"])
-        if verb in NOT_PLAYED:
-            fail(places["do"], f"{verb!r} is not played yet by this version of cln simulate")
         if verb not in FORMS:
             fail(places["do"], f"there is no verb {verb[:40]!r}; there are {', '.join(FORMS)}")
         return verb
@@ -63,15 +60,9 @@ class TimelineReader:
             fail(place, f"time goes backwards: the entry before is at {latest}")
         self._latest = at
 
-    def _check_account(self, account: str, place: Node, verb: str) -> None:
+    def _check_account(self, account: str, place: Node) -> None:
         if account not in self._parties:
             fail(place, f"there is no account {account[:40]!r} under 'accounts'")
-        if self._parties[account].kind is AccountKind.RESELLER and verb not in OF_RESELLERS:
-            fail(
-                place,
-                f"account {account!r} is a reseller's, whose {verb!r} is not played yet by this "
-                "version of cln simulate",
-            )
 
     def _check_names(
         self,
@@ -101,10 +92,10 @@ class TimelineReader:
     def _check_registration(
         self, account: str, given: dict[str, Any], places: dict[str, Node], node: Node
     ) -> None:
-        if given.get("by_ip"):
-            fail(places["by_ip"], "'by_ip' is for resellers, which are not played yet")
-        if "key" not in given:
-            fail(node, "'register_server' needs 'key'")
+        if given.get("by_ip") and "key" in given:
+            fail(places["by_ip"], "a server registers with a 'key' or 'by_ip', not with both")
+        if not given.get("by_ip") and "key" not in given:
+            fail(node, "'register_server' needs 'key', or 'by_ip: true'")
         if "name" in given:
             self._introduce(self._servers, account, given["name"], places["name"], "server")
         else:

@@ -4,15 +4,29 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cln.accounts.models import Account
+from cln.billing.queries import invoices_of
+from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import AttemptChannel, MethodKind
-from cln.flows import collection, conversion, editions, purchase, reseller, subscriptions, trials
+from cln.flows import (
+    autopay,
+    collection,
+    conversion,
+    editions,
+    ip_licenses,
+    purchase,
+    refunds,
+    reseller,
+    subscriptions,
+    trials,
+)
 from cln.flows.collection import InvoiceResult
 from cln.flows.pay_link import account_of_link, pay_url
 from cln.flows.simulation.grammar import DEFAULT_KEY, UNSET
 from cln.flows.simulation.scenario import Entry
 from cln.flows.simulation.stage import ACTOR, Machine, Stage, method_of
 from cln.licensing import features, keys
-from cln.licensing.models import ActivationKey
+from cln.licensing.ip_licenses import held_at, register_by_address
+from cln.licensing.models import ActivationKey, IpLicense
 from cln.licensing.services import Hints, Report, check_in, register_server
 from cln.payments.gateways.sandbox import script_account
 
@@ -83,6 +97,9 @@ def _remove_key(stage: Stage, entry: Entry) -> None:
 
 
 def _register_server(stage: Stage, entry: Entry) -> None:
+    if entry.fields.get("by_ip"):
+        _register_by_ip(stage, entry)
+        return
     key = ActivationKey.objects.get(public_id=_key(stage, entry))
     address = entry.fields["ip"]
     registered = register_server(
@@ -96,8 +113,23 @@ def _register_server(stage: Stage, entry: Entry) -> None:
     )
 
 
+def _register_by_ip(stage: Stage, entry: Entry) -> None:
+    held = register_by_address(
+        address=entry.fields["ip"],
+        license_type=entry.fields.get("license_type", ""),
+        hostname=entry.fields.get("hostname", ""),
+        now=entry.at,
+    )
+    stage.servers[entry.account, entry.fields["name"]] = Machine(held.public_id, "", held.address)
+
+
 def _check_in(stage: Stage, entry: Entry) -> None:
     machine = stage.machine(entry.account, entry.fields["server"])
+    if not machine.secret:
+        held = IpLicense.objects.select_related("license_type").get(public_id=machine.public_id)
+        code = held.license_type.code
+        register_by_address(address=machine.address, license_type=code, now=entry.at)
+        return
     report = Report(os_version=entry.fields.get("os_version", ""), users=entry.fields.get("users"))
     check_in(secret=machine.secret, address=machine.address, report=report, now=entry.at)
 
@@ -155,6 +187,46 @@ def _top_up(stage: Stage, entry: Entry) -> None:
     reseller.top_up(**_who(stage, entry), amount_cents=entry.fields["amount"])
 
 
+def _set_autopay(stage: Stage, entry: Entry) -> None:
+    rule = AutopayRule(AutopayMode(entry.fields["mode"]), entry.fields.get("target", 0))
+    autopay.set_autopay(**_who(stage, entry), rule=rule)
+
+
+def _add_ip_license(stage: Stage, entry: Entry) -> None:
+    ip_licenses.add_ip_license(**_who(stage, entry), **_at_address(entry))
+
+
+def _remove_ip_license(stage: Stage, entry: Entry) -> None:
+    fields = _at_address(entry)
+    if "license_type" not in fields:
+        fields["license_type"] = held_at(
+            account_id=stage.accounts[entry.account], address=fields["address"]
+        )
+    ip_licenses.remove_ip_license(**_who(stage, entry), **fields)
+
+
+def _convert_ip_license(stage: Stage, entry: Entry) -> None:
+    ip_licenses.convert_ip_license(**_who(stage, entry), **_at_address(entry))
+
+
+def _at_address(entry: Entry) -> dict[str, Any]:
+    return {"address": entry.fields["ip"], **_but(entry.fields, "ip")}
+
+
+def _refund(stage: Stage, entry: Entry) -> None:
+    """What an operator does who has the customer's word that the programs are removed."""
+    account_id, number = stage.accounts[entry.account], entry.fields["invoice"]
+    rows = invoices_of(account_id, oldest_first=True)
+    wish = refunds.Wish(
+        invoice=rows[number - 1].public_id if number <= len(rows) else "",
+        amount_cents=entry.fields.get("amount"),
+        reason=entry.fields.get("reason", ""),
+        is_removal_certified=True,
+        remove_licenses=entry.fields.get("remove_licenses", True),
+    )
+    refunds.refund(operator=ACTOR, account_id=account_id, wish=wish, now=entry.at)
+
+
 def _not_tried(results: tuple[InvoiceResult, ...]) -> tuple[InvoiceResult, ...]:
     """A payment that could not even be tried is a refusal; a declined one is a payment."""
     return tuple(result for result in results if result.state == "refused")
@@ -198,4 +270,9 @@ _ACTS: Mapping[str, Callable[[Stage, Entry], tuple[InvoiceResult, ...] | None]] 
     "pay_now": _pay_now,
     "pay_link": _pay_link,
     "top_up": _top_up,
+    "set_autopay": _set_autopay,
+    "add_ip_license": _add_ip_license,
+    "remove_ip_license": _remove_ip_license,
+    "convert_ip_license": _convert_ip_license,
+    "refund": _refund,
 }

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cln import clock
 from cln.domain.money import money_text
-from cln.flows import billing_run, upcoming
+from cln.flows import billing_run, upcoming, usage_run
 
 
 class Command(BaseCommand):
@@ -32,13 +32,15 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{on} has not come yet: look at it with --dry-run, or move the sandbox clock."
             )
-        result = billing_run.run_due(now=now, through=on)
+        ahead = billing_run.run_due(now=now, through=on)
+        usage = usage_run.run_due(now=now, through=on)
         self.stdout.write(
-            f"{result.invoices} invoices for {result.accounts} accounts; {result.parked} parked."
+            f"{ahead.invoices + usage.invoices} invoices for {ahead.accounts + usage.accounts} "
+            f"accounts; {ahead.parked + usage.parked} parked."
         )
 
     def _show(self, on: date) -> None:
-        drafts = upcoming.dry_run(on=on)
+        drafts = upcoming.dry_run(on=on) + usage_run.dry_run(on=on)
         for account, draft in drafts:
             net = money_text(draft.net_cents, account.currency)
             self.stdout.write(f"{draft.on}  {account.public_id}  {net} net")

@@ -4,18 +4,31 @@ What it does to an account is scripted (`cln simulate`, `/sandbox`), or chosen b
 Its table is the other side's memory: our rules never read it, tests count its rows.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from django.db import transaction
+from django.db.models import F
 
 from cln import clock
 from cln.accounts.models import Account
 from cln.domain.dunning import DeclineCode
 from cln.domain.errors import Refusal
 from cln.enums import AttemptState
-from cln.payments.gateways import Charge, GatewayUnreachable, Outcome
-from cln.payments.models import SandboxCharge, SandboxScript
+from cln.payments.gateways import (
+    Back,
+    Charge,
+    Event,
+    GatewayCannot,
+    GatewayUnreachable,
+    Outcome,
+    Page,
+    Payer,
+    RefundRequest,
+    StoredMethod,
+)
+from cln.payments.models import PaymentAttempt, SandboxCharge, SandboxRefund, SandboxScript
 
 
 class Script(StrEnum):
@@ -70,23 +83,70 @@ def script_account(*, account_id: int, outcome: str) -> None:
 class SandboxGateway:
     """Each call commits on its own, as a vendor's server would."""
 
+    def announce(self, charge: Charge) -> str:
+        """Nothing to keep: the sandbox finds every charge by our own reference, for ever."""
+        return ""
+
     def charge(self, charge: Charge) -> Outcome:
+        """Do what the script or the card says."""
         known = self.find_by_reference(charge.reference)
         if known is not None:
             return known
-        script = _script_of(charge)
+        script = _script_of(charge.customer) or Script(charge.method_token.removeprefix("sandbox:"))
         if script in _DECLINES:
             return Outcome(AttemptState.DECLINED, decline_code=_DECLINES[script])
         if script is not Script.TIMEOUT_NOT_CHARGED:
             self._take(charge, clock.now())
-        if script in (Script.TIMEOUT_CHARGED, Script.TIMEOUT_NOT_CHARGED):
-            raise GatewayUnreachable("the sandbox gateway was told not to answer")
-        return Outcome(AttemptState.SUCCEEDED, gateway_reference=_vendor_id(charge.reference))
+        _answer_unless(script)
+        return _succeeded(charge.reference)
 
-    def find_by_reference(self, reference: str) -> Outcome | None:
-        if SandboxCharge.objects.filter(reference=reference).exists():
-            return Outcome(AttemptState.SUCCEEDED, gateway_reference=_vendor_id(reference))
-        return None
+    def find_by_reference(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
+        """A charge that was made."""
+        is_made = SandboxCharge.objects.filter(reference=reference).exists()
+        return _succeeded(reference) if is_made else None
+
+    def close(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
+        """A charge here is made during the call or not at all: nothing is left to close."""
+        return self.find_by_reference(reference)
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give back; the script of the account loses the answer, a decline script changes nothing.
+
+        More than is left of the charge is declined, as by every vendor.
+        """
+        known = self.find_refund(request)
+        if known is not None:
+            return known
+        reference = request.charge_reference.removeprefix(_VENDOR_PREFIX)
+        attempt = PaymentAttempt.objects.filter(public_id=reference).select_related("account")
+        payer = attempt.first()
+        script = _script_of(payer.account.public_id) if payer else None
+        is_given = script is Script.TIMEOUT_NOT_CHARGED or self._give(request, clock.now())
+        _answer_unless(script)
+        if not is_given:
+            return Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
+        return _succeeded(request.reference)
+
+    def find_refund(self, request: RefundRequest) -> Outcome | None:
+        """A refund that was made."""
+        is_made = SandboxRefund.objects.filter(reference=request.reference).exists()
+        return _succeeded(request.reference) if is_made else None
+
+    def begin_method(self, payer: Payer, back: Back) -> Page:
+        """The sandbox's cards are typed into our own form."""
+        raise GatewayCannot("The sandbox gateway has no page of its own.", "Use a test card.")
+
+    def complete_method(self, payer: Payer, page_id: str) -> StoredMethod:
+        """See `begin_method`."""
+        raise GatewayCannot("The sandbox gateway has no page of its own.", "Use a test card.")
+
+    def hosted_page(self, charge: Charge, back: Back) -> Page:
+        """See `begin_method`."""
+        raise GatewayCannot("The sandbox gateway has no page of its own.", "Use a test card.")
+
+    def webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
+        """The sandbox sends none."""
+        raise GatewayCannot("The sandbox gateway sends no webhooks.")
 
     def _take(self, charge: Charge, at: datetime) -> None:
         with transaction.atomic(durable=True):
@@ -99,15 +159,40 @@ class SandboxGateway:
                 },
             )
 
+    def _give(self, request: RefundRequest, at: datetime) -> bool:
+        with transaction.atomic(durable=True):
+            reference = request.charge_reference.removeprefix(_VENDOR_PREFIX)
+            left = SandboxCharge.objects.select_for_update().get(reference=reference)
+            if left.amount_cents - left.refunded_cents < request.amount_cents:
+                return False
+            SandboxRefund.objects.create(
+                reference=request.reference,
+                charge=left,
+                amount_cents=request.amount_cents,
+                at=at,
+            )
+            SandboxCharge.objects.filter(pk=left.pk).update(
+                refunded_cents=F("refunded_cents") + request.amount_cents
+            )
+            return True
 
-def _script_of(charge: Charge) -> Script:
+
+_VENDOR_PREFIX = "sandbox_"
+
+
+def _script_of(customer: str) -> Script | None:
     scripted = (
-        SandboxScript.objects.filter(account__in=Account.objects.filter(public_id=charge.customer))
+        SandboxScript.objects.filter(account__in=Account.objects.filter(public_id=customer))
         .values_list("outcome", flat=True)
         .first()
     )
-    return Script(scripted or charge.method_token.removeprefix("sandbox:"))
+    return Script(scripted) if scripted else None
 
 
-def _vendor_id(reference: str) -> str:
-    return f"sandbox_{reference}"
+def _answer_unless(script: Script | None) -> None:
+    if script in (Script.TIMEOUT_CHARGED, Script.TIMEOUT_NOT_CHARGED):
+        raise GatewayUnreachable("the sandbox gateway was told not to answer")
+
+
+def _succeeded(reference: str) -> Outcome:
+    return Outcome(AttemptState.SUCCEEDED, gateway_reference=f"{_VENDOR_PREFIX}{reference}")

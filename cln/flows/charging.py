@@ -1,0 +1,60 @@
+"""One charge at a gateway, and what became of it (P3). No transaction may be open here.
+
+Who records attempts (invoices, deposits) calls these two and writes down what they return.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from cln import faults
+from cln.domain.dunning import DeclineCode
+from cln.enums import AttemptState
+from cln.payments.gateways import (
+    Charge,
+    GatewayAbsent,
+    GatewayUnreachable,
+    Outcome,
+    gateway_named,
+)
+
+# What an attempt ends with that died before money could move.
+NOTHING_TAKEN = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
+
+
+def make(gateway_name: str, charge: Charge, *, keep: Callable[[str], bool]) -> Outcome | None:
+    """Announce a charge, commit the gateway's id of it, take it. None = in doubt.
+
+    `keep` commits that id before money may move; it answers False when the attempt was given up
+    while this process slept, and then nothing is charged. Refusals: `gateway_absent`.
+    """
+    gateway = gateway_named(gateway_name)
+    faults.reach("before_gateway")
+    try:
+        announced = gateway.announce(charge)
+    except GatewayUnreachable:
+        return NOTHING_TAKEN
+    faults.reach("after_announce")
+    if announced and not keep(announced):
+        return None
+    faults.reach("before_charge")
+    try:
+        outcome = gateway.charge(replace(charge, gateway_charge=announced))
+    except GatewayUnreachable:
+        outcome = None
+    faults.reach("after_gateway")
+    return outcome
+
+
+def end(gateway_name: str, *, reference: str, gateway_charge: str) -> Outcome | None:
+    """Ask what became of a charge and see to it that nothing more comes of it.
+
+    Found = as it was found; else it is closed at the gateway, and abandoned. None = the gateway
+    is silent or absent: ask again later.
+    """
+    try:
+        gateway = gateway_named(gateway_name)
+        outcome = gateway.find_by_reference(reference, gateway_charge=gateway_charge)
+        outcome = outcome or gateway.close(reference, gateway_charge=gateway_charge)
+    except (GatewayUnreachable, GatewayAbsent):
+        return None
+    return outcome or Outcome(AttemptState.ABANDONED)

@@ -1,0 +1,153 @@
+"""A gateway's own page takes the money: "Pay now" with another card, PayPal checkout (P4, R5).
+
+Opening the page is itself an attempt: it is committed before the page is shown, and while it is
+open nothing else may take money for the same thing. Opening it again shows the same page.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing.models import Invoice
+from cln.billing.queries import UnknownInvoice
+from cln.domain.errors import Refusal
+from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptChannel, AttemptState
+from cln.flows.charging import NOTHING_TAKEN
+from cln.flows.collection import InvoiceResult, conclude, settle
+from cln.flows.reseller import check_amount
+from cln.licensing.partners import not_a_reseller
+from cln.payments import services as payments
+from cln.payments.gateways import Back, Charge, GatewayUnreachable, Page, gateway_named
+from cln.payments.models import PaymentAttempt
+
+
+class GatewaySilent(Refusal):
+    """The gateway does not answer, so there is no page to show."""
+
+    code: ClassVar[str] = "gateway_silent"
+
+
+class UnknownPayment(Refusal):
+    """The account has no such payment."""
+
+    code: ClassVar[str] = "unknown_payment"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """A page to show and the attempt it makes; `payment` is the id to come back with; cents."""
+
+    payment: str
+    page: Page
+    amount_cents: int
+    currency: str
+
+
+def open_invoice_page(
+    *, account_id: int, invoice: str, gateway: str, back: Back, now: datetime
+) -> OpenPage:
+    """The gateway's page for what is open of an invoice (P4); `invoice` is its public id.
+
+    Refusals: `gateway_absent`, `gateway_cannot`, `gateway_silent`, `nothing_to_pay`,
+    `payment_in_progress`, `unknown_invoice`.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        row = Invoice.objects.filter(account=account, public_id=invoice).first()
+        if row is None:
+            raise UnknownInvoice("There is no such invoice.", "Choose one from the list.")
+        due_cents = row.total_cents - row.paid_cents
+        attempt = _attempt_for(account, row, due_cents, gateway, now=now)
+    return _page_of(attempt, account.public_id, back, now=now)
+
+
+def open_top_up_page(
+    *, account_id: int, amount_cents: int, gateway: str, back: Back, now: datetime
+) -> OpenPage:
+    """The gateway's page that adds to a reseller's deposit, any amount (R5); cents.
+
+    Refusals: `gateway_absent`, `gateway_cannot`, `gateway_silent`, `not_a_reseller`,
+    `bad_top_up`, `payment_in_progress`.
+    """
+    check_amount(amount_cents)
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        if account.kind != AccountKind.RESELLER:
+            raise not_a_reseller()
+        attempt = _attempt_for(account, None, amount_cents, gateway, now=now)
+    return _page_of(attempt, account.public_id, back, now=now)
+
+
+def leave_page(*, account_id: int, payment: str, now: datetime) -> InvoiceResult:
+    """The payer is back, or gave up: ask what was taken, and close the page for good.
+
+    Coming back twice does nothing more. Refusals: `unknown_payment`.
+    """
+    attempt = PaymentAttempt.objects.filter(
+        account_id=account_id, public_id=payment, channel=AttemptChannel.HOSTED
+    ).first()
+    if attempt is None:
+        raise UnknownPayment("There is no such payment.")
+    if attempt.state in UNFINISHED_ATTEMPT:
+        return conclude(attempt_id=attempt.pk, now=now)
+    return settle(attempt_id=attempt.pk, outcome=None, now=now)
+
+
+def _attempt_for(
+    account: Account, invoice: Invoice | None, amount_cents: int, gateway: str, *, now: datetime
+) -> PaymentAttempt:
+    """The attempt whose page is open already, or a new one."""
+    gateway_named(gateway)
+    known = payments.unfinished_attempt(account, invoice)
+    if (
+        known is not None
+        and known.channel == AttemptChannel.HOSTED
+        and (known.gateway, known.amount_cents) == (gateway, amount_cents)
+    ):
+        return known
+    return payments.open_hosted_attempt(
+        account=account, invoice=invoice, amount_cents=amount_cents, gateway=gateway, now=now
+    )
+
+
+def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetime) -> OpenPage:
+    """Ask the gateway for the page, and commit its id before anybody sees it."""
+    charge = Charge(
+        reference=attempt.public_id,
+        method_token="",
+        customer=customer,
+        amount_cents=attempt.amount_cents,
+        currency=attempt.currency,
+        gateway_charge=attempt.gateway_charge,
+    )
+    try:
+        if attempt.gateway_charge:
+            _refuse_paid(attempt, now=now)
+        page = gateway_named(attempt.gateway).hosted_page(charge, back)
+    except (GatewayUnreachable, Refusal) as error:
+        if not attempt.gateway_charge:
+            settle(attempt_id=attempt.pk, outcome=NOTHING_TAKEN, now=now)
+        if isinstance(error, Refusal):
+            raise
+        raise GatewaySilent(
+            "The payment page cannot be reached. Nothing was charged.",
+            "Try again in several minutes.",
+        ) from error
+    if not payments.keep_gateway_charge(
+        attempt_id=attempt.pk, gateway_charge=page.id, state=AttemptState.PENDING
+    ):
+        raise UnknownPayment("The payment has ended meanwhile.", "Open the page again.")
+    return OpenPage(attempt.public_id, page, attempt.amount_cents, attempt.currency)
+
+
+def _refuse_paid(attempt: PaymentAttempt, *, now: datetime) -> None:
+    """A page that was paid and never left must not be shown again; its money is booked now."""
+    gateway, known_as = gateway_named(attempt.gateway), attempt.gateway_charge
+    taken = gateway.find_by_reference(attempt.public_id, gateway_charge=known_as)
+    if taken is not None:
+        result = settle(attempt_id=attempt.pk, outcome=taken, now=now)
+        raise payments.NothingToPay(result.sentence, result.fix)

@@ -1,0 +1,86 @@
+"""A reseller's licenses by IP: held from today, given back, turned into another type (R2, R3)."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
+from cln.billing.queries import balance_cents
+from cln.domain.errors import Refusal
+from cln.domain.money import format_cents
+from cln.licensing import ip_licenses as licensing
+from cln.licensing.models import IpLicense
+
+
+class DepositExhausted(Refusal):
+    """The deposit is below the floor that was agreed with the reseller."""
+
+    code: ClassVar[str] = "deposit_exhausted"
+
+
+def add_ip_license(
+    *, account_id: int, license_type: str, address: str, actor: str, now: datetime
+) -> IpLicense:
+    """Hold a license at an address from today on; billed on the 1st by its days (R2).
+
+    Refusals: `deposit_exhausted` and those of `licensing.ip_licenses.add_ip_license`.
+    """
+    with transaction.atomic(durable=True):
+        _check_floor(lock_account(account_id))
+        return licensing.add_ip_license(
+            account_id=account_id,
+            license_type=license_type,
+            address=address,
+            actor=actor,
+            now=now,
+        )
+
+
+def remove_ip_license(
+    *, account_id: int, license_type: str, address: str, actor: str, now: datetime
+) -> None:
+    """Give a license back: today is not billed any more. Refusals: `unknown_license_type`,
+    `bad_address`, `unknown_ip_license`.
+    """
+    with transaction.atomic(durable=True):
+        lock_account(account_id)
+        licensing.remove_ip_license(
+            account_id=account_id,
+            license_type=license_type,
+            address=address,
+            actor=actor,
+            now=now,
+        )
+
+
+def convert_ip_license(
+    *, account_id: int, address: str, license_type: str, actor: str, now: datetime
+) -> IpLicense:
+    """Another license type at the same address from today on (C-6).
+
+    Refusals: `deposit_exhausted` and those of `licensing.ip_licenses.convert_ip_license`.
+    """
+    with transaction.atomic(durable=True):
+        _check_floor(lock_account(account_id))
+        return licensing.convert_ip_license(
+            account_id=account_id,
+            address=address,
+            license_type=license_type,
+            actor=actor,
+            now=now,
+        )
+
+
+def _check_floor(account: Account) -> None:
+    """Nothing new is given below the floor; what is held is billed all the same (R3)."""
+    if account.floor_cents is None:
+        return
+    balance = balance_cents(account.pk)
+    if balance < -account.floor_cents:
+        raise DepositExhausted(
+            f"Your balance is {format_cents(balance)}; new licenses need "
+            f"{format_cents(-account.floor_cents)} or more.",
+            "Top up your deposit.",
+        )

@@ -1,0 +1,103 @@
+"""What a reseller held in a month, license by license: the facts of its bill (R2, R8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Q
+
+from cln.domain.calendar import Period
+from cln.domain.usage import Holding
+from cln.enums import ServerStatus
+from cln.licensing.models import IpLicense, SeatSpan, Server, Trial
+from cln.licensing.seats import first_day
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The holdings of one license type (its row id), and what people call each subject."""
+
+    license_type_id: int
+    holdings: tuple[Holding, ...]
+    names: Mapping[str, str]
+
+
+def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> tuple[Held, ...]:
+    """Everything the account held on a day of the month, by license type.
+
+    `prepaid` says until which day servers of a license type were paid for by a subscription (of
+    before the conversion); the days of a trial are free. Two registrations of one machine, the
+    second in the seat of the first, are one subject.
+    """
+    free_until = _free_until(account_id, prepaid)
+    found: dict[int, list[Holding]] = {}
+    names: dict[str, str] = {}
+    for address in _addresses(account_id, month):
+        subject = f"ip:{address.address}"
+        names[subject] = address.address
+        found.setdefault(address.license_type_id, []).append(
+            Holding(subject, address.added_on, address.removed_on)
+        )
+    servers = _servers(account_id, month)
+    for server in servers.values():
+        subject = f"server:{_first_registration(server, servers):012}"
+        names[subject] = _name(server)
+        for license_type_id, holding in _stretches(server, subject):
+            paid_from = max(holding.held_from, free_until.get(license_type_id, holding.held_from))
+            if holding.held_until is None or paid_from < holding.held_until:
+                found.setdefault(license_type_id, []).append(
+                    Holding(subject, paid_from, holding.held_until)
+                )
+    return tuple(Held(pk, tuple(found[pk]), names) for pk in sorted(found))
+
+
+def _addresses(account_id: int, month: Period) -> list[IpLicense]:
+    rows = IpLicense.objects.filter(account=account_id, added_on__lt=month.end)
+    touching = rows.filter(Q(removed_on=None) | Q(removed_on__gt=month.start))
+    return list(touching.order_by("added_on", "id"))
+
+
+def _servers(account_id: int, month: Period) -> dict[int, Server]:
+    """Every registration that lasted into the month, by id, oldest first."""
+    rows = Server.objects.filter(account=account_id, registered_at__date__lt=month.end)
+    touching = rows.filter(Q(removed_at=None) | Q(removed_at__date__gt=month.start))
+    return {row.pk: row for row in touching.prefetch_related("seat_spans").order_by("id")}
+
+
+def _stretches(server: Server, subject: str) -> list[tuple[int, Holding]]:
+    spans: list[SeatSpan] = list(server.seat_spans.all())
+    found = [
+        (span.license_type_id, Holding(subject, span.from_on, span.until_on)) for span in spans
+    ]
+    if server.takes_seat:
+        until = None if server.status == ServerStatus.ACTIVE else _last_day(server)
+        found.append((server.license_type_id, Holding(subject, first_day(server), until)))
+    return found
+
+
+def _last_day(server: Server) -> date:
+    assert server.removed_at is not None, "a constraint says so"
+    return server.removed_at.date()
+
+
+def _first_registration(server: Server, known: Mapping[int, Server]) -> int:
+    """The id of the oldest registration whose seat this one has inherited."""
+    while server.supersedes_id is not None and server.supersedes_id in known:
+        server = known[server.supersedes_id]
+    return server.pk
+
+
+def _name(server: Server) -> str:
+    return f"{server.hostname} ({server.address})" if server.hostname else str(server.address)
+
+
+def _free_until(account_id: int, prepaid: Mapping[int, date]) -> dict[int, date]:
+    trials: dict[int, Any] = {}
+    for trial in Trial.objects.filter(account=account_id):
+        over = trial.converted_at or trial.ended_at or trial.ends_at
+        trials[trial.license_type_id] = over.date()
+    return {
+        pk: max(day for day in (trials.get(pk), prepaid.get(pk)) if day is not None)
+        for pk in {*trials, *prepaid}
+    }

@@ -1,0 +1,271 @@
+"""A deposit makes a reseller, and nothing exists before it is paid (R1)."""
+
+from __future__ import annotations
+
+import pytest
+
+from cln.accounts.models import Account, Agreement, AuditEntry, DepositOrder, Login
+from cln.domain.autopay import AutopayMode, AutopayRule
+from cln.domain.money import parse_amount
+from cln.enums import AccountKind
+from cln.flows import reseller
+from cln.flows.autopay import autopay_rule
+from cln.flows.sign_up import sign_up
+from cln.notifications.models import Message
+from cln.payments.gateways.sandbox import Script
+from cln.payments.models import PaymentMethod, SandboxCharge, SandboxScript
+from tests.cast import Customer
+from tests.partners import AGREED, PASSWORD, Reseller, applies
+from tests.world import World
+
+
+@pytest.fixture
+def shop(world: World) -> World:
+    """10 January 2026; KernelCare 10.00 a month."""
+    world.otto.prices("KernelCare", {1: "10.00"})
+    return world.on("2026-01-10T10:30:00Z")
+
+
+def becomes(
+    customer: Customer, deposit: str = "100.00", agreed: reseller.Acceptance = AGREED
+) -> reseller.DepositResult:
+    """A customer's account takes the same steps."""
+    done = reseller.convert_customer(
+        account_id=customer.account_id,
+        deposit_cents=parse_amount(deposit),
+        acceptance=agreed,
+        actor=customer.name,
+        now=customer.world.now,
+    )
+    customer.world.nothing_more_is_due()
+    return done
+
+
+def as_reseller(customer: Customer) -> Reseller:
+    """The same account with what resellers can do."""
+    found = Reseller(customer.world, customer.name, customer.account_id)
+    found.secrets = customer.secrets
+    return found
+
+
+def existing() -> tuple[int, ...]:
+    """Accounts, logins, agreements, methods, charges, mails."""
+    kinds = (Account, Login, Agreement, PaymentMethod, SandboxCharge, Message)
+    return tuple(kind.objects.count() for kind in kinds)
+
+
+# -- registration ----------------------------------------------------------------------------------
+
+
+def test_a_paid_deposit_opens_the_account_with_login_agreement_and_mail(shop: World) -> None:
+    """R1: the whole deposit is taken at once; version, time and address of the agreement stay."""
+    rule = AutopayRule(AutopayMode.ADD_FUNDS, 300_00)
+    done = applies(shop, "zenith", "250.00", rule=rule, login="zenith")
+    shop.nothing_more_is_due()
+
+    assert (done.state, done.sentence) == ("succeeded", "Your deposit is paid. Welcome.")
+    assert done.account_id is not None
+    zenith = Reseller(shop, "zenith", done.account_id)
+    assert (zenith.deposit, zenith.money_taken, zenith.status) == ("250.00", "250.00", "current")
+    assert zenith.account.kind == AccountKind.RESELLER
+    login = Login.objects.get(account=done.account_id)
+    assert (login.username, login.email, login.is_primary) == (
+        "zenith",
+        "owner@zenith.example",
+        True,
+    )
+    assert login.check_password(PASSWORD)
+    agreement = Agreement.objects.get(account=done.account_id)
+    assert (agreement.version, agreement.accepted_at, agreement.address) == (
+        reseller.AGREEMENT_VERSION,
+        shop.now,
+        "192.0.2.77",
+    )
+    assert autopay_rule(account_id=done.account_id) == rule
+    assert zenith.active_methods == ["card"]
+    assert zenith.mails == ["2026-01-10 confirm_email", "2026-01-10 reseller_welcome"]
+    assert "Your deposit of $250.00" in zenith.mail("reseller_welcome")
+    assert "2026-02-01" in zenith.mail("reseller_welcome")
+
+
+def test_the_order_keeps_nothing_of_the_person_once_it_is_over(shop: World) -> None:
+    """R1: the account has it, or nobody needs it."""
+    applies(shop, "zenith", "250.00")
+    applies(shop, "nadir", "250.00", card="declines")
+
+    rows = DepositOrder.objects.values_list("state", "email", "username", "password", "person")
+    assert set(map(str, rows)) == {
+        "('succeeded', '', '', '', {})",
+        "('declined', '', '', '', {})",
+    }
+
+
+def test_nothing_exists_if_the_payment_fails(shop: World) -> None:
+    """R1: no account, no login, no agreement, no method, no charge, no mail; try again."""
+    before = existing()
+
+    done = applies(shop, "zenith", "250.00", card="declines")
+
+    assert (done.state, done.account_id, existing()) == ("declined", None, before)
+    assert done.sentence == "There is not enough money on the card or the PayPal account."
+    assert applies(shop, "zenith", "250.00").state == "succeeded"
+
+
+def test_an_unknown_payment_waits_for_the_gateways_word_and_then_opens_the_account(
+    shop: World,
+) -> None:
+    """R1, P3: charged, answer lost; meanwhile nobody else gets the e-mail or the login."""
+    before = existing()
+    done = applies(shop, "zenith", "250.00", card="times out, charged", login="zenith")
+    assert (done.state, done.account_id) == ("unknown", None)
+    assert existing()[:4] == before[:4]
+    shop.nothing_more_is_due()
+    with shop.refuses("email_taken"):
+        applies(shop, "zenith", "250.00")
+    with shop.refuses("email_taken"):
+        sign_up(email="owner@zenith.example", password=PASSWORD, now=shop.now)
+
+    shop.on("2026-01-10T10:40:00Z")
+
+    account = Account.objects.get(company="Zenith")
+    zenith = Reseller(shop, "zenith", account.pk)
+    assert (zenith.deposit, zenith.tries) == ("250.00", ["01-10 10:30 250.00 succeeded"])
+    assert "2026-01-10 reseller_welcome" in zenith.mails
+    assert SandboxCharge.objects.count() == 1
+
+
+def test_an_unknown_payment_that_never_was_leaves_nothing_but_a_mail(shop: World) -> None:
+    """R1, P3."""
+    before = existing()
+    applies(shop, "zenith", "250.00", card="times out, not charged")
+
+    shop.on("2026-01-10T10:40:00Z")
+
+    assert existing() == (*before[:5], before[5] + 1)
+    mail = Message.objects.get(template="deposit_order_declined")
+    assert (mail.to, mail.subject) == ("billing@zenith.example", "Your deposit was not paid")
+    assert applies(shop, "zenith", "250.00").state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ({"deposit": "0.99"}, "bad_top_up"),
+        ({"agreed": reseller.Acceptance(version="")}, "agreement_not_accepted"),
+        ({"agreed": reseller.Acceptance(version="1999-01")}, "agreement_not_accepted"),
+        ({"rule": AutopayRule(AutopayMode.ADD_FUNDS, 99_99)}, "bad_autopay_target"),
+        ({"login": "x"}, "bad_login"),
+    ],
+)
+def test_an_incomplete_application_is_refused_before_anything_is_charged(
+    shop: World, how: dict[str, object], code: str
+) -> None:
+    """R1: steps one to four, each with its refusal."""
+    with shop.refuses(code):
+        applies(shop, "zenith", **{"deposit": "250.00", **how})  # type: ignore[arg-type]
+    assert not DepositOrder.objects.exists()
+
+
+# -- conversion ------------------------------------------------------------------------------------
+
+
+def test_a_customer_becomes_a_reseller_by_the_same_steps(shop: World) -> None:
+    """R1: the active method pays; default autopay is repay; the audit says who agreed."""
+    acme = shop.customer("acme")
+
+    done = becomes(acme)
+
+    assert (done.state, done.account_id) == ("succeeded", acme.account_id)
+    zenith = as_reseller(acme)
+    assert (zenith.account.kind, zenith.deposit) == (AccountKind.RESELLER, "100.00")
+    assert Agreement.objects.get(account=acme.account_id).version == reseller.AGREEMENT_VERSION
+    assert autopay_rule(account_id=acme.account_id) == AutopayRule(AutopayMode.REPAY, 0)
+    entry = AuditEntry.objects.get(account=acme.account_id, verb="became_reseller")
+    assert (entry.actor, entry.address) == ("acme", "192.0.2.77")
+    zenith.holds_ip("KernelCare", "203.0.113.1")
+    shop.on("2026-02-01")
+    assert zenith.invoices == ["2026-02-01 KernelCare 7.10 paid"]
+
+
+def test_a_customer_stays_one_if_the_deposit_is_declined(shop: World) -> None:
+    """R1."""
+    acme = shop.customer("acme")
+    acme.card("declines")
+
+    done = becomes(acme)
+
+    assert done.state == "declined"
+    assert (acme.account.kind, acme.credit, acme.charges) == (AccountKind.CUSTOMER, "0.00", [])
+    assert not Agreement.objects.exists()
+
+
+def test_two_conversions_at_once_are_one(shop: World) -> None:
+    """R1, P3: the second waits for the fate of the first."""
+    acme = shop.customer("acme")
+    acme.card("times out, charged")
+    becomes(acme)
+
+    with shop.refuses("payment_in_progress"):
+        becomes(acme)
+
+    shop.on("2026-01-11")
+    assert (acme.account.kind, acme.credit) == (AccountKind.RESELLER, "100.00")
+    with shop.refuses("already_reseller"):
+        becomes(acme)
+
+
+def test_money_that_came_after_all_is_never_refused(shop: World) -> None:
+    """R1: given up, then found taken: the account becomes a reseller's after all."""
+    acme = shop.customer("acme")
+    acme.card("times out, not charged")
+    becomes(acme)
+    shop.on("2026-01-11")
+    order = DepositOrder.objects.get()
+    assert (order.state, acme.account.kind) == ("abandoned", AccountKind.CUSTOMER)
+    SandboxScript.objects.update(outcome=Script.OK)
+    SandboxCharge.objects.create(
+        reference=order.public_id, amount_cents=100_00, currency="USD", at=shop.now
+    )
+
+    outcome = reseller.gateway_named("sandbox").find_by_reference(order.public_id)
+    for _ in range(2):
+        reseller.settle_order(order_id=order.pk, outcome=outcome, now=shop.now)
+    shop.nothing_more_is_due()
+
+    assert (acme.account.kind, acme.credit) == (AccountKind.RESELLER, "100.00")
+
+
+def test_open_invoices_and_no_payment_method_stand_in_the_way(shop: World) -> None:
+    """R1: a debt is paid before; an order that lapses would come back to life."""
+    acme, poor = shop.customer("acme"), shop.customer("poor", card=None)
+    acme.card("declines")
+    acme.buys("KernelCare", servers=1, monthly=True)
+
+    with shop.refuses("invoices_open"):
+        becomes(acme)
+    with shop.refuses("no_payment_method"):
+        becomes(poor)
+
+
+def test_subscriptions_run_out_with_what_is_paid_and_servers_go_on_by_usage(shop: World) -> None:
+    """R1, R8: paid until 10 March; from that day the server is counted; nothing twice."""
+    acme = shop.customer("acme")
+    acme.buys("KernelCare", servers=2, monthly=True)
+    acme.registers("web1", "KernelCare", ip="198.51.100.7")
+    shop.on("2026-02-20")
+    becomes(acme)
+    zenith = as_reseller(acme)
+    with shop.refuses("paid_afterwards"):
+        acme.resumes("KernelCare")
+
+    shop.on("2026-04-01")
+
+    assert zenith.invoices == [
+        "2026-01-10 KernelCare 20.00 paid",
+        "2026-02-10 KernelCare 20.00 paid",
+        "2026-04-01 KernelCare 7.10 paid",
+    ]
+    assert zenith.statement == ["web1 (198.51.100.7) 22 7.10"]
+    assert (zenith.server_status("web1"), zenith.checks_in("web1")) == ("active", "active")
+    assert zenith.may_run("KernelCare") == (1, None)
+    assert zenith.holds("KernelCare") == 0

@@ -1,0 +1,173 @@
+"""A gateway's own page as an attempt: opened, paid, left, forgotten, opened again (P4, R5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from cln.accounts.models import Account
+from cln.billing.models import Invoice
+from cln.billing.queries import balance_cents
+from cln.domain.errors import Refusal
+from cln.enums import AccountKind, AttemptState
+from cln.flows import hosted, timeline
+from cln.payments.models import PaymentAttempt
+from cln.payments.services import HOSTED_PAGE_LIVES, NothingToPay
+from tests.customers import START, pays_now
+from tests.vendor import Fault, Vendor, Verdict
+from tests.vendor.shop import (
+    BACK,
+    BOTH,
+    RENEWAL,
+    THREE_DAYS,
+    a_payer,
+    delivered,
+    owing,
+    side_of,
+    the_till_agrees,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@BOTH
+def test_a_hosted_page_is_an_attempt_that_nothing_else_competes_with(
+    vendor: Vendor, name: str
+) -> None:
+    """P4."""
+    account, invoice = owing(vendor, name)
+    page = opens_page(account, invoice, name)
+
+    timeline.run_due(now=RENEWAL)
+    [refused] = pays_now(account, now=RENEWAL)
+    assert refused.code == "payment_in_progress"
+    assert opens_page(account, invoice, name) == page
+    payer_pays(vendor, name, page)
+    result = hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL)
+    again = hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL)
+
+    assert result.state == again.state == AttemptState.SUCCEEDED
+    assert [taken.cents for taken in vendor.taken] == [invoice.total_cents]
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+@BOTH
+def test_a_payer_who_pays_and_closes_the_browser_has_paid(vendor: Vendor, name: str) -> None:
+    account, invoice = owing(vendor, name)
+    page = opens_page(account, invoice, name)
+    payer_pays(vendor, name, page)
+
+    delivered(vendor, name, vendor.events[-1])
+    for event in vendor.events:
+        delivered(vendor, name, event)
+
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    assert len(vendor.taken) == 1
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+def test_a_page_that_was_paid_is_not_shown_again(vendor: Vendor) -> None:
+    """The payer closed the browser, the webhook is late, and "Pay now" is pressed again."""
+    account, invoice = owing(vendor, "stripe")
+    page = opens_page(account, invoice, "stripe")
+    payer_pays(vendor, "stripe", page)
+
+    with pytest.raises(NothingToPay, match=r"Paid\. Thank you\."):
+        opens_page(account, invoice, "stripe")
+
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+@BOTH
+def test_an_abandoned_page_is_closed_and_takes_nothing_when_it_is_paid_later(
+    vendor: Vendor, name: str
+) -> None:
+    """P4: the stored method takes the money; the page that is still open somewhere does not."""
+    account, invoice = owing(vendor, name)
+    page = opens_page(account, invoice, name)
+    timeline.run_due(now=RENEWAL)
+    assert vendor.taken == []
+    timeline.run_due(now=RENEWAL + HOSTED_PAGE_LIVES)
+    [paid] = pays_now(account, now=RENEWAL + HOSTED_PAGE_LIVES)
+    assert paid.state == AttemptState.SUCCEEDED
+
+    if name == "paypal":
+        vendor.paypal.payer_pays(page.page.id)
+        delivered(vendor, name, vendor.events[-1])
+    else:
+        assert vendor.things[page.page.id]["status"] == "canceled"
+    left = hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL + THREE_DAYS)
+
+    assert left.state == AttemptState.ABANDONED
+    assert len(vendor.taken) == 1
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+def test_a_card_that_fails_on_the_page_leaves_the_page_open_for_another(vendor: Vendor) -> None:
+    account, invoice = owing(vendor, "stripe")
+    page = opens_page(account, invoice, "stripe")
+    vendor.stripe.payer_pays(page.page.id, Verdict.SOFT)
+    delivered(vendor, "stripe", vendor.events[-1])
+    assert PaymentAttempt.objects.get(public_id=page.payment).state == "pending"
+
+    vendor.stripe.payer_pays(page.page.id)
+    delivered(vendor, "stripe", vendor.events[-1])
+
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+@BOTH
+def test_a_page_the_vendor_does_not_give_blocks_nothing(vendor: Vendor, name: str) -> None:
+    account, invoice = owing(vendor, name)
+    vendor.plan("announce", Fault.LOST_AFTER)
+
+    with pytest.raises(hosted.GatewaySilent):
+        opens_page(account, invoice, name)
+    [paid] = pays_now(account, now=RENEWAL)
+
+    assert paid.state == AttemptState.SUCCEEDED
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+def test_a_page_of_somebody_elses_payment_is_unknown(vendor: Vendor) -> None:
+    account, invoice = owing(vendor, "stripe")
+    page = opens_page(account, invoice, "stripe")
+    mallory = a_payer(vendor, "stripe", "Mallory")
+
+    with pytest.raises(Refusal, match="no such payment"):
+        hosted.leave_page(account_id=mallory.pk, payment=page.payment, now=RENEWAL)
+    with pytest.raises(Refusal, match="no such invoice"):
+        opens_page(mallory, invoice, "stripe")
+
+    assert PaymentAttempt.objects.get(public_id=page.payment).state == "pending"
+
+
+def test_a_reseller_tops_up_any_amount_by_paypal_checkout(vendor: Vendor) -> None:
+    """R5: settled only by the gateway's word."""
+    account = a_payer(vendor, "paypal", "Zenith")
+    Account.objects.filter(pk=account.pk).update(kind=AccountKind.RESELLER)
+    page = hosted.open_top_up_page(
+        account_id=account.pk, amount_cents=123_45, gateway="paypal", back=BACK, now=START
+    )
+    assert balance_cents(account.pk) == 0
+    vendor.paypal.payer_pays(page.page.id)
+
+    hosted.leave_page(account_id=account.pk, payment=page.payment, now=START)
+
+    assert balance_cents(account.pk) == 123_45
+    the_till_agrees(vendor)
+
+
+def opens_page(account: Account, invoice: Invoice, name: str) -> hosted.OpenPage:
+    return hosted.open_invoice_page(
+        account_id=account.pk, invoice=invoice.public_id, gateway=name, back=BACK, now=RENEWAL
+    )
+
+
+def payer_pays(vendor: Vendor, name: str, page: hosted.OpenPage) -> None:
+    side = side_of(vendor, name)
+    side.payer_pays(page.page.id)

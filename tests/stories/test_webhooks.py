@@ -1,0 +1,127 @@
+"""What gateways tell by themselves: early, late, twice, out of order, forged (P3)."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from cln.billing.models import Invoice
+from cln.billing.queries import balance_cents
+from cln.enums import AttemptState
+from cln.payments.models import GatewayEvent, PaymentAttempt
+from tests.customers import START, buys
+from tests.vendor import Fault, Vendor, Verdict
+from tests.vendor.shop import (
+    BOTH,
+    a_payer,
+    delivered,
+    side_of,
+    the_till_agrees,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@BOTH
+@pytest.mark.django_db(transaction=True)
+def test_a_webhook_before_the_response_pays_the_invoice_once(vendor: Vendor, name: str) -> None:
+    account = a_payer(vendor, name)
+
+    def tell() -> None:
+        delivered(vendor, name, vendor.events[-1])
+        connection.close()
+
+    vendor.meanwhile["charge"] = tell
+    bought = buys(account, 2)
+
+    assert bought.payment is not None
+    assert bought.payment.state == AttemptState.SUCCEEDED
+    assert GatewayEvent.objects.get().processed_at is not None
+    assert Invoice.objects.get().status == "paid"
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_a_webhook_is_the_answer_when_the_answer_was_lost(vendor: Vendor, name: str) -> None:
+    """It comes twice, and once more five days late: paid once."""
+    account = a_payer(vendor, name)
+    vendor.plan("charge", Fault.LOST_AFTER)
+    buys(account, 2)
+    assert Invoice.objects.get().status == "open"
+
+    for _ in range(3):
+        delivered(vendor, name, vendor.events[-1])
+
+    assert Invoice.objects.get().status == "paid"
+    assert GatewayEvent.objects.count() == 1
+    assert balance_cents(account.pk) == 0
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_webhooks_out_of_order_do_not_undo_a_payment(vendor: Vendor, name: str) -> None:
+    vendor.bank = Verdict.LATER
+    account = a_payer(vendor, name)
+    buys(account, 2)
+    side = side_of(vendor, name)
+    side.clears(PaymentAttempt.objects.get().gateway_charge)
+    pending, completed = vendor.events[-2:]
+
+    delivered(vendor, name, completed)
+    delivered(vendor, name, pending)
+
+    assert PaymentAttempt.objects.get().state == "succeeded"
+    assert Invoice.objects.get().status == "paid"
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_a_forged_webhook_changes_nothing(vendor: Vendor, name: str) -> None:
+    account = a_payer(vendor, name)
+    vendor.plan("charge", Fault.LOST_AFTER)
+    buys(account, 2)
+    side = side_of(vendor, name)
+    forged = side.webhook(vendor.events[-1], "another")
+
+    response = Client().post(f"/webhooks/{name}", **forged)
+
+    assert (response.status_code, response.json()["code"]) == (400, "forged_webhook")
+    assert PaymentAttempt.objects.get().state == "unknown"
+    assert not GatewayEvent.objects.exists()
+
+
+@BOTH
+def test_a_webhook_whose_first_worker_died_is_done_when_it_comes_again(
+    vendor: Vendor, name: str
+) -> None:
+    account = a_payer(vendor, name)
+    vendor.plan("charge", Fault.LOST_AFTER)
+    buys(account, 2)
+    event = vendor.events[-1]
+    GatewayEvent.objects.create(
+        gateway=name, event_id=event["id"], received_at=START, payload=event
+    )
+
+    delivered(vendor, name, event)
+
+    assert Invoice.objects.get().status == "paid"
+    assert GatewayEvent.objects.get().processed_at is not None
+
+
+def test_a_webhook_that_cannot_be_verified_now_is_asked_for_again(vendor: Vendor) -> None:
+    account = a_payer(vendor, "paypal")
+    vendor.plan("charge", Fault.LOST_AFTER)
+    buys(account, 2)
+    vendor.plan("verify", Fault.LOST_BEFORE)
+
+    delivered(vendor, "paypal", vendor.events[-1], status=503)
+    assert not GatewayEvent.objects.exists()
+    delivered(vendor, "paypal", vendor.events[-1])
+
+    assert Invoice.objects.get().status == "paid"
+
+
+@pytest.mark.parametrize("name", ["sandbox", "nobody"])
+def test_a_gateway_that_sends_no_webhooks_has_no_door(vendor: Vendor, name: str) -> None:
+    assert Client().post(f"/webhooks/{name}").status_code == 404

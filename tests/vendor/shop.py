@@ -1,0 +1,77 @@
+"""A shop at the vendor: customers with stored methods, and the comparison with the till."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from cln.accounts.models import Account
+from cln.accounts.services import create_account
+from cln.billing.models import Invoice
+from cln.catalog.services import load_catalog
+from cln.enums import UNFINISHED_ATTEMPT, MethodKind
+from cln.flows import billing_run, collection
+from cln.flows.books import check_books
+from cln.payments.gateways import Back
+from cln.payments.models import Payment, PaymentAttempt
+from tests.customers import START, buys
+from tests.vendor import Taken, Vendor
+from tests.vendor.paypal import PayPalSide
+from tests.vendor.stripe import StripeSide
+
+BACK = Back("https://shop.example/done", "https://shop.example/left")
+BOTH = pytest.mark.parametrize("name", ["stripe", "paypal"])
+RENEWAL = datetime(2026, 2, 28, 6, 0, tzinfo=UTC)
+# The next planned attempt after the day of issue (P2).
+THREE_DAYS = timedelta(days=3)
+
+
+def side_of(vendor: Vendor, name: str) -> StripeSide | PayPalSide:
+    """The vendor's half that a gateway talks to."""
+    return vendor.stripe if name == "stripe" else vendor.paypal
+
+
+def a_payer(vendor: Vendor, name: str, company: str = "Acme") -> Account:
+    """A customer whose stored method is at the vendor."""
+    load_catalog()
+    account = create_account(
+        company=company, billing_email=f"{company.lower()}@example.com", now=START
+    )
+    side = vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
+    collection.set_payment_method(
+        account_id=account.pk,
+        kind=MethodKind.CARD if name == "stripe" else MethodKind.PAYPAL,
+        gateway=name,
+        token=side,
+        label="stored at the vendor",
+        expires_on=None,
+        actor="test",
+        now=START,
+    )
+    return account
+
+
+def owing(vendor: Vendor, name: str) -> tuple[Account, Invoice]:
+    """A customer with an unpaid renewal that nobody has tried to collect."""
+    account = a_payer(vendor, name)
+    buys(account, 2)
+    billing_run.run_due(now=RENEWAL)
+    vendor.taken.clear()
+    return account, Invoice.objects.get(status="open")
+
+
+def the_till_agrees(vendor: Vendor, since: datetime = START) -> None:
+    """What the vendor took since then is what we say we received; nothing is in doubt (P12)."""
+    ours = Payment.objects.filter(received_at__gte=since).select_related("attempt")
+    received = [Taken(row.attempt.public_id, row.amount_cents, row.currency) for row in ours]
+    assert sorted(vendor.taken, key=repr) == sorted(received, key=repr)
+    assert not PaymentAttempt.objects.filter(state__in=UNFINISHED_ATTEMPT).exists()
+    assert check_books() == ()
+
+
+def delivered(vendor: Vendor, name: str, event: dict[str, object], status: int = 200) -> None:
+    """The vendor posts an event to our door."""
+    response = Client().post(f"/webhooks/{name}", **side_of(vendor, name).webhook(event))
+    assert response.status_code == status, response.content

@@ -1,0 +1,228 @@
+"""Stripe's wire format, as far as a shop with PaymentIntents and SetupIntents sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import stripe
+
+from tests.vendor.till import Json, Reply, Request, Taken, Till, Verdict
+
+KEY_LIVES = timedelta(hours=24)
+SECRET, PUBLISHABLE, WEBHOOK_SECRET = "sk_test_vendor", "pk_test_vendor", "whsec_vendor"
+CARD = {"brand": "visa", "last4": "4242", "exp_month": 2, "exp_year": 2028}
+
+DECLINES = {
+    Verdict.SOFT: ("card_declined", "insufficient_funds"),
+    Verdict.HARD: ("expired_card", "expired_card"),
+    Verdict.AUTHENTICATE: ("authentication_required", "authentication_required"),
+}
+
+
+class StripeSide:
+    """Customers, intents, refunds; and what a payer does on the page with hosted fields."""
+
+    def __init__(self, till: Till) -> None:
+        self.till = till
+        self.declines_with: tuple[str, str] | None = None
+
+    def knows(self, path: str) -> bool:
+        """Whether a path is Stripe's."""
+        return bool(re.match(r"/v1/(customers|payment_intents|setup_intents|refunds)\b", path))
+
+    def step(self, request: Request) -> str:
+        """What the shop is about to do, in the words of `Till.plan`."""
+        if request.method == "GET":
+            return "look"
+        if request.path == "/v1/payment_intents":
+            return "announce"
+        return {"confirm": "charge", "refunds": "refund", "cancel": "close"}.get(
+            request.path.rpartition("/")[2], "method"
+        )
+
+    def answer(self, request: Request) -> Reply:
+        """Carry out a request, once per idempotency key."""
+        if request.headers.get("Authorization") != f"Bearer {SECRET}":
+            return Reply(401, {"error": {"type": "invalid_request_error", "message": "key"}})
+        key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
+        form = {**request.query, **dict(parse_qsl(request.body.decode()))}
+        return self.till.once("stripe", key, request, KEY_LIVES, lambda: self._do(request, form))
+
+    def add_card(self, customer: str = "cus_vendor") -> str:
+        """A card that somebody has stored; returns the shop's token of it."""
+        method = self._new("pm_", {"object": "payment_method", "type": "card", "card": CARD})
+        return f"{customer}/{method['id']}"
+
+    def payer_stores_card(self, setup: str) -> None:
+        """The payer fills in the hosted fields of a SetupIntent."""
+        _, _, method = self.add_card().partition("/")
+        self.till.things[setup] |= {"status": "succeeded", "payment_method": method}
+
+    def payer_pays(self, intent: str, verdict: Verdict = Verdict.OK) -> None:
+        """The payer fills in the hosted fields of a PaymentIntent."""
+        self._confirm(self.till.things[intent], verdict)
+
+    def clears(self, intent: str, verdict: Verdict = Verdict.OK) -> None:
+        """What was pending is decided."""
+        self._confirm(self.till.things[intent], verdict)
+
+    def webhook(self, event: Json, secret: str = WEBHOOK_SECRET, age: int = 0) -> dict[str, Any]:
+        """Arguments of a test client's post: the event, signed; `age` in seconds."""
+        body = json.dumps(event)
+        # Stripe's library compares it with the machine's own clock.
+        signed_at = int(time.time()) - age  # noqa: TID251
+        header = stripe.WebhookSignature.generate_signature_header(body, secret, signed_at)
+        return {
+            "data": body,
+            "content_type": "application/json",
+            "headers": {"Stripe-Signature": header},
+        }
+
+    def _do(self, request: Request, form: dict[str, str]) -> Reply:
+        _, _, kind, *rest = request.path.split("/")
+        doors: dict[tuple[str, str], Callable[..., Reply]] = {
+            ("POST", "customers"): self._create_customer,
+            ("POST", "payment_intents"): self._create_intent,
+            ("POST", "setup_intents"): self._create_setup,
+            ("POST", "refunds"): self._refund,
+            ("GET", "refunds"): self._refunds,
+        }
+        if not rest:
+            return doors[request.method, kind](form)
+        thing = self.till.things.get(rest[0])
+        if thing is None:
+            return _invalid("resource_missing", "intent")
+        if rest[1:] == ["confirm"]:
+            return self._confirm_for_shop(thing, form)
+        if rest[1:] == ["cancel"]:
+            return self._cancel(thing)
+        method = self.till.things.get(thing.get("payment_method") or "")
+        return Reply(200, {**thing, "payment_method": method} if "expand[0]" in form else thing)
+
+    def _create_customer(self, form: dict[str, str]) -> Reply:
+        return Reply(200, self._new("cus_", {"object": "customer", "email": form["email"]}))
+
+    def _create_intent(self, form: dict[str, str]) -> Reply:
+        intent = self._new(
+            "pi_",
+            {
+                "object": "payment_intent",
+                "amount": int(form["amount"]),
+                "currency": form["currency"],
+                "status": "requires_payment_method",
+                "metadata": _metadata(form),
+                "last_payment_error": None,
+            },
+        )
+        intent["client_secret"] = f"{intent['id']}_secret"
+        return Reply(200, intent)
+
+    def _create_setup(self, form: dict[str, str]) -> Reply:
+        setup = self._new(
+            "seti_",
+            {
+                "object": "setup_intent",
+                "customer": form["customer"],
+                "status": "requires_payment_method",
+                "usage": form["usage"],
+                "payment_method": None,
+                "metadata": _metadata(form),
+            },
+        )
+        setup["client_secret"] = f"{setup['id']}_secret"
+        return Reply(200, setup)
+
+    def _confirm_for_shop(self, intent: Json, form: dict[str, str]) -> Reply:
+        if form["payment_method"] not in self.till.things:
+            return _invalid("resource_missing", "payment_method")
+        if intent["status"] != "requires_payment_method":
+            return _invalid("payment_intent_unexpected_state", "intent")
+        assert form["off_session"] == "true", "the payer is not there"
+        self._confirm(intent, self.till.bank)
+        error = intent["last_payment_error"]
+        return Reply(402, {"error": error}) if error else Reply(200, intent)
+
+    def _confirm(self, intent: Json, verdict: Verdict) -> None:
+        states = {Verdict.LATER: "processing", Verdict.ACTION: "requires_action"}
+        reason = self.declines_with or DECLINES.get(verdict)
+        intent["last_payment_error"] = None
+        if reason:
+            code, decline_code = reason
+            intent["status"] = "requires_payment_method"
+            intent["last_payment_error"] = {
+                "type": "card_error",
+                "code": code,
+                "decline_code": decline_code,
+                "message": "no",
+            }
+            return self._tell("payment_intent.payment_failed", intent)
+        intent["status"] = states.get(verdict, "succeeded")
+        if intent["status"] == "succeeded":
+            reference = intent["metadata"]["reference"]
+            cents, currency = intent["amount"], intent["currency"].upper()
+            self.till.taken.append(Taken(reference, cents, currency))
+        self._tell(f"payment_intent.{intent['status']}", intent)
+        return None
+
+    def _cancel(self, intent: Json) -> Reply:
+        if intent["status"] not in ("requires_payment_method", "requires_action"):
+            return _invalid("payment_intent_unexpected_state", "intent")
+        intent["status"] = "canceled"
+        self._tell("payment_intent.canceled", intent)
+        return Reply(200, intent)
+
+    def _refund(self, form: dict[str, str]) -> Reply:
+        intent, cents = self.till.things[form["payment_intent"]], int(form["amount"])
+        before = [row["amount"] for row in self._refunds_of(intent["id"])]
+        if intent["status"] != "succeeded" or cents + sum(before) > intent["amount"]:
+            return _invalid("charge_already_refunded", "amount")
+        content = {
+            "object": "refund",
+            "payment_intent": intent["id"],
+            "amount": cents,
+            "status": "pending" if self.till.bank is Verdict.LATER else "succeeded",
+            "metadata": _metadata(form),
+        }
+        refund = self._new("re_", content)
+        reference = refund["metadata"]["reference"]
+        self.till.given_back.append(Taken(reference, cents, intent["currency"].upper()))
+        self._tell("refund.created", refund)
+        return Reply(200, refund)
+
+    def _refunds(self, form: dict[str, str]) -> Reply:
+        rows = self._refunds_of(form["payment_intent"])
+        return Reply(200, {"object": "list", "data": rows, "has_more": False, "url": "/v1/refunds"})
+
+    def _refunds_of(self, intent: str) -> list[Json]:
+        rows = self.till.things.values()
+        return [
+            row for row in rows if row["object"] == "refund" and row["payment_intent"] == intent
+        ]
+
+    def _new(self, prefix: str, content: Json) -> Json:
+        thing = {"id": self.till.new_id(prefix), **content}
+        self.till.things[thing["id"]] = thing
+        return thing
+
+    def _tell(self, kind: str, thing: Json) -> None:
+        event = {"id": self.till.new_id("evt_"), "object": "event", "type": kind}
+        self.till.tell(event | {"data": {"object": json.loads(json.dumps(thing))}})
+
+
+def _invalid(code: str, param: str) -> Reply:
+    error = {"type": "invalid_request_error", "code": code, "param": param, "message": code}
+    return Reply(404 if code == "resource_missing" else 400, {"error": error})
+
+
+def _metadata(form: dict[str, str]) -> dict[str, str]:
+    return {
+        name[len("metadata[") : -1]: value
+        for name, value in form.items()
+        if name.startswith("metadata[")
+    }
