@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
@@ -55,6 +54,7 @@ def run_due(*, now: datetime) -> int:
 def reconsider(*, account: Account, now: datetime) -> None:
     """Joins: move a locked account to the state its invoices say, doing what each step does."""
     rules, today = catalog.rules(), now.date()
+    before = (account.dunning_state, account.dunning_next_on, account.blocked_on)
     for _ in range(MOST_STEPS):
         facts = DunningFacts(_oldest_due_on(account), account.blocked_on)
         step = next_step(DunningState(account.dunning_state), facts, today, rules)
@@ -63,7 +63,8 @@ def reconsider(*, account: Account, now: datetime) -> None:
             _ACTIONS[action](account, now)
         if step.next_on is None or step.next_on > today:
             break
-    account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
+    if before != (account.dunning_state, account.dunning_next_on, account.blocked_on):
+        account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
 
 
 def watch(*, invoices: Sequence[Invoice]) -> None:
@@ -71,14 +72,17 @@ def watch(*, invoices: Sequence[Invoice]) -> None:
 
     Accounts that owe already are looked at on the dates of their older debt.
     """
-    debts = [row for row in invoices if row.purpose != InvoicePurpose.ORDER and row.total_cents]
-    for due_on in sorted({row.due_on for row in debts}):
-        overdue_on = due_on + timedelta(days=1)
+    for invoice in invoices:
+        account, overdue_on = invoice.account, invoice.due_on + timedelta(days=1)
+        is_debt = invoice.purpose != InvoicePurpose.ORDER and invoice.total_cents > 0
+        planned = account.dunning_next_on
+        if is_debt and account.dunning_state == DunningState.CURRENT:
+            account.dunning_next_on = min(planned or overdue_on, overdue_on)
+    moved = {invoice.account for invoice in invoices}
+    for day in {account.dunning_next_on for account in moved} - {None}:
         Account.objects.filter(
-            Q(dunning_next_on=None) | Q(dunning_next_on__gt=overdue_on),
-            pk__in=[row.account_id for row in debts if row.due_on == due_on],
-            dunning_state=DunningState.CURRENT,
-        ).update(dunning_next_on=overdue_on)
+            pk__in=[account.pk for account in moved if account.dunning_next_on == day]
+        ).update(dunning_next_on=day)
 
 
 def remind_due(*, now: datetime) -> int:

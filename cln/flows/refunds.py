@@ -221,15 +221,19 @@ def resolve_due(*, now: datetime) -> int:
     due = Refund.objects.filter(resolve_at__lte=now).select_related("payment")
 
     def resolve(row: Refund) -> None:
-        try:
-            found = gateway_named(row.payment.gateway).find_refund(_request(row))
-        except (GatewayUnreachable, GatewayAbsent):
-            settle_refund(refund_id=row.pk, outcome=None, now=now)
-        else:
-            given_up = Outcome(AttemptState.ABANDONED)
-            settle_refund(refund_id=row.pk, outcome=found or given_up, now=now)
+        conclude_refund(row=row, now=now)
 
     return each(due.order_by("resolve_at", "id"), resolve)
+
+
+def conclude_refund(*, row: Refund, now: datetime) -> str:
+    """Ask the gateway what became of a refund, and end it (P3); returns its state."""
+    try:
+        outcome = gateway_named(row.payment.gateway).find_refund(_request(row))
+    except (GatewayUnreachable, GatewayAbsent):
+        return settle_refund(refund_id=row.pk, outcome=None, now=now)
+    given_up = Outcome(AttemptState.ABANDONED)
+    return settle_refund(refund_id=row.pk, outcome=outcome or given_up, now=now)
 
 
 def _plan(account: Account, wish: Wish, *, now: datetime) -> _Plan:

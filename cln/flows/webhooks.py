@@ -15,8 +15,9 @@ from cln.accounts.models import DepositOrder
 from cln.enums import UNFINISHED_ATTEMPT, GatewayEventKind
 from cln.flows import reseller
 from cln.flows.collection import conclude, settle
+from cln.flows.refunds import conclude_refund
 from cln.payments.gateways import Event, gateway_named
-from cln.payments.models import GatewayEvent, PaymentAttempt
+from cln.payments.models import GatewayEvent, PaymentAttempt, Refund
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ def receive(*, gateway: str, headers: Mapping[str, str], body: bytes, now: datet
 
 def _process(gateway: str, event: Event, *, now: datetime) -> None:
     if event.kind is GatewayEventKind.REFUND:
-        # Refunds are made by operators and resolved by asking the gateway.
+        refund = Refund.objects.filter(payment__gateway=gateway, public_id=event.reference).first()
+        if refund is not None and refund.state in UNFINISHED_ATTEMPT:
+            conclude_refund(row=refund, now=now)
         return
     attempt = PaymentAttempt.objects.filter(gateway=gateway, public_id=event.reference).first()
     if attempt is None and _is_deposit(gateway, event, now=now):

@@ -17,6 +17,7 @@ from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.enums import AttemptState
 from cln.flows import collection, payment_methods, timeline
+from cln.flows.hosted import GatewaySilent
 from cln.payments.gateways import GatewayAbsent
 from cln.payments.models import PaymentAttempt, PaymentMethod
 from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER
@@ -159,6 +160,23 @@ def test_a_new_method_replaces_the_old_one_and_pays_what_is_due(vendor: Vendor, 
     assert PaymentMethod.objects.filter(account=account, active=True).count() == 1
     assert PaymentMethod.objects.filter(account=account).count() == 2
     the_till_agrees(vendor, since=RENEWAL)
+
+
+@BOTH
+def test_a_gateway_that_is_silent_leaves_the_method_as_it_is(vendor: Vendor, name: str) -> None:
+    account = a_payer(vendor, name)
+    page = payment_methods.begin_method(account_id=account.pk, gateway=name, back=BACK)
+    vendor.plan("method", Fault.LOST_BEFORE)
+    vendor.plan("look", Fault.LOST_BEFORE)
+
+    with pytest.raises(GatewaySilent):
+        payment_methods.begin_method(account_id=account.pk, gateway=name, back=BACK)
+    with pytest.raises(GatewaySilent):
+        payment_methods.complete_method(
+            account_id=account.pk, gateway=name, page_id=page.id, actor="acme", now=START
+        )
+
+    assert PaymentMethod.objects.get().active
 
 
 @BOTH

@@ -8,7 +8,7 @@ from cln.accounts.models import Account
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.domain.errors import Refusal
-from cln.enums import AccountKind, AttemptState
+from cln.enums import AttemptState
 from cln.flows import hosted, timeline
 from cln.payments.models import PaymentAttempt
 from cln.payments.services import HOSTED_PAGE_LIVES, NothingToPay
@@ -22,6 +22,7 @@ from tests.vendor.shop import (
     a_payer,
     delivered,
     owing,
+    registers,
     side_of,
     the_till_agrees,
 )
@@ -148,18 +149,42 @@ def test_a_page_of_somebody_elses_payment_is_unknown(vendor: Vendor) -> None:
 
 def test_a_reseller_tops_up_any_amount_by_paypal_checkout(vendor: Vendor) -> None:
     """R5: settled only by the gateway's word."""
-    account = a_payer(vendor, "paypal", "Zenith")
-    Account.objects.filter(pk=account.pk).update(kind=AccountKind.RESELLER)
+    registers(vendor, "paypal")
+    account = Account.objects.get()
     page = hosted.open_top_up_page(
         account_id=account.pk, amount_cents=123_45, gateway="paypal", back=BACK, now=START
     )
-    assert balance_cents(account.pk) == 0
+    assert balance_cents(account.pk) == 500_00
     vendor.paypal.payer_pays(page.page.id)
 
     hosted.leave_page(account_id=account.pk, payment=page.payment, now=START)
 
-    assert balance_cents(account.pk) == 123_45
+    assert balance_cents(account.pk) == 623_45
     the_till_agrees(vendor)
+
+
+@pytest.mark.parametrize("amount_cents", [99, 100_000_01])
+def test_a_top_up_page_of_a_wrong_amount_is_refused(vendor: Vendor, amount_cents: int) -> None:
+    """R5."""
+    account = a_payer(vendor, "paypal")
+
+    with pytest.raises(Refusal, match=r"between 1\.00 and 100000\.00"):
+        hosted.open_top_up_page(
+            account_id=account.pk, amount_cents=amount_cents, gateway="paypal", back=BACK, now=START
+        )
+
+    assert not PaymentAttempt.objects.exists()
+
+
+def test_a_top_up_page_is_for_resellers_only(vendor: Vendor) -> None:
+    account = a_payer(vendor, "paypal")
+
+    with pytest.raises(Refusal, match="for resellers only"):
+        hosted.open_top_up_page(
+            account_id=account.pk, amount_cents=1000, gateway="paypal", back=BACK, now=START
+        )
+
+    assert not PaymentAttempt.objects.exists()
 
 
 def opens_page(account: Account, invoice: Invoice, name: str) -> hosted.OpenPage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -9,7 +11,7 @@ from django.test import Client
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.enums import AttemptState
-from cln.payments.models import GatewayEvent, PaymentAttempt
+from cln.payments.models import GatewayEvent, Payment, PaymentAttempt
 from tests.customers import START, buys
 from tests.vendor import Fault, Vendor, Verdict
 from tests.vendor.shop import (
@@ -120,6 +122,38 @@ def test_a_webhook_that_cannot_be_verified_now_is_asked_for_again(vendor: Vendor
     delivered(vendor, "paypal", vendor.events[-1])
 
     assert Invoice.objects.get().status == "paid"
+
+
+@BOTH
+@pytest.mark.parametrize("key", ["the reference", "the charge"])
+def test_a_genuine_webhook_about_somebody_elses_charge_changes_nothing(
+    vendor: Vendor, name: str, key: str
+) -> None:
+    """Another shop may use the same account at the vendor."""
+    account = a_payer(vendor, name)
+    vendor.plan("charge", Fault.LOST_AFTER)
+    buys(account, 2)
+    attempt = PaymentAttempt.objects.get()
+    ours = attempt.public_id if key == "the reference" else attempt.gateway_charge
+    event = json.loads(json.dumps(vendor.events[-1]).replace(ours, "somebody_elses"))
+
+    delivered(vendor, name, event)
+
+    attempt.refresh_from_db()
+    assert attempt.state == "unknown"
+    assert not Payment.objects.exists()
+    assert GatewayEvent.objects.get().processed_at is not None
+
+
+@BOTH
+def test_a_webhook_about_something_else_is_not_kept(vendor: Vendor, name: str) -> None:
+    kind = {"stripe": "type", "paypal": "event_type"}[name]
+    event = {"id": "evt_1", "object": "event", kind: "customer.updated"}
+    event |= {"data": {"object": {}}, "resource": {}}
+
+    delivered(vendor, name, event)
+
+    assert not GatewayEvent.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["sandbox", "nobody"])

@@ -12,7 +12,7 @@ from cln.accounts.services import create_account
 from cln.billing.models import Invoice
 from cln.catalog.services import load_catalog
 from cln.enums import UNFINISHED_ATTEMPT, MethodKind
-from cln.flows import billing_run, collection
+from cln.flows import billing_run, collection, reseller
 from cln.flows.books import check_books
 from cln.payments.gateways import Back
 from cln.payments.models import Payment, PaymentAttempt
@@ -51,6 +51,21 @@ def a_payer(vendor: Vendor, name: str, company: str = "Acme") -> Account:
         now=START,
     )
     return account
+
+
+def registers(vendor: Vendor, name: str) -> reseller.DepositResult:
+    """Zenith becomes a reseller with a deposit of 500.00."""
+    load_catalog()
+    side = vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
+    return reseller.register_reseller(
+        applicant=reseller.Applicant(email="zenith@example.com", password="three blind mice 3"),
+        deposit_cents=500_00,
+        acceptance=reseller.Acceptance(version=reseller.AGREEMENT_VERSION),
+        method=reseller.MethodWish(
+            kind=MethodKind.CARD, gateway=name, token=side, label="stored at the vendor"
+        ),
+        now=START,
+    )
 
 
 def owing(vendor: Vendor, name: str) -> tuple[Account, Invoice]:

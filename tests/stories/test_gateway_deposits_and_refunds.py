@@ -1,0 +1,135 @@
+"""Deposits of new resellers and refunds at each gateway, with answers that get lost (R1, P10)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cln.accounts.models import Account, DepositOrder
+from cln.billing.models import Invoice
+from cln.billing.queries import balance_cents
+from cln.enums import AttemptState
+from cln.flows import refunds, reseller
+from cln.flows.books import check_books
+from cln.payments.models import Refund
+from cln.payments.services import RESOLVE_AFTER
+from tests.customers import START, buys
+from tests.vendor import Fault, Vendor, Verdict
+from tests.vendor.shop import BOTH, a_payer, delivered, registers, the_till_agrees
+
+pytestmark = pytest.mark.django_db
+LATER = START + RESOLVE_AFTER
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [Fault.LOST_AFTER, Fault.ERROR_AFTER])
+def test_a_deposit_whose_answer_is_lost_opens_the_account_when_the_resolver_has_asked(
+    vendor: Vendor, name: str, fault: Fault
+) -> None:
+    """R1: nothing exists until the money is certain."""
+    vendor.plan("charge", fault)
+    assert registers(vendor, name).state == AttemptState.UNKNOWN
+    assert not Account.objects.exists()
+    vendor.waits(days=2)
+
+    reseller.resolve_due(now=LATER)
+    reseller.resolve_due(now=LATER)
+
+    assert balance_cents(Account.objects.get().pk) == 500_00
+    the_till_agrees(vendor)
+    assert len(vendor.taken) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("step", ["announce", "charge"])
+def test_a_deposit_that_never_reached_the_vendor_leaves_no_account(
+    vendor: Vendor, name: str, step: str
+) -> None:
+    vendor.plan(step, Fault.LOST_BEFORE)
+    registers(vendor, name)
+
+    reseller.resolve_due(now=LATER)
+
+    expected = {"announce": AttemptState.DECLINED, "charge": AttemptState.ABANDONED}
+    assert DepositOrder.objects.get().state == expected[step]
+    assert not Account.objects.exists()
+    assert vendor.taken == []
+
+
+@BOTH
+def test_a_deposits_webhook_opens_the_account_once(vendor: Vendor, name: str) -> None:
+    vendor.plan("charge", Fault.LOST_AFTER)
+    registers(vendor, name)
+
+    for _ in range(2):
+        delivered(vendor, name, vendor.events[-1])
+
+    assert balance_cents(Account.objects.get().pk) == 500_00
+    the_till_agrees(vendor)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("fault", "given_back"),
+    [(None, True), (Fault.LOST_AFTER, True), (Fault.ERROR_AFTER, True), (Fault.LOST_BEFORE, False)],
+)
+def test_a_refund_is_given_once_or_not_at_all(
+    vendor: Vendor, name: str, fault: Fault | None, given_back: bool
+) -> None:
+    """P10."""
+    account, invoice = paid(vendor, name)
+    if fault is not None:
+        vendor.plan("refund", fault)
+
+    gives_back(account, invoice)
+    refunds.resolve_due(now=LATER)
+    refunds.resolve_due(now=LATER + timedelta(days=60))
+
+    row = Refund.objects.get()
+    assert row.state == (AttemptState.SUCCEEDED if given_back else AttemptState.ABANDONED)
+    expected = [(row.public_id, 1000)] if given_back else []
+    assert [(back.reference, back.cents) for back in vendor.given_back] == expected
+    assert check_books() == ()
+
+
+@BOTH
+def test_a_refunds_webhook_ends_a_refund_whose_answer_was_lost(vendor: Vendor, name: str) -> None:
+    account, invoice = paid(vendor, name)
+    vendor.plan("refund", Fault.LOST_AFTER)
+    gives_back(account, invoice)
+    assert Refund.objects.get().state == AttemptState.UNKNOWN
+
+    for _ in range(2):
+        delivered(vendor, name, vendor.events[-1])
+
+    assert Refund.objects.get().state == AttemptState.SUCCEEDED
+    assert len(vendor.given_back) == 1
+    assert check_books() == ()
+
+
+@BOTH
+def test_a_pending_refund_stays_pending_until_the_vendor_has_done_it(
+    vendor: Vendor, name: str
+) -> None:
+    account, invoice = paid(vendor, name)
+    vendor.bank = Verdict.LATER
+
+    gives_back(account, invoice)
+    refunds.resolve_due(now=LATER)
+
+    assert Refund.objects.get().state == AttemptState.PENDING
+    assert check_books() == ()
+
+
+def paid(vendor: Vendor, name: str) -> tuple[Account, Invoice]:
+    """A customer with one paid invoice."""
+    account = a_payer(vendor, name)
+    buys(account, 2)
+    return account, Invoice.objects.get(status="paid")
+
+
+def gives_back(account: Account, invoice: Invoice) -> None:
+    """The operator refunds 10.00."""
+    wish = refunds.Wish(invoice=invoice.public_id, amount_cents=1000, reason="goodwill")
+    refunds.refund(operator="otto", account_id=account.pk, wish=wish, now=START)
