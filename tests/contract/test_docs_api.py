@@ -84,7 +84,14 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("page", "requests"),
-    [("README.md", 2), ("agent.md", 9), ("kernelcare.md", 6), ("v1.md", 16)],
+    [
+        ("README.md", 2),
+        ("agent.md", 9),
+        ("kernelcare.md", 6),
+        ("v1.md", 16),
+        ("xmlrpc.md", 1),
+        ("rhn.md", 1),
+    ],
 )
 def test_the_examples_of_a_page_answer_what_it_prints(page: str, requests: int) -> None:
     program = a_client()
