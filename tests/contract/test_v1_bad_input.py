@@ -1,4 +1,4 @@
-"""Every argument of every signed call: missing, empty, repeated, of the wrong kind, ten megabytes,
+"""Every argument of every signed call: missing, empty, repeated, of the wrong kind, far too long,
 somebody else's. Always an envelope, never a 500, and nothing is changed."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHANGED: tuple[type[Model], ...] = (
     ActivationKey, AuditEntry, Entitlement, IpLicense, Server, ServerGroup,
 )  # fmt: skip
 TYPES = {"kc": "kernelcare", "im": "imunify360_250", "els": "els_centos6"}
-HUGE = "1" * 10_000_000
+LONG, HUGE = "1" * 100_000, "1" * 10_000_000
 
 # Each call with arguments that are good, as fields of the caller's world. `?` marks arguments that
 # may be left out or empty: the call then means something else, and may succeed.
@@ -138,7 +138,7 @@ def spoilt(
     yield "missing", others
     yield "empty", [*others, (name, "")]
     yield "blank", [*others, (name, " \t")]
-    yield "ten megabytes", [*others, (name, HUGE)]
+    yield "far too long", [*others, (name, LONG)]
     for wrong in WRONG:
         yield repr(wrong), [*others, (name, wrong)]
     if foreign is not None:
@@ -205,6 +205,19 @@ def test_unsigned_calls_survive_any_argument(path: str) -> None:
         for wrong in ("", HUGE, *WRONG):
             query = urlencode([(name, wrong), ("x", "1")], errors="surrogatepass")
             assert Client().get(f"/api/{path}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("call", ["ipl/server", "kcare/key/create", "im/key/update"])
+def test_ten_megabytes_in_any_argument_change_nothing(call: str) -> None:
+    acme, mine = a_world("acme", 1)
+    good = {name.rstrip("?"): mine.get(word, word) for name, word in CALLS[call].items()}
+    before = everything()
+
+    for name in [*good, "token", "unheard-of"]:
+        envelope = envelope_of(_sent(call, acme, [*{**good, name: HUGE}.items()]))
+        assert envelope["success"] is (name == "token")  # ours comes last, and is good
+        assert (everything() == before) is (name != "token" or call == "ipl/server")
+        before = everything()
 
 
 def test_a_thousand_and_one_arguments_are_none() -> None:
