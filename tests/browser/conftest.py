@@ -61,9 +61,7 @@ def visitor(
     visitors: list[Visitor] = []
 
     def arrive(*, javascript: bool = True) -> Visitor:
-        visitors.append(
-            Visitor(browser, site, journey=request.node.name, javascript=javascript)
-        )
+        visitors.append(Visitor(browser, site, journey=request.node.name, javascript=javascript))
         return visitors[-1]
 
     yield arrive
