@@ -152,6 +152,10 @@ CLN_ALLOW_PRIVATE_ADDRESSES = (
 # Networks of our own proxies: only they may say in X-Forwarded-For whom they speak for.
 CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
 
+# How old a signed token of REST v1 may be, and how far ahead the caller's clock may go, in seconds.
+CLN_TOKEN_MAX_AGE = _number("CLN_TOKEN_MAX_AGE", 1800)
+CLN_TOKEN_MAX_AHEAD = _number("CLN_TOKEN_MAX_AHEAD", 300)
+
 _HTTPS = CLN_BASE_URL.startswith("https://")
 _HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"
 ALLOWED_HOSTS = ["*"] if CLN_MODE == "sandbox" else [_HOST, "127.0.0.1", "localhost"]
@@ -318,5 +322,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # A 4xx is the visitor's matter and answered to him; the log is for what we must mend.
+    "loggers": {"django.request": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("CLN_LOG_LEVEL") or "WARNING"},
 }

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from cln import vault
 from cln.accounts.models import Account, ApiSecret, Login
 
 
@@ -13,6 +17,15 @@ class ApiSecretRow:
 
     last4: str
     rotated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCaller:
+    """Somebody whose account has an API secret; never to be logged or shown."""
+
+    account_id: int
+    username: str
+    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +74,23 @@ def login_of_name_or_email(text: str) -> Login | None:
     active = Login.objects.filter(is_active=True)
     text = text.strip()
     return active.filter(username__iexact=text).first() or active.filter(email__iexact=text).first()
+
+
+def api_caller(login: str) -> ApiCaller | None:
+    """Whom a token names: by login, or by e-mail address, whatever the case of the letters.
+
+    None for strangers, operators, closed logins, accounts without a secret or with the API off.
+    """
+    named = login.lower()
+    found = (
+        Login.objects.alias(name=Lower("username"), mail=Lower("email"))
+        .filter(Q(name=named) | Q(mail=named), is_active=True, account__api_enabled=True)
+        .exclude(account__api_secret=None)
+        .values_list("account_id", "username", "account__api_secret__cipher")
+    )
+    rows = {username.lower(): (pk, username, cipher) for pk, username, cipher in found}
+    # A login wins over an address: `anna@acme.example` may be the one of one and the other of two.
+    row = rows.get(named) or next(iter(rows.values()), None)
+    if row is None or row[0] is None:
+        return None
+    return ApiCaller(account_id=row[0], username=row[1], secret=vault.unseal(row[2]))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, UnreadablePostError
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
 from cln.domain.errors import Refusal
@@ -36,7 +36,11 @@ def lenient_arguments(request: HttpRequest) -> dict[str, str]:
         body = _body(request)
     except BadRequestBody:
         body = {}
-    return body | {name: str(value) for name, value in request.GET.items()}
+    try:
+        query = {name: str(value) for name, value in request.GET.items()}
+    except TooManyFieldsSent:
+        query = {}
+    return body | query
 
 
 def strict_arguments(request: HttpRequest) -> dict[str, str]:
@@ -82,9 +86,24 @@ def _body(request: HttpRequest) -> dict[str, str]:
     try:
         if request.content_type == "application/json":
             return _texts(_json_object(request.body))
-        return {name: str(value) for name, value in request.POST.items()}
-    except (MultiPartParserError, UnreadablePostError, RequestDataTooBig) as error:
+        form = request.POST if request.method == "POST" else _form(request)
+        return {name: str(value) for name, value in form.items()}
+    except (
+        MultiPartParserError,
+        UnreadablePostError,
+        RequestDataTooBig,
+        TooManyFieldsSent,
+    ) as error:
         raise BadRequestBody("The body of the request cannot be read.") from error
+
+
+def _form(request: HttpRequest) -> QueryDict:
+    """The form in the body of a PUT or DELETE, which Django leaves unread."""
+    is_form = request.content_type == "application/x-www-form-urlencoded"
+    try:
+        return QueryDict(request.body if is_form else b"", encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequestBody("The body is not a form.") from error
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

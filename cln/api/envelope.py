@@ -55,7 +55,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
 class Answer:
     """What a v1 call answers; `type` is a stable code where something was refused."""
 
-    data: Mapping[str, str | int] | bool | None
+    data: object
     success: bool = True
     message: str = ""
     type: str | None = None
@@ -91,19 +91,59 @@ def problem(refusal: Refusal) -> HttpResponse:
     )
 
 
-def v1_endpoint(view: Callable[[HttpRequest], Answer]) -> Callable[..., HttpResponse]:
-    """Make a v1 door of `view`: GET and POST, no CSRF, JSON or plain; trouble is a 503."""
+def v1_endpoint(
+    view: Callable[[HttpRequest], Answer], *, verb: Literal["PUT", "DELETE", ""] = ""
+) -> Callable[..., HttpResponse]:
+    """Make a v1 door of `view`: GET and POST, no CSRF, JSON or plain; trouble is a 503.
+
+    `verb` is what the papers say where it is neither; real clients send GET all the same (V1-6).
+    """
 
     @csrf_exempt
     @functools.wraps(view)
     def door(request: HttpRequest, form: Form) -> HttpResponse:
-        if request.method not in {"GET", "POST"}:
-            return _method_not_allowed("GET, POST")
+        if request.method not in {"GET", "POST", verb} - {""}:
+            return _method_not_allowed(", ".join(filter(None, ("GET", "POST", verb))))
         try:
             return v1_response(view(request), form)
         except OperationalError:
             trouble = Answer(None, success=False, message="Unexpected server error")
             return _come_again(v1_response(trouble, form))
+
+    return door
+
+
+def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpResponse]:
+    """Make a door of `view` that answers JSON without the envelope; trouble is a 503."""
+
+    @csrf_exempt
+    @functools.wraps(view)
+    def door(request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "POST"}:
+            return _method_not_allowed("GET, POST")
+        try:
+            data = view(request)
+        except OperationalError:
+            return _come_again(_text("Unexpected server error"))
+        text = json.dumps(data, separators=(",", ":"))
+        return _uncached(HttpResponse(text, content_type="application/json"))
+
+    return door
+
+
+def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
+    """Make a door of `view` that answers lines for monitors, by GET; trouble is a 503."""
+
+    @csrf_exempt
+    @functools.wraps(view)
+    def door(request: HttpRequest, **parts: str) -> HttpResponse:
+        if request.method != "GET":
+            return _method_not_allowed("GET")
+        try:
+            text = view(request, **parts)
+        except OperationalError:
+            return _come_again(_text("Unexpected server error"))
+        return _text(text)
 
     return door
 
@@ -137,10 +177,18 @@ def _plain(answer: Answer) -> str:
     success = answer.success and answer.data is not False
     lines = [f"success:{'true' if success else 'false'}"]
     if isinstance(answer.data, Mapping):
-        lines += [f"{name}:{value}" for name, value in answer.data.items()]
+        lines += [f"{name}:{_plain_value(value)}" for name, value in answer.data.items()]
     if answer.message:
         lines.append(f"message:{' '.join(answer.message.split())}")
     return "\n".join(lines) + "\n"
+
+
+def _plain_value(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _text(text: str) -> HttpResponse:
+    return _uncached(HttpResponse(f"{text}\n", content_type="text/plain; charset=utf-8"))
 
 
 def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> HttpResponse:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from cln.api import agents, kcare, webhooks
+from cln.api.rhn.door import rhn
+from cln.api.v1.urls import urlpatterns as v1
+from cln.api.xmlrpc.partner import partner
 
 _KCARE = {
     "register_server": kcare.register_server,
@@ -27,4 +30,12 @@ urlpatterns += [
     for name, view in _KCARE.items()
     for form in ("json", "plain")
 ]
+# Clients keep the path of their --serverUrl as it was typed; without one they call /RPC2.
+urlpatterns += [
+    path("XMLRPC", rhn, name="rhn"),
+    path("XMLRPC/", rhn, name="rhn_slash"),
+    path("RPC2", rhn, name="rhn_default"),
+    path("clweb/xmlrpc", partner, name="xmlrpc_partner"),
+]
+urlpatterns += v1
 urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

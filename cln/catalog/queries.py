@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar
+
+from django.db.models import Q
 
 from cln.catalog import models
 from cln.catalog.prices import price_book
@@ -60,6 +63,43 @@ def get_license_type(code: str) -> models.LicenseType:
             f"There is no license type “{code[:40]}”.",
             "Choose one from the list of products.",
         ) from None
+
+
+def license_type_of_ip_type(ip_type: int) -> models.LicenseType:
+    """The license type with this number on the wires (facts §2.1). Refuses UnknownLicenseType."""
+    row = models.LicenseType.objects.select_related("product").filter(ip_type=ip_type).first()
+    if row is None:
+        raise UnknownLicenseType(f"There is no license type {ip_type}.")
+    return row
+
+
+def license_type_of_key_code(code: str) -> models.LicenseType:
+    """The license type with this code on the wires (facts §2.1). Refuses UnknownLicenseType."""
+    named = models.LicenseType.objects.select_related("product").filter(key_code=code)
+    row = named.first() if code else None
+    if row is None:
+        raise UnknownLicenseType(f"There is no license type “{code[:40]}”.")
+    return row
+
+
+def wire_names() -> dict[str, tuple[int | None, str]]:
+    """IP type and key code of every license type, by its code; either may be missing."""
+    rows = models.LicenseType.objects.values_list("code", "ip_type", "key_code")
+    return {code: (ip_type, key_code) for code, ip_type, key_code in rows}
+
+
+def sold_by_address(*, account_id: int, currency: str, on: date) -> tuple[models.LicenseType, ...]:
+    """The license types the account can hold at addresses: those with a price in force for it."""
+    lists = models.PriceList.objects.filter(
+        Q(account=None) | Q(account=account_id),
+        interval=Interval.MONTH,
+        currency=currency,
+        effective_on__lte=on,
+    )
+    rows = models.LicenseType.objects.filter(
+        ip_type__isnull=False, pk__in=lists.values("license_type")
+    )
+    return tuple(rows.order_by("ip_type"))
 
 
 def license_types(*, product: str | None = None) -> tuple[LicenseTypeRow, ...]:

@@ -23,10 +23,10 @@ from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
 from cln.licensing import partners
-from cln.licensing.access import get_server
+from cln.licensing.access import get_key, get_server
 from cln.licensing.entitlements import set_quantity
 from cln.licensing.models import Server
-from cln.licensing.moves import check_move, has_free_seat, move_server
+from cln.licensing.moves import change_key, check_move, has_free_seat, move_server
 
 PAID = (AttemptState.SUCCEEDED, InvoiceStatus.PAID)
 
@@ -85,6 +85,32 @@ def convert_server(
             )
     credit = _convert(account_id, row, target, cancel_old=cancel_old, actor=actor, now=now)
     return Converted(bought, credit)
+
+
+def convert_to_key(*, account_id: int, server: str, key: str, actor: str, now: datetime) -> None:
+    """Let a server use another key, and with it the key's license type; nothing is bought.
+
+    Both by public id. Refusals: `unknown_server`, `unknown_key`, `account_blocked`,
+    `server_removed`, `key_limit_reached`, `wrong_product`, `too_many_users`, `no_license`,
+    `no_free_seat`.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        refuse_if_blocked(account)
+        bring_current(account=account, now=now)
+        row = get_server(account_id=account_id, public_id=server)
+        new = get_key(account_id=account_id, public_id=key)
+        if new.license_type_id == row.license_type_id:
+            change_key(account_id=account_id, server=row, key=new, actor=actor, now=now)
+        else:
+            move_server(
+                account_id=account_id,
+                server=row,
+                license_type=new.license_type,
+                key=new,
+                actor=actor,
+                now=now,
+            )
 
 
 def _convert(

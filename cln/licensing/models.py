@@ -9,6 +9,21 @@ from django.db.models import F, Q
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
+from cln.licensing.system_models import System, SystemAction
+
+__all__ = [
+    "ActivationKey",
+    "Entitlement",
+    "FeatureSetting",
+    "IpLicense",
+    "RefusedRegistration",
+    "Server",
+    "ServerGroup",
+    "System",
+    "SystemAction",
+    "Trial",
+    "TrialAddress",
+]
 
 
 class Entitlement(models.Model):

@@ -10,7 +10,7 @@ from cln.catalog.models import LicenseType
 from cln.domain.errors import Refusal
 from cln.domain.licensing import KeyLimitReached
 from cln.enums import ServerStatus
-from cln.licensing.access import Pool, lock_pool
+from cln.licensing.access import KeyNotFound, Pool, lock_pool
 from cln.licensing.keys import NoLicense
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.removal import ServerGone
@@ -41,11 +41,13 @@ class NoFreeSeat(Refusal):
     code: ClassVar[str] = "no_free_seat"
 
 
-def check_move(*, server: Server, license_type: LicenseType) -> None:
-    """Whether a server may have another license type at all.
+def check_move(
+    *, server: Server, license_type: LicenseType, key: ActivationKey | None = None
+) -> None:
+    """Whether a server may have another license type at all; `key` None = its default key.
 
     Refusals: `server_removed`, `wrong_product`, `same_license_type`, `too_many_users`,
-    `key_limit_reached` (its new key would be the default key, and that is full).
+    `key_limit_reached` (the key is full).
     """
     if server.status != ServerStatus.ACTIVE:
         raise ServerGone("This server has been removed before.", "Register it again to use it.")
@@ -62,14 +64,10 @@ def check_move(*, server: Server, license_type: LicenseType) -> None:
             f"The server has {users} users; {license_type.name} allows {limit}.",
             "Choose a license type for more users.",
         )
-    key = ActivationKey.objects.filter(
+    keys = ActivationKey.objects.filter(
         account_id=server.account_id, license_type=license_type, is_default=True, removed_at=None
-    ).first()
-    if key is not None and 0 < key.limit <= key.used:
-        raise KeyLimitReached(
-            f"Your default key of {license_type.name} is limited to {key.limit} servers.",
-            "Raise the limit of the key, then convert the server.",
-        )
+    )
+    _check_room(key or keys.first())
 
 
 def has_free_seat(*, account_id: int, license_type: LicenseType, now: datetime) -> bool:
@@ -81,25 +79,32 @@ def has_free_seat(*, account_id: int, license_type: LicenseType, now: datetime) 
 
 
 def move_server(
-    *, account_id: int, server: Server, license_type: LicenseType, actor: str, now: datetime
+    *,
+    account_id: int,
+    server: Server,
+    license_type: LicenseType,
+    key: ActivationKey | None = None,
+    actor: str,
+    now: datetime,
 ) -> None:
-    """Joins: give a running server another license type of its product and that type's default
-    key; its secret and its history stay, so nothing is registered anew.
+    """Joins: give a running server another license type of its product, and `key` or else that
+    type's default key; its secret and its history stay, so nothing is registered anew.
 
-    Refusals: those of `check_move`, `no_license`, `no_free_seat`.
+    Refusals: those of `check_move`, `no_license`, `no_free_seat`, `unknown_key`.
     """
     pools = {
         pk: lock_pool(account_id=account_id, license_type_id=pk)
         for pk in sorted((server.license_type_id, license_type.pk))
     }
     server.refresh_from_db()
-    check_move(server=server, license_type=license_type)
+    key = None if key is None else _still_live(pools[license_type.pk], key)
+    check_move(server=server, license_type=license_type, key=key)
     old_name, target = server.license_type.name, pools[license_type.pk]
     _take_seat(target, license_type)
     _leave_seat(server, pools[server.license_type_id])
     begin_anew([server], now=now)
     server.license_type = license_type
-    server.key = next((key for key in target.keys.values() if key.is_default), None)
+    server.key = key or next((each for each in target.keys.values() if each.is_default), None)
     if server.key is not None:
         ActivationKey.objects.filter(pk=server.key.pk).update(used=F("used") + 1)
     server.takes_seat = True
@@ -110,6 +115,38 @@ def move_server(
         verb="server_converted",
         subject=server.public_id,
         details={"license_type": [old_name, license_type.name]},
+        now=now,
+    )
+
+
+def change_key(
+    *, account_id: int, server: Server, key: ActivationKey, actor: str, now: datetime
+) -> None:
+    """Joins: let a running server use another key of its own license type; the seat stays its own.
+
+    Refusals: `server_removed`, `unknown_key`, `key_limit_reached`.
+    """
+    pool = lock_pool(account_id=account_id, license_type_id=server.license_type_id)
+    server.refresh_from_db()
+    if server.status != ServerStatus.ACTIVE:
+        raise ServerGone("This server has been removed before.", "Register it again to use it.")
+    key = _still_live(pool, key)
+    if server.key_id == key.pk:
+        return
+    seat = 1 if server.takes_seat else 0
+    if seat:
+        _check_room(key)
+    old = None if server.key_id is None else pool.keys.get(server.key_id)
+    if old is not None:
+        ActivationKey.objects.filter(pk=old.pk).update(used=F("used") - seat)
+    ActivationKey.objects.filter(pk=key.pk).update(used=F("used") + seat)
+    Server.objects.filter(pk=server.pk).update(key=key)
+    record(
+        account_id=account_id,
+        actor=actor,
+        verb="server_changed_key",
+        subject=server.public_id,
+        details={"key": ["" if old is None else old.public_id, key.public_id]},
         now=now,
     )
 
@@ -139,6 +176,23 @@ def change_edition(
         subject=new.code,
         details={"servers": servers},
         now=now,
+    )
+
+
+def _still_live(pool: Pool, key: ActivationKey) -> ActivationKey:
+    """The key as it is under the lock. Refuses `unknown_key` where it has left the pool."""
+    if key.pk not in pool.keys:
+        raise KeyNotFound("There is no such activation key.", "Choose one from your list of keys.")
+    return pool.keys[key.pk]
+
+
+def _check_room(key: ActivationKey | None) -> None:
+    if key is None or not 0 < key.limit <= key.used:
+        return
+    which = f"Your {'default ' if key.is_default else ''}key of {key.license_type.name}"
+    raise KeyLimitReached(
+        f"{which} is limited to {key.limit} servers.",
+        "Raise the limit of the key, then convert the server.",
     )
 
 

@@ -50,6 +50,7 @@ __all__ = [
     "refused_registrations_of",
     "server_details",
     "servers_of",
+    "servers_removed_with",
 ]
 
 
@@ -133,6 +134,14 @@ def servers_of(
     found = _servers(account_id, filters).order_by("-registered_at", "-pk")
     end = None if limit is None else offset + limit
     return tuple(map(server_row, found[offset:end]))
+
+
+def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[ServerRow, ...]:
+    """The servers that the removal of a key at an instant took with it, in order."""
+    rows = _server_rows().filter(
+        account=account_id, key__public_id=key, status=ServerStatus.REMOVED, removed_at=at
+    )
+    return tuple(map(server_row, rows.order_by("pk")))
 
 
 def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:

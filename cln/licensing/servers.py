@@ -71,25 +71,21 @@ def check_in(*, secret: str, address: str, report: Report, now: datetime) -> Che
 
     Refuses `unknown_server`, `server_removed` (removed or replaced), `bad_address`.
     """
-    server = _found(secret, now=now)
-    changes: dict[str, object] = {
-        "last_check_in_at": now,
-        "alert_after": now + SILENCE_ALLOWED,
-        "address": canonical_address(address),
-    }
-    told = {
-        "hostname": plain_text(report.hostname, 253).rstrip(".").lower(),
-        "os_version": plain_text(report.os_version, 40),
-        "kernel": plain_text(report.kernel, 120),
-    }
-    changes |= {name: text for name, text in told.items() if text}
-    if report.users is not None:
-        changes["users"] = report.users
-    # The status is asked again: a removal that has just won must not be undone by a heartbeat.
-    running = Server.objects.filter(pk=server.pk, status=ServerStatus.ACTIVE)
-    if not running.update(**changes):
-        raise _gone(server)
-    return _state(server)
+    return _checked_in(_found(secret, now=now), address=address, report=report, now=now)
+
+
+def check_in_proven(*, server_id: int, address: str, report: Report, now: datetime) -> CheckIn:
+    """The same for a server (by primary key) that has proven itself in another way.
+
+    Refuses `server_removed`, `bad_address`.
+    """
+    server = _with_right(now).get(pk=server_id)
+    return _checked_in(server, address=address, report=report, now=now)
+
+
+def license_of(*, server_id: int, now: datetime) -> CheckIn:
+    """What the license of a server (by primary key) is worth, without a check-in."""
+    return _state(_with_right(now).get(pk=server_id))
 
 
 def unregister(*, secret: str, now: datetime) -> Server:
@@ -154,6 +150,27 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
         if old.license_type.product.code == included.INCLUDED_WITH:
             included.settle(account_id=account_id, machines=[new, old], now=now)
     return old
+
+
+def _checked_in(server: Server, *, address: str, report: Report, now: datetime) -> CheckIn:
+    changes: dict[str, object] = {
+        "last_check_in_at": now,
+        "alert_after": now + SILENCE_ALLOWED,
+        "address": canonical_address(address),
+    }
+    told = {
+        "hostname": plain_text(report.hostname, 253).rstrip(".").lower(),
+        "os_version": plain_text(report.os_version, 40),
+        "kernel": plain_text(report.kernel, 120),
+    }
+    changes |= {name: text for name, text in told.items() if text}
+    if report.users is not None:
+        changes["users"] = report.users
+    # The status is asked again: a removal that has just won must not be undone by a heartbeat.
+    running = Server.objects.filter(pk=server.pk, status=ServerStatus.ACTIVE)
+    if not running.update(**changes):
+        raise _gone(server)
+    return _state(server)
 
 
 def _found(secret: str, *, now: datetime) -> Server:

@@ -1,5 +1,6 @@
 """The verbs of licensing in one place, for flows and interfaces."""
 
+from cln.licensing.access import KeyNotFound
 from cln.licensing.door import Hints
 from cln.licensing.entitlements import (
     end_entitlement,
@@ -25,6 +26,7 @@ from cln.licensing.trial_addresses import clear_trial_address, record_trial_addr
 __all__ = [
     "CheckIn",
     "Hints",
+    "KeyNotFound",
     "LicenseState",
     "Registration",
     "Report",

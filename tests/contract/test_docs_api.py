@@ -18,7 +18,8 @@ from django.test import Client
 
 from cln.api.envelope import STATUSES, WIRES
 from cln.licensing.services import reveal
-from tests.licensing import an_account, bought
+from tests.licensing import bought
+from tests.v1 import a_client
 
 API = Path(__file__).resolve().parents[2] / "docs/api"
 EXAMPLE = re.compile(r"^```sh\n(curl .*?)\n```\n```http\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
@@ -82,15 +83,26 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("page", "requests"), [("README.md", 2), ("agent.md", 9), ("kernelcare.md", 6)]
+    ("page", "requests"),
+    [
+        ("README.md", 2),
+        ("agent.md", 9),
+        ("kernelcare.md", 6),
+        ("v1.md", 16),
+        ("xmlrpc.md", 1),
+        ("rhn.md", 1),
+    ],
 )
 def test_the_examples_of_a_page_answer_what_it_prints(page: str, requests: int) -> None:
-    acme = an_account()
+    program = a_client()
+    acme = program.account
     known = {
         "URL": URL,
+        "TOKEN": program.token,
         "KEY": reveal(bought(acme, "cloudlinux", 1)),
         "KC_KEY": reveal(bought(acme, "kernelcare", 1)),
     }
+    bought(acme, "imunify360_250", 1)
     client, examples = Client(), _examples(page)
 
     assert len(examples) == requests

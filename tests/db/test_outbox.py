@@ -65,6 +65,38 @@ SAMPLES: dict[str, dict[str, object]] = {
     "trial_ending": {"license_type": "KernelCare", "ends_on": DAY, "days_left": 3},
     "trial_ended": {"license_type": "KernelCare"},
     "books_differ": {"count": 3, "differences": ["balance of acc_1: 5, derived 0"], "more": 2},
+    "deposit_negative": {
+        "total": "$5.00",
+        "since": date(2026, 2, 1),
+        "pay_url": "https://cln.example/pay/token",
+        "blocks_on": date(2026, 3, 3),
+    },
+    "autopay_stopped": {
+        "amount": "$20.00",
+        "balance": "-$5.00",
+        "cause": "The card has expired.",
+        "next_action": "Add the renewed card, or another payment method.",
+    },
+    "reseller_welcome": {
+        "amount": "$500.00",
+        "method": "Visa •••• 4242",
+        "agreement": "2026-01",
+        "agreed_on": date(2026, 1, 31),
+        "first_bill_on": date(2026, 2, 1),
+    },
+    "deposit_order_declined": {
+        "amount": "$500.00",
+        "cause": "The card has expired.",
+        "next_action": "Add the renewed card, or another payment method.",
+    },
+    "refund_issued": {
+        "number": "CN-000001",
+        "invoice": "CBI-000002",
+        "total": "$29.00",
+        "cash": "$27.00",
+        "credit": "$2.00",
+        "reason": "wrong address",
+    },
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }
 

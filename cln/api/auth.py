@@ -1,0 +1,97 @@
+"""REST v1 tokens, `login|timestamp|sha1(secret + timestamp)`, to the letter (security §3).
+
+SHA-1 can be extended: who knows a digest of `secret‖ts` can make one of `secret‖ts‖padding‖suffix`
+without the secret. Strict parsing is what stops it: a timestamp is ten ASCII digits, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from cln import vault
+from cln.accounts.queries import ApiCaller, api_caller
+from cln.api.arguments import bearer
+from cln.domain.errors import Refusal
+
+_TOKEN = re.compile(
+    r"(?P<login>[^\x00-\x1f\x7f]{1,254})\|(?P<at>[0-9]{10})\|(?P<hash>[0-9a-f]{40})"
+)
+
+
+class AuthFailed(Refusal):
+    """The token is not one of ours, has run out, or names nobody: the answer is the same."""
+
+    code: ClassVar[str] = "auth_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a token speaks for."""
+
+    account_id: int
+    login: str
+
+
+def caller_of(request: HttpRequest, arguments: Mapping[str, str], *, now: datetime) -> Caller:
+    """The account behind the argument `token`, or behind `Authorization: Bearer`.
+
+    `now` is the system's time, also in a sandbox whose clock was moved: callers sign with theirs.
+    Refuses `auth_failed`.
+    """
+    return check_token(arguments.get("token") or bearer(request), now=now)
+
+
+def check_token(text: str, *, now: datetime) -> Caller:
+    """The account that a signed token speaks for. Refuses `auth_failed`."""
+    parts = _TOKEN.fullmatch(text)
+    if parts is None:
+        raise _failed()
+    known = api_caller(parts["login"]) if _may_be_stored(parts["login"]) else None
+    signed = _digest(known, parts["at"])
+    age = now.timestamp() - int(parts["at"])
+    in_time = -settings.CLN_TOKEN_MAX_AHEAD <= age <= settings.CLN_TOKEN_MAX_AGE
+    if not hmac.compare_digest(signed, parts["hash"]) or known is None or not in_time:
+        raise _failed()
+    return Caller(known.account_id, known.username)
+
+
+def check_secret(*, login: str, secret: str) -> Caller:
+    """The account whose API secret itself was shown, as monitors do. Refuses `auth_failed`."""
+    known = api_caller(login) if _may_be_stored(login) and len(login) <= 254 else None
+    expected = vault.unseal(_sealed_nobody()) if known is None else known.secret
+    if not hmac.compare_digest(expected.encode(), _encoded(secret)) or known is None:
+        raise _failed()
+    return Caller(known.account_id, known.username)
+
+
+def _digest(known: ApiCaller | None, at: str) -> str:
+    """What the hash should be; an unknown login costs the same work."""
+    secret = vault.unseal(_sealed_nobody()) if known is None else known.secret
+    return hashlib.sha1(f"{secret}{at}".encode(), usedforsecurity=False).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _sealed_nobody() -> bytes:
+    return vault.seal("0" * 40)
+
+
+def _may_be_stored(text: str) -> bool:
+    return text == text.strip() and text.isprintable()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _failed() -> AuthFailed:
+    return AuthFailed("Authorization failed")

@@ -1,0 +1,82 @@
+"""What KernelCare's monitors ask for: Nagios lines and the patch list (facts §7.8).
+
+CLN is not told patch levels: no agent's protocol in the open carries them (AK-15). A server that
+checks in counts as up to date, a silent one as inactive; patch levels are null.
+"""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from cln import clock
+from cln.api.arguments import lenient_arguments
+from cln.api.auth import AuthFailed, check_secret, check_token
+from cln.api.envelope import bare_endpoint, text_endpoint
+from cln.api.v1.kcare_keys import LICENSE_TYPE
+from cln.licensing import queries
+from cln.licensing.keys import find_key
+from cln.licensing.rows import ServerRow
+
+ALL_WELL = "KernelCare OK - all servers are up to date!"
+NO_RESELLER = "Reseller not found"
+_KERNELCARE = queries.ServerFilter(license_type=LICENSE_TYPE)
+
+
+@text_endpoint
+def nagios(_request: HttpRequest, key: str) -> str:
+    """All servers of a key; the key speaks for itself."""
+    servers = _servers_of_key(key)
+    if not servers:
+        return f"Servers not found for key {key[:64] if key.isprintable() else ''}"
+    return _lines(servers)
+
+
+@text_endpoint
+def nagios_of_account(_request: HttpRequest, login: str, token: str) -> str:
+    """All KernelCare servers of an account, by its API secret or by a signed token.
+
+    A wrong login and a wrong token answer alike.
+    """
+    try:
+        if "|" in token:
+            caller = check_token(token, now=clock.system_now())
+            if caller.login.lower() != login.lower():
+                return NO_RESELLER
+        else:
+            caller = check_secret(login=login, secret=token)
+    except AuthFailed:
+        return NO_RESELLER
+    return _lines(queries.servers_of(caller.account_id, _KERNELCARE))
+
+
+@bare_endpoint
+def patchset(request: HttpRequest) -> list[object]:
+    """Hosts and kernels of a key's servers, as a bare list."""
+    servers = _servers_of_key(lenient_arguments(request).get("key", ""))
+    return [
+        {"host": row.hostname, "ip": row.address, "kernel_id": row.kernel, "patch_level": None}
+        for row in servers
+    ]
+
+
+def _servers_of_key(text: str) -> tuple[ServerRow, ...]:
+    key = find_key(text)
+    if key is None or key.license_type.code != LICENSE_TYPE:
+        return ()
+    return queries.servers_of(key.account_id, queries.ServerFilter(key=key.public_id))
+
+
+def _lines(servers: tuple[ServerRow, ...]) -> str:
+    now = clock.now()
+    silent = [row for row in servers if row.alert_after is not None and row.alert_after < now]
+    counts = (
+        f"uptodate={len(servers) - len(silent)};outofdate=0;unsupported=0;inactive={len(silent)}"
+    )
+    if not silent:
+        return f"{ALL_WELL}|{counts}"
+    head = f"{len(silent)} machines are INACTIVE!|{counts}"
+    return "\n".join([head, *(f"{_host(row)} ({row.address}) is INACTIVE" for row in silent)])
+
+
+def _host(row: ServerRow) -> str:
+    return row.hostname or row.address

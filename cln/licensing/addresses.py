@@ -1,0 +1,127 @@
+"""What is held at addresses, for everybody who asks by address: read, marked, given back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from cln.accounts.audit import record
+from cln.accounts.models import Account
+from cln.catalog.queries import sold_by_address
+from cln.domain.addresses import canonical_address, check_public_address
+from cln.licensing.models import IpLicense
+
+REGISTERS = "cloudlinux"
+"""The product whose servers register by address; others are known by where they call from."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressLicense:
+    """A license at an address by its number on the wires. `registered` is CloudLinux OS only."""
+
+    address: str
+    ip_type: int
+    registered: bool
+    added_at: datetime
+    last_check_in_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """IP types an account could hold at an address, and those it holds; ascending."""
+
+    available: tuple[int, ...]
+    owned: tuple[int, ...]
+
+
+def licenses_at(
+    *, account_id: int, addresses: Sequence[str] | None = None
+) -> tuple[AddressLicense, ...]:
+    """The account's licenses at these addresses, or at all of them, in the order they were added.
+
+    Refuses `bad_address`.
+    """
+    held = IpLicense.objects.filter(account=account_id, removed_at=None)
+    if addresses is not None:
+        held = held.filter(address__in={canonical_address(text) for text in addresses})
+    rows = held.order_by("pk").values_list(
+        "address",
+        "license_type__ip_type",
+        "product__code",
+        "registered_at",
+        "added_at",
+        "last_check_in_at",
+    )
+    return tuple(
+        AddressLicense(address, ip_type or 0, bool(since and product == REGISTERS), added, seen)
+        for address, ip_type, product, since, added, seen in rows
+    )
+
+
+def types_held_at(address: str) -> tuple[int, ...]:
+    """IP types anybody holds a license of at an address, ascending. Refuses `bad_address`."""
+    held = IpLicense.objects.filter(address=canonical_address(address), removed_at=None)
+    types = held.order_by("license_type__ip_type").values_list("license_type__ip_type", flat=True)
+    return tuple(ip_type for ip_type in types if ip_type is not None)
+
+
+def codes_held_at(*, account_id: int, address: str) -> tuple[str, ...]:
+    """Codes of the license types the account holds at an address. Refuses `bad_address`."""
+    held = IpLicense.objects.filter(
+        account=account_id, address=canonical_address(address), removed_at=None
+    )
+    return tuple(held.order_by("pk").values_list("license_type__code", flat=True))
+
+
+def availability(*, account_id: int, address: str, now: datetime) -> Availability:
+    """What the account could hold at an address today, one band of a product each (IPL-2).
+
+    Refuses `bad_address`, `address_not_public`.
+    """
+    at = check_public_address(canonical_address(address))
+    held = list(
+        IpLicense.objects.filter(address=at, removed_at=None)
+        .order_by("license_type__ip_type")
+        .values_list("account_id", "license_type__ip_type", "product_id")
+    )
+    taken = {product for _, _, product in held}
+    currency = Account.objects.values_list("currency", flat=True).get(pk=account_id)
+    sold = sold_by_address(account_id=account_id, currency=currency, on=now.date())
+    return Availability(
+        available=tuple(row.ip_type for row in sold if row.ip_type and row.product_id not in taken),
+        owned=tuple(ip_type for holder, ip_type, _ in held if ip_type and holder == account_id),
+    )
+
+
+def allow_els(
+    *,
+    account_id: int,
+    address: str,
+    license_type: str | None = None,
+    allowed: bool,
+    actor: str,
+    now: datetime,
+) -> int:
+    """Let the servers at an address use the repositories of CloudLinux OS 6 and 7, or not (F-6).
+
+    How many of the account's licenses there were meant. Refuses `bad_address`.
+    """
+    at = canonical_address(address)
+    meant = IpLicense.objects.filter(account=account_id, address=at, removed_at=None)
+    if license_type is not None:
+        meant = meant.filter(license_type__code=license_type)
+    with transaction.atomic():
+        count = meant.update(els_allowed=allowed)
+        if count:
+            record(
+                account_id=account_id,
+                actor=actor,
+                verb="ip_license_changed",
+                subject=at,
+                details={"els_allowed": allowed, "license_type": license_type or "all"},
+                now=now,
+            )
+    return count
