@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 
     from cln.accounts.models import Login
 
+WRONG_PASSWORD = "This login or e-mail and this password do not go together."
+
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types
     """Replaces what allauth would send by itself. Its other mails are not wanted: they raise."""
+
+    # One sentence whichever name was typed, so that it does not tell which of them exist.
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": WRONG_PASSWORD,
+        "username_password_mismatch": WRONG_PASSWORD,
+    }
 
     def send_confirmation_mail(
         self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC, signup: bool

@@ -224,7 +224,7 @@ def test_login_name_and_e_mail_sign_in_and_a_wrong_password_is_told(visitor: Arr
     carol = visitor()
     carol.signs_up("carol@two-names.example")
     carol.signs_in("carol@two-names.example", password="not that sentence")
-    carol.sees("not correct")
+    carol.sees("This login or e-mail and this password do not go together.")
     carol.looks("wrong-password")
     carol.opens("/console/dashboard")
     expect(carol.page).to_have_url(f"{carol.site}/console/auth/login?next=/console/dashboard")

@@ -37,7 +37,7 @@ def test_a_wrong_password_and_an_unknown_login_answer_alike(
     answer = client.post(LOGIN, {"login": typed, "password": "wrong wrong wrong"})
 
     assert answer.status_code == 200
-    assert "are not correct" in text_of(answer)
+    assert "login or e-mail and this password do not go together" in text_of(answer)
     assert "_auth_user_id" not in client.session
 
 
