@@ -89,6 +89,8 @@ class Vendor(Till):
             fault = self.next_fault(step)
             if fault in (Fault.LOST_BEFORE, Fault.SILENT_BEFORE):
                 reply = None
+            elif fault is Fault.TOO_MANY:
+                reply = side.too_many
             else:
                 reply = side.answer(request)
         self.meanwhile.get(step, lambda: None)()

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
-from cln.accounts.models import Account
+from cln.accounts.models import Account, DepositOrder
 from cln.accounts.services import create_account
 from cln.billing.models import Invoice
 from cln.catalog.services import load_catalog
-from cln.enums import UNFINISHED_ATTEMPT, MethodKind
+from cln.enums import UNFINISHED_ATTEMPT, AttemptState, MethodKind
 from cln.flows import billing_run, collection, reseller
 from cln.flows.books import check_books
 from cln.payments.gateways import Back
-from cln.payments.models import Payment, PaymentAttempt
+from cln.payments.models import Payment, PaymentAttempt, Refund
 from tests.customers import START, buys
 from tests.vendor import Taken, Vendor
 from tests.vendor.paypal import PayPalSide
@@ -53,13 +53,13 @@ def a_payer(vendor: Vendor, name: str, company: str = "Acme") -> Account:
     return account
 
 
-def registers(vendor: Vendor, name: str) -> reseller.DepositResult:
-    """Zenith becomes a reseller with a deposit of 500.00."""
+def registers(vendor: Vendor, name: str, cents: int = 500_00) -> reseller.DepositResult:
+    """Zenith becomes a reseller with a deposit."""
     load_catalog()
     side = vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
     return reseller.register_reseller(
         applicant=reseller.Applicant(email="zenith@example.com", password="three blind mice 3"),
-        deposit_cents=500_00,
+        deposit_cents=cents,
         acceptance=reseller.Acceptance(version=reseller.AGREEMENT_VERSION),
         method=reseller.MethodWish(
             kind=MethodKind.CARD, gateway=name, token=side, label="stored at the vendor"
@@ -78,11 +78,17 @@ def owing(vendor: Vendor, name: str) -> tuple[Account, Invoice]:
 
 
 def the_till_agrees(vendor: Vendor, since: datetime = START) -> None:
-    """What the vendor took since then is what we say we received; nothing is in doubt (P12)."""
+    """What the vendor took since then is what we say we received, and what it gave back is what
+    we say it did; nothing is in doubt (P12).
+    """
     ours = Payment.objects.filter(received_at__gte=since).select_related("attempt")
     received = [Taken(row.attempt.public_id, row.amount_cents, row.currency) for row in ours]
     assert sorted(vendor.taken, key=repr) == sorted(received, key=repr)
-    assert not PaymentAttempt.objects.filter(state__in=UNFINISHED_ATTEMPT).exists()
+    done = Refund.objects.filter(state=AttemptState.SUCCEEDED).select_related("payment")
+    returned = [Taken(row.public_id, row.amount_cents, row.payment.currency) for row in done]
+    assert sorted(vendor.given_back, key=repr) == sorted(returned, key=repr)
+    for model in (PaymentAttempt, DepositOrder, Refund):
+        assert not model.objects.filter(state__in=UNFINISHED_ATTEMPT).exists()
     assert check_books() == ()
 
 

@@ -34,6 +34,7 @@ class Fault(StrEnum):
     SILENT_BEFORE = "silent_before"  # no answer within any patience, nothing was done
     SILENT_AFTER = "silent_after"  # it was done, no answer within any patience
     NONSENSE_AFTER = "nonsense_after"  # it was done, the answer is a proxy's page
+    TOO_MANY = "too_many"  # 429: nothing was done
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ class Till:
         """An id nobody has seen; the prefix names the kind."""
         self._last_id += 1
         return f"{prefix}{self._last_id:06d}"
+
+    def gives_back(self, back: Taken, *, given: bool) -> None:
+        """Count a refund when it is given; one that comes back was none."""
+        self.given_back = [other for other in self.given_back if other != back]
+        self.given_back += [back] * given
 
     def tell(self, event: Json) -> None:
         """Keep a webhook for the test to deliver: at once, later, twice, never."""
