@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connections
 from django.test import Client
 
 from cln.accounts.models import Account
@@ -32,6 +31,7 @@ from tests.vendor.shop import (
     THREE_DAYS,
     a_payer,
     delivered,
+    in_our_transaction,
     owing,
     registers,
     side_of,
@@ -259,15 +259,3 @@ def resolves(now: datetime) -> None:
         collection.resolve_due(now=at)
         reseller.resolve_due(now=at)
         refunds.resolve_due(now=at)
-
-
-def in_our_transaction(tell: Callable[[], None]) -> Callable[[], None]:
-    """The vendor's thread tells us on the connection of the test, which waits for its answer."""
-    ours = connections["default"]
-    ours.inc_thread_sharing()
-
-    def told() -> None:
-        connections["default"] = ours
-        tell()
-
-    return told

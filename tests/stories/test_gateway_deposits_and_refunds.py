@@ -16,7 +16,15 @@ from cln.payments.models import Refund
 from cln.payments.services import RESOLVE_AFTER
 from tests.customers import START, buys
 from tests.vendor import Fault, Vendor, Verdict
-from tests.vendor.shop import BOTH, a_payer, delivered, registers, the_till_agrees
+from tests.vendor.shop import (
+    BOTH,
+    a_payer,
+    delivered,
+    in_our_transaction,
+    registers,
+    side_of,
+    the_till_agrees,
+)
 
 pytestmark = pytest.mark.django_db
 LATER = START + RESOLVE_AFTER
@@ -120,6 +128,63 @@ def test_a_pending_refund_stays_pending_until_the_vendor_has_done_it(
 
     assert Refund.objects.get().state == AttemptState.PENDING
     assert check_books() == ()
+
+
+@BOTH
+def test_a_refund_that_the_vendor_makes_after_it_was_given_up_is_booked(
+    vendor: Vendor, name: str
+) -> None:
+    """P10: the request slept on its way until the resolver had found nothing."""
+    account, invoice = paid(vendor, name)
+
+    def resolve() -> None:
+        refunds.resolve_due(now=LATER)
+        assert Refund.objects.get().state == AttemptState.ABANDONED
+        assert balance_cents(account.pk) == 1000
+
+    vendor.beforehand["refund"] = in_our_transaction(resolve)
+    gives_back(account, invoice)
+
+    assert Refund.objects.get().state == AttemptState.SUCCEEDED
+    assert balance_cents(account.pk) == 0
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_a_refund_that_comes_back_from_the_bank_becomes_balance(vendor: Vendor, name: str) -> None:
+    """P10: done at first, returned days later, as when the card's account is closed."""
+    account, invoice = paid(vendor, name)
+    gives_back(account, invoice)
+    done = vendor.events[-1]
+    side_of(vendor, name).refund_clears(Refund.objects.get().public_id, Verdict.HARD)
+
+    for event in (vendor.events[-1], done, vendor.events[-1]):
+        delivered(vendor, name, event)
+
+    assert Refund.objects.get().state == AttemptState.DECLINED
+    assert balance_cents(account.pk) == 1000
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_a_refund_that_was_given_up_is_looked_for_before_it_is_tried_again(
+    vendor: Vendor, name: str
+) -> None:
+    """P10: the vendor made it after all, and nobody heard."""
+    account, invoice = paid(vendor, name)
+    vendor.plan("refund", Fault.LOST_AFTER)
+    vendor.beforehand["refund"] = in_our_transaction(lambda: refunds.resolve_due(now=LATER))
+    gives_back(account, invoice)
+    row = Refund.objects.get()
+    assert row.state == AttemptState.ABANDONED
+
+    with pytest.raises(refunds.NothingToRetry):
+        refunds.retry_refund(
+            operator="otto", account_id=account.pk, refund_id=row.public_id, now=LATER
+        )
+
+    assert Refund.objects.get().state == AttemptState.SUCCEEDED
+    the_till_agrees(vendor)
 
 
 def paid(vendor: Vendor, name: str) -> tuple[Account, Invoice]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from cln.accounts.models import Account, DepositOrder
@@ -96,3 +98,15 @@ def delivered(vendor: Vendor, name: str, event: dict[str, object], status: int =
     """The vendor posts an event to our door."""
     response = Client().post(f"/webhooks/{name}", **side_of(vendor, name).webhook(event))
     assert response.status_code == status, response.content
+
+
+def in_our_transaction(tell: Callable[[], None]) -> Callable[[], None]:
+    """The vendor's thread tells us on the connection of the test, which waits for its answer."""
+    ours = connections["default"]
+    ours.inc_thread_sharing()
+
+    def told() -> None:
+        connections["default"] = ours
+        tell()
+
+    return told

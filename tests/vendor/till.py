@@ -69,7 +69,8 @@ class Reply:
 class Till:
     """The vendor's memory; `lock` is held while a request is carried out.
 
-    What stands in `meanwhile` for a step happens after it was carried out, before it is answered.
+    What stands in `beforehand` for a step happens before it is carried out, `meanwhile` after that
+    and before it is answered.
     """
 
     now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -79,6 +80,7 @@ class Till:
     things: dict[str, Json] = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
+    beforehand: dict[str, Callable[[], None]] = field(default_factory=dict)
     meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _plans: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
