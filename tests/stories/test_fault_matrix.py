@@ -10,30 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
 
-from cln.accounts.models import Account
-from cln.billing.models import Invoice
-from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import AttemptState
-from cln.flows import autopay, collection, hosted, refunds, reseller, timeline
+from cln.flows import timeline
 from cln.payments.models import Payment, Refund
-from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER
-from tests.customers import START, buys, pays_now
 from tests.vendor import Fault, Vendor, Verdict
+from tests.vendor.movements import MOVEMENTS, Scene, moved, resolves
 from tests.vendor.shop import (
-    BACK,
     BOTH,
-    RENEWAL,
     THREE_DAYS,
-    a_payer,
     delivered,
     in_our_transaction,
-    owing,
-    registers,
     side_of,
     the_till_agrees,
 )
@@ -108,87 +98,6 @@ APPROVED_AND_CAPTURED_LATER = {("hosted", "paypal"): ("timeout before",)}
 """What the payer approved on PayPal's page is captured when the resolver finds it."""
 
 
-# -- what is moved -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A movement that is about to be made: at `now`, by `go`; `step` is the request it lives by."""
-
-    now: datetime
-    go: Callable[[], object]
-    step: str = "charge"
-
-
-def automatic(vendor: Vendor, name: str) -> Scene:
-    """The worker charges a renewal."""
-    owing(vendor, name)
-    return Scene(RENEWAL, lambda: collection.collect_due(now=RENEWAL))
-
-
-def pay_now(vendor: Vendor, name: str) -> Scene:
-    """The customer presses "Pay now"."""
-    account, _ = owing(vendor, name)
-    return Scene(RENEWAL, lambda: pays_now(account, now=RENEWAL))
-
-
-def hosted_page(vendor: Vendor, name: str) -> Scene:
-    """The customer pays on the gateway's page and comes back."""
-    account, invoice = owing(vendor, name)
-    page = hosted.open_invoice_page(
-        account_id=account.pk, invoice=invoice.public_id, gateway=name, back=BACK, now=RENEWAL
-    )
-
-    def go() -> None:
-        if name == "stripe":
-            vendor.stripe.payer_pays(page.page.id, vendor.bank)
-        else:
-            vendor.paypal.payer_pays(page.page.id)
-        hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL)
-
-    return Scene(RENEWAL, go, "look" if name == "stripe" else "charge")
-
-
-def deposit(vendor: Vendor, name: str) -> Scene:
-    """Somebody registers as a reseller: there is no account yet (R1)."""
-    return Scene(START, lambda: registers(vendor, name))
-
-
-def top_up(vendor: Vendor, name: str) -> Scene:
-    """Autopay fills a deposit that has run low (R4)."""
-    registers(vendor, name, 50_00)
-    account, rule = Account.objects.get(), AutopayRule(AutopayMode.ADD_FUNDS, 600_00)
-    now = START + timedelta(hours=1)
-    autopay.set_autopay(account_id=account.pk, rule=rule, actor="test", now=now)
-    vendor.taken.clear()
-    return Scene(now, lambda: autopay.run_due(now=now))
-
-
-def refund(vendor: Vendor, name: str) -> Scene:
-    """An operator gives 10.00 back (P10)."""
-    account = a_payer(vendor, name)
-    buys(account, 2)
-    vendor.taken.clear()
-    now = START + timedelta(hours=1)
-    paid = Invoice.objects.get().public_id
-    wish = refunds.Wish(invoice=paid, amount_cents=1000, reason="goodwill")
-    return Scene(
-        now,
-        lambda: refunds.refund(operator="otto", account_id=account.pk, wish=wish, now=now),
-        "refund",
-    )
-
-
-MOVEMENTS = {
-    "automatic": automatic,
-    "pay now": pay_now,
-    "hosted": hosted_page,
-    "deposit": deposit,
-    "top-up": top_up,
-    "refund": refund,
-}
-
-
 # -- the matrix ----------------------------------------------------------------------------------
 
 
@@ -239,11 +148,6 @@ def goes_wrong(vendor: Vendor, name: str, scene: Scene, case: Trouble) -> None:
         case.told(vendor, name)
 
 
-def moved(vendor: Vendor, scene: Scene) -> int:
-    """How often the vendor moved the money."""
-    return len(vendor.given_back if scene.step == "refund" else vendor.taken)
-
-
 def decides(vendor: Vendor, name: str, verdict: Verdict) -> None:
     """What is pending at the vendor is decided."""
     side = side_of(vendor, name)
@@ -251,11 +155,3 @@ def decides(vendor: Vendor, name: str, verdict: Verdict) -> None:
         side.refund_clears(row.public_id, verdict)
     for charge in side.pending():
         side.clears(charge, verdict)
-
-
-def resolves(now: datetime) -> None:
-    """The resolver comes when it is due, to what is in doubt and to what is pending."""
-    for at in (now + RESOLVE_AFTER, now + RESOLVE_AFTER + PENDING_ASKED_EVERY):
-        collection.resolve_due(now=at)
-        reseller.resolve_due(now=at)
-        refunds.resolve_due(now=at)

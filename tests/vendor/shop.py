@@ -41,12 +41,11 @@ def a_payer(vendor: Vendor, name: str, company: str = "Acme") -> Account:
     account = create_account(
         company=company, billing_email=f"{company.lower()}@example.com", now=START
     )
-    side = vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
     collection.set_payment_method(
         account_id=account.pk,
         kind=MethodKind.CARD if name == "stripe" else MethodKind.PAYPAL,
         gateway=name,
-        token=side,
+        token=stored_at(vendor, name),
         label="stored at the vendor",
         expires_on=None,
         actor="test",
@@ -55,16 +54,25 @@ def a_payer(vendor: Vendor, name: str, company: str = "Acme") -> Account:
     return account
 
 
+def stored_at(vendor: Vendor, name: str) -> str:
+    """Our token of a method that somebody has stored at the vendor."""
+    return vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
+
+
 def registers(vendor: Vendor, name: str, cents: int = 500_00) -> reseller.DepositResult:
     """Zenith becomes a reseller with a deposit."""
+    return deposits(name, stored_at(vendor, name), cents)
+
+
+def deposits(gateway: str, token: str, cents: int) -> reseller.DepositResult:
+    """Zenith pays a deposit with a method that a gateway knows."""
     load_catalog()
-    side = vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
     return reseller.register_reseller(
         applicant=reseller.Applicant(email="zenith@example.com", password="three blind mice 3"),
         deposit_cents=cents,
         acceptance=reseller.Acceptance(version=reseller.AGREEMENT_VERSION),
         method=reseller.MethodWish(
-            kind=MethodKind.CARD, gateway=name, token=side, label="stored at the vendor"
+            kind=MethodKind.CARD, gateway=gateway, token=token, label="stored at the vendor"
         ),
         now=START,
     )
