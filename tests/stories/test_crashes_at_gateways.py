@@ -164,7 +164,7 @@ def test_a_movement_whose_process_is_killed_is_made_once_or_not_at_all(
     assert moved(vendor, scene) == expected
     the_till_agrees(vendor, since=scene.now)
 
-    for event in [*vendor.events, *reversed(vendor.events)]:
+    for event in reversed(vendor.events):
         delivered(vendor, name, event)
     timeline.run_due(now=scene.now + THREE_DAYS)
     is_tried_again = movement not in ("deposit", "refund")

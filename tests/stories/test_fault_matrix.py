@@ -120,7 +120,7 @@ def test_money_moves_once_or_not_at_all(
 
     vendor.bank = Verdict.OK
     vendor.waits(days=60)
-    for event in [*vendor.events, *vendor.events]:
+    for event in vendor.events:
         delivered(vendor, name, event)
     assert moved(vendor, scene) == expected
     timeline.run_due(now=scene.now + THREE_DAYS)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
-from cln.enums import AttemptState
 from cln.payments.models import GatewayEvent, Payment, PaymentAttempt
 from tests.customers import START, buys
-from tests.vendor import Fault, Vendor, Verdict
+from tests.vendor import Fault, Vendor
 from tests.vendor.shop import (
     BOTH,
     a_payer,
@@ -23,25 +21,6 @@ from tests.vendor.shop import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@BOTH
-@pytest.mark.django_db(transaction=True)
-def test_a_webhook_before_the_response_pays_the_invoice_once(vendor: Vendor, name: str) -> None:
-    account = a_payer(vendor, name)
-
-    def tell() -> None:
-        delivered(vendor, name, vendor.events[-1])
-        connection.close()
-
-    vendor.meanwhile["charge"] = tell
-    bought = buys(account, 2)
-
-    assert bought.payment is not None
-    assert bought.payment.state == AttemptState.SUCCEEDED
-    assert GatewayEvent.objects.get().processed_at is not None
-    assert Invoice.objects.get().status == "paid"
-    the_till_agrees(vendor)
 
 
 @BOTH
@@ -58,23 +37,6 @@ def test_a_webhook_is_the_answer_when_the_answer_was_lost(vendor: Vendor, name: 
     assert Invoice.objects.get().status == "paid"
     assert GatewayEvent.objects.count() == 1
     assert balance_cents(account.pk) == 0
-    the_till_agrees(vendor)
-
-
-@BOTH
-def test_webhooks_out_of_order_do_not_undo_a_payment(vendor: Vendor, name: str) -> None:
-    vendor.bank = Verdict.LATER
-    account = a_payer(vendor, name)
-    buys(account, 2)
-    side = side_of(vendor, name)
-    side.clears(PaymentAttempt.objects.get().gateway_charge)
-    pending, completed = vendor.events[-2:]
-
-    delivered(vendor, name, completed)
-    delivered(vendor, name, pending)
-
-    assert PaymentAttempt.objects.get().state == "succeeded"
-    assert Invoice.objects.get().status == "paid"
     the_till_agrees(vendor)
 
 

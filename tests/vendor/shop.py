@@ -28,6 +28,7 @@ BOTH = pytest.mark.parametrize("name", ["stripe", "paypal"])
 RENEWAL = datetime(2026, 2, 28, 6, 0, tzinfo=UTC)
 # The next planned attempt after the day of issue (P2).
 THREE_DAYS = timedelta(days=3)
+_POST = Client()
 
 
 def side_of(vendor: Vendor, name: str) -> StripeSide | PayPalSide:
@@ -104,7 +105,7 @@ def the_till_agrees(vendor: Vendor, since: datetime = START) -> None:
 
 def delivered(vendor: Vendor, name: str, event: dict[str, object], status: int = 200) -> None:
     """The vendor posts an event to our door."""
-    response = Client().post(f"/webhooks/{name}", **side_of(vendor, name).webhook(event))
+    response = _POST.post(f"/webhooks/{name}", **side_of(vendor, name).webhook(event))
     assert response.status_code == status, response.content
 
 
