@@ -53,6 +53,7 @@ SANDBOX = [
     path("sandbox/mail", sandbox.mails, name="sandbox_mails"),
     path("sandbox/mail/<int:message_id>", sandbox.mail, name="sandbox_mail"),
     path("sandbox/clock", sandbox.clock, name="sandbox_clock"),
+    path("sandbox/design", sandbox.design, name="sandbox_design"),
 ]
 LICENSES = [
     path("console/dashboard", dashboard.dashboard, name="dashboard"),

@@ -58,6 +58,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "sandbox_mails",
         "sandbox_mail",
         "sandbox_clock",
+        "sandbox_design",
     }
 
 
