@@ -73,11 +73,16 @@ def test_a_webhook_whose_first_worker_died_is_done_when_it_comes_again(
     assert GatewayEvent.objects.get().processed_at is not None
 
 
-def test_a_webhook_that_cannot_be_verified_now_is_asked_for_again(vendor: Vendor) -> None:
+@pytest.mark.parametrize(
+    "fault", [Fault.LOST_BEFORE, Fault.ERROR_AFTER, Fault.NONSENSE_AFTER, Fault.TOO_MANY]
+)
+def test_a_webhook_that_cannot_be_verified_now_is_asked_for_again(
+    vendor: Vendor, fault: Fault
+) -> None:
     account = a_payer(vendor, "paypal")
     vendor.plan("charge", Fault.LOST_AFTER)
     buys(account, 2)
-    vendor.plan("verify", Fault.LOST_BEFORE)
+    vendor.plan("verify", fault)
 
     delivered(vendor, "paypal", vendor.events[-1], status=503)
     assert not GatewayEvent.objects.exists()

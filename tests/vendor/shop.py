@@ -60,16 +60,20 @@ def stored_at(vendor: Vendor, name: str) -> str:
     return vendor.stripe.add_card() if name == "stripe" else vendor.paypal.add_agreement()
 
 
-def registers(vendor: Vendor, name: str, cents: int = 500_00) -> reseller.DepositResult:
-    """Zenith becomes a reseller with a deposit."""
-    return deposits(name, stored_at(vendor, name), cents)
+def registers(
+    vendor: Vendor, name: str, cents: int = 500_00, company: str = "zenith"
+) -> reseller.DepositResult:
+    """Somebody becomes a reseller with a deposit."""
+    return deposits(name, stored_at(vendor, name), cents, company)
 
 
-def deposits(gateway: str, token: str, cents: int) -> reseller.DepositResult:
-    """Zenith pays a deposit with a method that a gateway knows."""
+def deposits(
+    gateway: str, token: str, cents: int, company: str = "zenith"
+) -> reseller.DepositResult:
+    """Somebody pays a deposit with a method that a gateway knows."""
     load_catalog()
     return reseller.register_reseller(
-        applicant=reseller.Applicant(email="zenith@example.com", password="three blind mice 3"),
+        applicant=reseller.Applicant(email=f"{company}@example.com", password="three blind mice 3"),
         deposit_cents=cents,
         acceptance=reseller.Acceptance(version=reseller.AGREEMENT_VERSION),
         method=reseller.MethodWish(
