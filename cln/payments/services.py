@@ -97,6 +97,19 @@ def store_method(
     )
 
 
+def drop_method(*, account: Account, now: datetime) -> PaymentMethod:
+    """Leave the account without an active method; returns what it was (P1).
+
+    Refusals: `no_payment_method`.
+    """
+    method = active_method(account.pk)
+    if method is None:
+        raise NoPaymentMethod("There is no payment method.")
+    method.active, method.replaced_at = False, now
+    method.save(update_fields=["active", "replaced_at"])
+    return method
+
+
 def open_attempt(
     *,
     account: Account,

@@ -221,6 +221,16 @@ class StripeGateway:
             expires_on=date(card.exp_year, card.exp_month, last_day),
         )
 
+    def forget_method(self, token: str) -> None:
+        """Detach the card from its customer; Stripe then refuses it for good."""
+        _, method = token.split("/")
+        try:
+            self._client.v1.payment_methods.detach(method)
+        except stripe.InvalidRequestError as error:
+            log.info("Stripe has no card %s to forget: %s", method, error)
+        except stripe.StripeError as error:
+            raise GatewayUnreachable(str(error)) from error
+
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """A PaymentIntent for the hosted card fields of our page, or the same one again."""
         if charge.gateway_charge:
