@@ -143,8 +143,9 @@ class PayPalGateway:
         }
         try:
             made = _answer(self._client.payments.refund_captured_payment, options)
-        except _Refused:
-            log.exception("PayPal refused to refund %s", request.charge_reference)
+        except _Refused as refused:
+            level = logging.WARNING if refused.status == 429 else logging.ERROR
+            log.log(level, "PayPal refused to refund %s: %s", request.charge_reference, refused)
             return _TECHNICAL
         return _refunded(made)
 

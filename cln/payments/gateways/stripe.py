@@ -121,7 +121,10 @@ class StripeGateway:
             return _declined(error.error)
         except stripe.InvalidRequestError as error:
             return self._why_not(intent, error)
-        except (stripe.AuthenticationError, stripe.PermissionError, stripe.RateLimitError):
+        except stripe.RateLimitError:
+            log.warning("Stripe has too much to do to confirm %s", intent)
+            return _TECHNICAL
+        except (stripe.AuthenticationError, stripe.PermissionError):
             log.exception("Stripe refused to confirm %s", intent)
             return _TECHNICAL
         except stripe.StripeError as error:
