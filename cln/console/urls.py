@@ -6,6 +6,8 @@ from django.urls import URLPattern, path, re_path
 from cln.console.views import (
     billing,
     dashboard,
+    deposit,
+    ip_licenses,
     keys,
     pay_link,
     profile,
@@ -97,4 +99,13 @@ PROFILE = [
     path("console/profile", profile.profile, name="profile"),
     path("console/profile/api-secret", profile.api_secret, name="api_secret"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *PROFILE]
+RESELLER = [
+    path("console/ip-licenses", ip_licenses.ip_licenses, name="ip_licenses"),
+    path("console/ip-licenses/add", ip_licenses.add, name="add_ip_licenses"),
+    path("console/ip-licenses/remove", ip_licenses.remove, name="remove_ip_licenses"),
+    path("console/ip-licenses/<slug:license>/edit", ip_licenses.edit, name="edit_ip_license"),
+    path("console/billing/balance", deposit.balance, name="balance"),
+    path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
+    path("console/billing/statement", deposit.statement, name="statement"),
+]
+urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]
