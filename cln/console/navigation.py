@@ -50,6 +50,13 @@ def _also(*routes: str) -> frozenset[str]:
 DASHBOARD: Final = (
     Entry("Products", "dashboard", "squares-2x2"),
     Entry("Servers", "servers", "server-stack", _also("server", "remove_server")),
+    Entry(
+        "IP licenses",
+        "ip_licenses",
+        "globe-alt",
+        _also("add_ip_licenses", "remove_ip_licenses", "edit_ip_license"),
+        kind=AccountKind.RESELLER,
+    ),
     Entry("Buy licenses", "purchase_products", "plus-circle", kind=AccountKind.CUSTOMER),
 )
 PRODUCT: Final = (
@@ -64,16 +71,9 @@ PRODUCT: Final = (
     Entry("IP licenses", "ip_licenses", "globe-alt", kind=AccountKind.RESELLER, query="product"),
     Entry("Buy licenses", "purchase", "plus-circle", of_product=True, kind=AccountKind.CUSTOMER),
 )
-IP_LICENSES: Final = (
-    Entry(
-        "IP licenses", "ip_licenses", "globe-alt", _also("remove_ip_licenses", "edit_ip_license")
-    ),
-    Entry("Add IP licenses", "add_ip_licenses", "plus-circle"),
-    Entry("This month so far", "statement", "chart-bar"),
-)
 BILLING: Final = (
     Entry(
-        "Balance and top up",
+        "Balance & top up",
         "balance",
         "banknotes",
         _also("statement"),
@@ -105,7 +105,6 @@ ACCOUNT: Final = (
 )
 SECTIONS: Final = {
     "dashboard": DASHBOARD,
-    "ip-licenses": IP_LICENSES,
     "billing": BILLING,
     "account": ACCOUNT,
 }

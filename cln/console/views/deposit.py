@@ -14,7 +14,7 @@ from cln.domain.autopay import AutopayRule, Replay
 from cln.domain.errors import Refusal
 from cln.flows.autopay import autopay_rule, set_autopay, simulate_autopay
 from cln.flows.reseller import top_up
-from cln.flows.usage_run import usage_so_far
+from cln.flows.usage_run import usage_expected, usage_so_far
 from cln.payments.services import active_method
 from cln.web import Request, page, posted, redirect
 
@@ -104,7 +104,8 @@ def statement(request: Request) -> HttpResponse:
         ],
         "total_cents": sum(usage.line.amount_cents for usage in usages),
         "currency": request.account.currency,
-        "month": request.now.date(),
+        "expected_cents": _expected_cents(request),
+        "next_usage_on": request.account.next_usage_on,
     }
     return render(request, "reseller/statement.html", context)
 
@@ -117,6 +118,7 @@ def _balance(request: Request, form: AmountForm) -> HttpResponse:
         "form": form,
         "balance_cents": balance_cents(account_id),
         "so_far_cents": sum(usage.line.amount_cents for usage in usages),
+        "expected_cents": _expected_cents(request),
         "currency": request.account.currency,
         "method": active_method(account_id),
         "floor_cents": request.account.floor_cents,
@@ -138,6 +140,11 @@ def _autopayment(request: Request, form: AutopayForm, *, tried: AutopayRule | No
     }
     status = 422 if form.errors else 200
     return render(request, "reseller/autopayment.html", context, status=status)
+
+
+def _expected_cents(request: Request) -> int:
+    usages = usage_expected(account_id=request.account.pk, now=request.now)
+    return sum(usage.line.amount_cents for usage in usages)
 
 
 def _replayed(request: Request, rule: AutopayRule) -> Replay:

@@ -27,7 +27,7 @@ from cln.licensing.address_lists import (
 from cln.licensing.addresses import allow_els
 from cln.web import Request, page, posted, redirect
 
-SECTION = "ip-licenses"
+SECTION = "dashboard"
 
 
 @page("GET", permission=Permission.VIEW_SERVERS, resellers_only=True)
