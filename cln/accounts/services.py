@@ -19,6 +19,7 @@ from django.db.models import Q
 from cln import vault
 from cln.accounts.audit import record
 from cln.accounts.models import IS_UNDECIDED, Account, ApiSecret, DepositOrder, Login
+from cln.accounts.vat import checked_country, checked_vat_number
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, Role
 from cln.ids import public_id
@@ -214,19 +215,43 @@ def update_contact(
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
         new = {"company": company.strip(), "billing_email": billing_email.strip()}
-        changed = {
-            name: [getattr(account, name), value]
-            for name, value in new.items()
-            if getattr(account, name) != value
-        }
-        Account.objects.filter(pk=account_id).update(**new)
-        record(
-            account_id=account_id,
-            actor=actor,
-            verb="account.updated",
-            details=changed,
-            now=now,
-        )
+        _update(account, new, actor=actor, now=now)
+
+
+def update_tax_details(
+    *,
+    account_id: int,
+    address: str,
+    country: str,
+    vat_number: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Change what later invoices print and what decides their tax; issued ones stay (P11).
+
+    A VAT number is checked offline against the country and kept as invoices print it. Lines of
+    the address are separated by line breaks. Refusals: `bad_country`, `bad_vat_number`.
+    """
+    country = checked_country(country)
+    new = {
+        "address": "\n".join(line.strip() for line in address.splitlines() if line.strip())[:400],
+        "country": country,
+        "vat_number": checked_vat_number(vat_number, country=country),
+    }
+    with transaction.atomic():
+        account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
+        _update(account, new, actor=actor, now=now)
+
+
+def _update(account: Account, new: dict[str, str], *, actor: str, now: datetime) -> None:
+    """Joins: write what is new of a locked account, and who changed it."""
+    changed = {
+        name: [getattr(account, name), value]
+        for name, value in new.items()
+        if getattr(account, name) != value
+    }
+    Account.objects.filter(pk=account.pk).update(**new)
+    record(account_id=account.pk, actor=actor, verb="account.updated", details=changed, now=now)
 
 
 def _checked_email(email: str) -> str:
