@@ -25,6 +25,7 @@ from cln.enums import AccountKind, Role
 from cln.ids import public_id
 
 API_SECRET_LENGTH = 40
+ADDRESS_LENGTH = 400
 _LOGIN_SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{2,149}", re.ASCII)
 
 
@@ -50,6 +51,12 @@ class BadLogin(Refusal):
     """The text cannot be a login name."""
 
     code: ClassVar[str] = "bad_login"
+
+
+class AddressTooLong(Refusal):
+    """The postal address does not fit on an invoice."""
+
+    code: ClassVar[str] = "address_too_long"
 
 
 class WeakPassword(Refusal):
@@ -230,11 +237,12 @@ def update_tax_details(
     """Change what later invoices print and what decides their tax; issued ones stay (P11).
 
     A VAT number is checked offline against the country and kept as invoices print it. Lines of
-    the address are separated by line breaks. Refusals: `bad_country`, `bad_vat_number`.
+    the address are separated by line breaks. Refusals: `bad_country`, `bad_vat_number`,
+    `address_too_long`.
     """
     country = checked_country(country)
     new = {
-        "address": "\n".join(line.strip() for line in address.splitlines() if line.strip())[:400],
+        "address": _checked_postal_address(address),
         "country": country,
         "vat_number": checked_vat_number(vat_number, country=country),
     }
@@ -252,6 +260,13 @@ def _update(account: Account, new: dict[str, str], *, actor: str, now: datetime)
     }
     Account.objects.filter(pk=account.pk).update(**new)
     record(account_id=account.pk, actor=actor, verb="account.updated", details=changed, now=now)
+
+
+def _checked_postal_address(text: str) -> str:
+    address = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    if len(address) > ADDRESS_LENGTH:
+        raise AddressTooLong(f"An address has at most {ADDRESS_LENGTH} letters.", "Shorten it.")
+    return address
 
 
 def _checked_email(email: str) -> str:
