@@ -19,7 +19,7 @@ from cln.domain.money import money_text
 from cln.flows.documents.invoice import share_table
 from cln.flows.documents.words import amount, columns, party
 from cln.paper.sheet import Block, Column, Note, Row, Sheet, Table
-from cln.payments.reseller_table import TableRow, reseller_invoice_table
+from cln.payments.reseller_table import RowType, TableRow, reseller_invoice_table
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -108,9 +108,15 @@ def _overview(invoices: Sequence[InvoiceRow]) -> Table:
     )
 
 
+def _what(row: TableRow) -> str:
+    """What moved the deposit; documents by their numbers, payments by their method."""
+    number = [] if row.type == RowType.PAYMENT else [row.id]
+    return ", ".join([*number, *(one.title for one in row.details)])
+
+
 def _deposit(rows: Sequence[TableRow], before: int, currency: str) -> list[Block]:
     # Invoices are issued after the month they bill: they end it.
-    ordered = sorted(rows, key=lambda row: (row.type == "Invoice", row.created_at))
+    ordered = sorted(rows, key=lambda row: (row.type == RowType.INVOICE, row.created_at))
     balance, told = before, [Row(("Balance at the beginning", "", "", amount(before)))]
     for row in ordered:
         balance += row.change_cents
@@ -122,7 +128,7 @@ def _deposit(rows: Sequence[TableRow], before: int, currency: str) -> list[Block
                     amount(row.change_cents),
                     amount(balance),
                 ),
-                ", ".join([row.id, *(one.title for one in row.details)]),
+                _what(row),
             )
         )
     return [
