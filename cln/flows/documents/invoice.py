@@ -1,13 +1,14 @@
 """An invoice on paper: who, what, why, which tax, what was paid and what is left (P9, P11, M4)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
+from ipaddress import ip_address
 
 from django.conf import settings
 
 from cln.accounts.models import Account
 from cln.billing import papers, queries
-from cln.billing.queries import InvoiceRow, ShareRow
+from cln.billing.queries import InvoiceRow, LineRow, ShareRow
 from cln.domain.lines import LineKind, long_date
 from cln.domain.money import money_text
 from cln.enums import AccountKind, InvoiceStatus
@@ -34,7 +35,7 @@ def invoice_sheet(*, account_id: int, public_id: str) -> Sheet:
     blocks += _pay_hint(row)
     blocks += _payments(paid_of(account_id=account_id, invoice=public_id), balance_name)
     blocks += _credits(papers.credit_notes_of(account_id=account_id, invoice=public_id))
-    blocks += _shares(queries.shares_of([public_id]).get(public_id, ()))
+    blocks += _shares(row, queries.shares_of([public_id]).get(public_id, ()))
     return Sheet(
         title="Invoice",
         number=row.number,
@@ -52,21 +53,38 @@ def invoice_sheet(*, account_id: int, public_id: str) -> Sheet:
     )
 
 
-def share_table(shares: Iterable[ShareRow], *, title: str, note: str = "") -> Table:
-    """What each license was held and cost (R2)."""
-    shares = tuple(shares)
-    total = sum(share.amount_cents for share in shares)
-    quantity = sum((share.quantity for share in shares), start=shares[0].quantity * 0)
+def share_table(shares: Sequence[ShareRow], *, line: LineRow, title: str, note: str = "") -> Table:
+    """What each license was held and cost, in the order of their addresses; the sum is that of
+    the invoice's line (R2).
+    """
     return Table(
         title=title,
         note=note,
         columns=columns("License", "Days held", "Share of the month", "Amount"),
         rows=tuple(
             Row((one.name, str(one.days), plain(one.quantity), amount(one.amount_cents)))
-            for one in shares
+            for one in sorted(shares, key=_by_address)
         ),
-        foot=("Together", str(sum(one.days for one in shares)), plain(quantity), amount(total)),
+        foot=(
+            "Together",
+            str(sum(one.days for one in shares)),
+            plain(line.quantity),
+            amount(line.amount_cents),
+        ),
     )
+
+
+def usage_line(row: InvoiceRow) -> LineRow:
+    """The one line of a usage invoice that is no tax."""
+    return next(line for line in row.lines if line.kind == LineKind.USAGE)
+
+
+def _by_address(share: ShareRow) -> tuple[int, int, str]:
+    try:
+        address = ip_address(share.name)
+    except ValueError:
+        return 9, 0, share.name
+    return address.version, int(address), share.name
 
 
 def _mark(row: InvoiceRow) -> Mark:
@@ -136,8 +154,8 @@ def _credits(notes: tuple[papers.CreditNoteRow, ...]) -> list[Block]:
     return [Table(title="Given back", columns=_DATED, rows=tuple(rows))]
 
 
-def _shares(shares: tuple[ShareRow, ...]) -> list[Block]:
-    return [share_table(shares, title="By license")] if shares else []
+def _shares(row: InvoiceRow, shares: tuple[ShareRow, ...]) -> list[Block]:
+    return [share_table(shares, line=usage_line(row), title="By license")] if shares else []
 
 
 _DATED = (Column("With"), Column("On"), Column("Amount", is_figure=True))

@@ -14,9 +14,9 @@ from cln.billing import papers, queries
 from cln.billing.queries import InvoiceRow
 from cln.clock import start_of_day
 from cln.domain.errors import Refusal
-from cln.domain.lines import LineKind, long_date
+from cln.domain.lines import long_date
 from cln.domain.money import money_text
-from cln.flows.documents.invoice import share_table
+from cln.flows.documents.invoice import share_table, usage_line
 from cln.flows.documents.words import amount, columns, party
 from cln.paper.sheet import Block, Column, Note, Row, Sheet, Table
 from cln.payments.reseller_table import RowType, TableRow, reseller_invoice_table
@@ -86,8 +86,9 @@ def _used(invoices: Sequence[InvoiceRow]) -> list[Block]:
     tables = [
         share_table(
             shares[row.public_id],
+            line=usage_line(row),
             title=f"{row.license_type_name}, invoice {row.number}",
-            note=" ".join(line.why for line in row.lines if line.kind != LineKind.TAX),
+            note=usage_line(row).why,
         )
         for row in invoices
     ]
