@@ -86,6 +86,7 @@ BILLING: Final = (
         _also("remove_unused", "unsubscribe"),
         kind=AccountKind.CUSTOMER,
     ),
+    Entry("Next 12 months", "upcoming", "calendar-days", kind=AccountKind.CUSTOMER),
     Entry("Invoices", "invoices", "document-text", _also("invoice"), badge="unpaid"),
     Entry("Payment methods", "payment_methods", "credit-card"),
     Entry("Autopayment", "autopayment", "arrow-path", kind=AccountKind.RESELLER),

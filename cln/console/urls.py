@@ -7,6 +7,7 @@ from cln.console.views import (
     billing,
     dashboard,
     deposit,
+    documents,
     ip_licenses,
     keys,
     pay_link,
@@ -92,6 +93,14 @@ MONEY = [
     path("console/billing/invoices", billing.invoices, name="invoices"),
     path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
     path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path("console/billing/invoices/<slug:public_id>.pdf", documents.invoice, name="invoice_pdf"),
+    path(
+        "console/billing/credit-notes/<slug:credit_note>.pdf",
+        documents.credit_note,
+        name="credit_note_pdf",
+    ),
+    path("console/billing/statements/<slug:month>.pdf", documents.statement, name="statement_pdf"),
+    path("console/billing/upcoming", billing.upcoming, name="upcoming"),
     path("console/billing/payment-methods", billing.payment_methods, name="payment_methods"),
     path("pay/<str:token>", pay_link.pay, name="pay_link"),
 ]

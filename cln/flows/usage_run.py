@@ -199,6 +199,7 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
         # The deposit pays it in this transaction: nothing to retry, to remind of, or to void.
         terms=issuing.Terms(due_on=now.date(), retry_at=None, remind_on=None, void_on=None),
         usage_month=usage.line.month.start,
+        tax_note=taxes.note(account=account, draft=usage.draft),
     )
     [invoice] = issuing.issue([demand], now=now)
     UsageShare.objects.bulk_create(

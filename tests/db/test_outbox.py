@@ -36,6 +36,8 @@ SAMPLES: dict[str, dict[str, object]] = {
         "due_on": DAY,
         "lines": [{"title": "KernelCare", "amount": "$27.00", "why": "3 × $14.00 × 18/28 days"}],
         "method": "",
+        "pdf": "/console/billing/invoices/inv_1.pdf",
+        "tax_note": "",
     },
     "payment_received": {"total": "$27.00", "method": "Visa", "invoices": INVOICES},
     "payment_declined": {
@@ -96,6 +98,7 @@ SAMPLES: dict[str, dict[str, object]] = {
         "cash": "$27.00",
         "credit": "$2.00",
         "reason": "wrong address",
+        "pdf": "/console/billing/credit-notes/cn_1.pdf",
     },
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }

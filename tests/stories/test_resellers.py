@@ -140,7 +140,7 @@ def test_usage_is_taxed_by_the_country(shop: World) -> None:
     """R2, M4: 19 % of 10.00 on the day of the bill."""
     shop.otto.taxes("DE", 19)
     zenith = a_reseller(shop)
-    zenith.moves_to("DE")
+    zenith.lives_in("DE")
     zenith.holds_ip("KernelCare", ONE)
 
     shop.on("2026-02-01")
