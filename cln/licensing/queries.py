@@ -79,7 +79,9 @@ def entitlements_of(account_id: int) -> tuple[EntitlementRow, ...]:
         .order_by("license_type__product__position", "license_type__position", "pk")
     )
     included = dict(
-        Server.objects.filter(account=account_id, status=ServerStatus.ACTIVE, takes_seat=False)
+        Server.objects.filter(
+            account=account_id, status=ServerStatus.ACTIVE, takes_seat=False, by_address=False
+        )
         .values_list("license_type")
         .annotate(Count("pk"))
     )

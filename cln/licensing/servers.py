@@ -15,7 +15,7 @@ from cln.accounts.audit import record
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import EntitlementKind, ServerStatus
-from cln.licensing import included, removal
+from cln.licensing import address_rights, included, removal
 from cln.licensing.access import UnknownServer, get_server, holds_a_license, lock_pool
 from cln.licensing.models import Entitlement, Server
 from cln.licensing.registration import SILENCE_ALLOWED, plain_text, secret_hash
@@ -86,6 +86,11 @@ def check_in_proven(*, server_id: int, address: str, report: Report, now: dateti
 def license_of(*, server_id: int, now: datetime) -> CheckIn:
     """What the license of a server (by primary key) is worth, without a check-in."""
     return _state(_with_right(now).get(pk=server_id))
+
+
+def find_server(*, secret: str, now: datetime) -> Server:
+    """The running server that presents its secret. Refuses `unknown_server`, `server_removed`."""
+    return _found(secret, now=now)
 
 
 def unregister(*, secret: str, now: datetime) -> Server:
@@ -170,6 +175,9 @@ def _checked_in(server: Server, *, address: str, report: Report, now: datetime) 
     running = Server.objects.filter(pk=server.pk, status=ServerStatus.ACTIVE)
     if not running.update(**changes):
         raise _gone(server)
+    if server.by_address:
+        server.address = str(changes["address"])
+        address_rights.mark_seen(server, now=now)
     return _state(server)
 
 
@@ -208,6 +216,10 @@ def _with_right(now: datetime) -> QuerySet[Server]:
 
 def _state(server: Server) -> CheckIn:
     seen = server.__dict__  # the annotations of `_with_right`
+    if server.by_address:
+        held = address_rights.holds(server)
+        state = LicenseState.ACTIVE if held else LicenseState.ENDED
+        return CheckIn(server.public_id, server.license_type.code, state, None)
     included_here = not server.takes_seat
     on_trial = not included_here and seen["right_kind"] == EntitlementKind.TRIAL
     until: datetime | None = None if included_here else seen["right_until"]
