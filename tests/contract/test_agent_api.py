@@ -40,9 +40,7 @@ def send(
 
 def _timed(answer: dict[str, Any]) -> dict[str, Any]:
     """What differs from call to call; its own tests look into it."""
-    return {
-        name: answer[name] for name in ("lease", "lease_tag", "next_checkin_at", "server_time")
-    }
+    return {name: answer[name] for name in ("lease", "lease_tag", "next_checkin_at", "server_time")}
 
 
 def test_an_agent_registers_checks_in_and_leaves() -> None:
