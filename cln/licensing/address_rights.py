@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from cln.catalog.models import LicenseType
@@ -31,6 +32,30 @@ def mark_seen(server: Server, *, now: datetime) -> None:
         address=server.address,
         removed_at=None,
     ).update(last_check_in_at=now)
+
+
+def told_at(*, account_id: int, addresses: Collection[str]) -> dict[tuple[str, int], str]:
+    """What the servers at these addresses say of their system, by address and IP type: release,
+    version and kernel, as in `cloudlinux-release-8 (4.18.0-553)`.
+    """
+    rows = (
+        Server.objects.filter(
+            account=account_id,
+            address__in=addresses,
+            by_address=True,
+            status=ServerStatus.ACTIVE,
+        )
+        .order_by("pk")
+        .values_list(
+            "address", "license_type__ip_type", "system__release_name", "os_version", "kernel"
+        )
+    )
+    told = {}
+    for address, ip_type, release, version, kernel in rows:
+        system = "-".join(filter(None, (release, version)))
+        if system and ip_type is not None:
+            told[address, ip_type] = f"{system} ({kernel})" if kernel else system
+    return told
 
 
 def leave(*, account_id: int, license_type: LicenseType, address: str, now: datetime) -> None:
