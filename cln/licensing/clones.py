@@ -17,6 +17,7 @@ from cln.licensing.door import Hints
 from cln.licensing.models import CloneCase, MachineTrace, Server
 from cln.licensing.moves import BoundToAddress
 from cln.licensing.registration import Registration, cleaned, register
+from cln.licensing.rows import CloneRow
 
 ACCEPTED = "accepted"
 
@@ -39,19 +40,6 @@ class Handover:
 
     server_id: str
     secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class CloneRow:
-    """An open case as its owner sees it."""
-
-    server_id: str
-    hostname: str
-    license_type_name: str
-    established_address: str
-    newcomer_address: str
-    found_at: datetime
-    decide_by: datetime
 
 
 def note_machine(
@@ -120,9 +108,11 @@ def keep_one(*, account_id: int, server: str, keep: Side, actor: str, now: datet
         _start_trace(case, keep, server=row)
 
 
-def clone_cases_of(account_id: int) -> tuple[CloneRow, ...]:
-    """What the owner has to decide, the oldest first."""
+def clone_cases_of(account_id: int, *, server: str = "") -> tuple[CloneRow, ...]:
+    """What the owner has to decide, the oldest first; about one server where given."""
     cases = CloneCase.objects.filter(server__account=account_id, decision="")
+    if server:
+        cases = cases.filter(server__public_id=server)
     return tuple(map(_row, cases.select_related("server__license_type").order_by("found_at")))
 
 

@@ -105,6 +105,13 @@ def unregister(*, secret: str, now: datetime) -> Server:
         )
 
 
+def undo_until(server: Server) -> datetime | None:
+    """As long a running server's seat can go back to the registration it replaced."""
+    if server.supersedes_id is None or server.status != ServerStatus.ACTIVE:
+        return None
+    return server.registered_at + timedelta(hours=UNDO_HOURS)
+
+
 def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -> Server:
     """Take back a wrong "same machine": the replaced registration returns to its seat.
 

@@ -34,9 +34,9 @@ def count_failure(address: str, *, now: datetime) -> None:
             INSERT INTO licensing_failedtries AS known (network, since, count)
             VALUES (%(network)s, %(now)s, 1)
             ON CONFLICT (network) DO UPDATE SET
-                since = CASE WHEN known.since BETWEEN %(open)s AND %(now)s
+                since = CASE WHEN known.since > %(open)s AND known.since <= %(now)s
                         THEN known.since ELSE %(now)s END,
-                count = CASE WHEN known.since BETWEEN %(open)s AND %(now)s
+                count = CASE WHEN known.since > %(open)s AND known.since <= %(now)s
                         THEN known.count + 1 ELSE 1 END
             """,
             {"network": _network(address), "now": now, "open": now - WINDOW},
