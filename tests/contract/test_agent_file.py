@@ -149,6 +149,7 @@ def _lease(**changes: Any) -> str:
         "server_id": "srv_1",
         "fingerprint": "here",
         "license_type": "cloudlinux",
+        "iat": BORN,
         "exp": BORN + 14 * DAY,
         "grace_until": BORN + 28 * DAY,
         "seq": 1,
@@ -215,6 +216,15 @@ def test_a_notice_stretches_a_lease_that_had_not_run_out_when_the_outage_began(
     state = _state(incident=_signed(agent.INCIDENT_CONTEXT, notice))
 
     assert agent.judge_lease(state, "here", BORN + days * DAY)[0] is good
+
+
+def test_a_notice_adds_nothing_to_a_right_that_ends_t4() -> None:
+    notice = {"alg": "Ed25519", "kid": "k1", "starts_at": BORN, "until": BORN + 60 * DAY}
+    trial = _lease(exp=BORN + 3 * DAY, grace_until=BORN + 3 * DAY)
+    state = _state(trial, incident=_signed(agent.INCIDENT_CONTEXT, notice))
+
+    assert agent.judge_lease(state, "here", BORN + 2 * DAY)[0] is True
+    assert agent.judge_lease(state, "here", BORN + 3 * DAY)[0] is False
 
 
 def test_a_lease_is_no_notice() -> None:

@@ -19,10 +19,13 @@ from django.conf import settings
 
 from cln.licensing.models import Server
 from cln.licensing.services import reveal
-from tests.agent import AgentMachine
+from tests.agent import ROOT, AgentMachine
 from tests.customers import database_url
 from tests.licensing import an_account, bought
 from tests.serving import free_port, start_cln
+
+
+EXAMPLE = re.compile(r"^(\w+)# cln-agent (.*)\n((?:(?!\w+# ).*\n)*)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -52,56 +55,78 @@ def cln_served(data_dir: Path, port: int) -> Iterator[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_server_registers_proves_its_license_alone_moves_and_leaves(place: Path) -> None:
-    """Done when 3 of issue 4: with CLN stopped in between, and an installer to begin with."""
+def test_a_server_lives_as_the_guide_tells_it(place: Path) -> None:
+    """Done when 3 of issue 4: with CLN stopped in between; the guide's transcript is what is run.
+
+    A copy of the disk in another machine proves nothing; and a third machine is installed as the
+    guide's first line says.
+    """
     port, key = free_port(), reveal(bought(an_account(), "cloudlinux", 2))
-    web1, web2 = (AgentMachine.built(place / name, f"{name}.example.com") for name in ("a", "b"))
+    guide = Transcript(place, f"http://127.0.0.1:{port}", key)
 
     with cln_served(place / "var", port) as url:
-        done = web1.run("register", "--server", url, CLN_KEY=key)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert re.match(r"Registered: cloudlinux as srv_\w{20}\.\nThe license", done.stdout)
-        seen = web1.run("check-in")
-        assert (seen.returncode, seen.stderr) == (0, "")
-        web3 = _installed(url, key, place / "c")
-    state = web1.root / "var/lib/cln/state.json"
+        guide.plays("Register", commands=3)
+        web3 = _installed(url, key, place / "web3")
+    state = place / "web1/var/lib/cln/state.json"
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
-
-    alone = web1.run("verify")
-    assert (alone.returncode, "is good until" in alone.stdout) == (0, True)
-    away = web1.run("check-in")
-    assert away.returncode == 4
-    assert f"{url} cannot be reached" in away.stderr
-    assert "is good until" in away.stderr
-    copy = web1.copied_to(place / "d")
+    guide.plays("When CLN is out of reach", commands=2)
+    copy = guide.machines["web1"].copied_to(place / "copy")
     copy.write("etc/machine-id", "another")
     judged = copy.run("verify")
-    assert judged.returncode == 5
-    assert (
-        judged.stdout == "The lease belongs to another machine; this one was copied or changed.\n"
+    assert (judged.returncode, judged.stdout) == (
+        5,
+        "The lease belongs to another machine; this one was copied or changed.\n",
     )
 
-    with cln_served(place / "var", port):
-        code = re.search(r"mv_\w+", web1.run("move").stdout)
-        assert code is not None
-        moved = web2.run("move", code[0], "--server", url)
-        assert (moved.returncode, moved.stderr) == (0, "")
-        assert moved.stdout.startswith("Moved here: cloudlinux as srv_")
-        gone = web1.run("check-in")
-        assert (gone.returncode, "Moved to b.example.com (127.0.0.1)" in gone.stderr) == (1, True)
-        assert web1.run("verify").returncode == 5
-        again = web2.run("move", code[0], "--server", url)
+    with cln_served(place / "var", port) as url:
+        guide.plays("Move to another machine", commands=4)
+        again = web3.run("move", guide.known["mv_…"], "--server", url)
         assert (again.returncode, "was used" in again.stderr) == (1, True)
-        left = web2.run("unregister")
-        assert (left.returncode, left.stderr) == (0, "")
-    assert web2.run("status").returncode == 3
-    assert json.loads((web2.root / "var/lib/cln/state.json").read_text()) == {}
+        guide.plays("Leave", commands=2)
+    assert json.loads((place / "web2/var/lib/cln/state.json").read_text()) == {}
     assert web3.run("verify").returncode == 0
     assert sorted(Server.objects.values_list("hostname", "status")) == [
-        ("a.example.com", "superseded"),
-        ("b.example.com", "removed"),
+        ("web1.example.com", "superseded"),
+        ("web2.example.com", "removed"),
         ("web3.example.com", "active"),
     ]
+
+
+class Transcript:
+    """The `console` blocks of docs/guide/agent.md: `host# cln-agent …`, what it says, `exit N`."""
+
+    def __init__(self, place: Path, url: str, key: str) -> None:
+        self.text = (ROOT / "docs/guide/agent.md").read_text(encoding="utf-8")
+        self.known = {"CL-…": key, "https://cln.example.com": url}
+        self.machines = {
+            name: AgentMachine.built(place / name, f"{name}.example.com")
+            for name in ("web1", "web2")
+        }
+
+    def plays(self, section: str, *, commands: int) -> None:
+        """Run a section's commands on their machines; each says what is printed."""
+        start = self.text.index(f"## {section}\n")
+        body = re.split(r"^## ", self.text[start + 3 :], flags=re.MULTILINE)[0]
+        blocks = re.findall(r"^```console\n(.*?)^```$", body, re.DOTALL | re.MULTILINE)
+        examples = re.findall(
+            r"^(\w+)# cln-agent (.*)\n((?:(?!\w+# ).*\n)*)", "".join(blocks), re.M
+        )
+        assert len(examples) == commands
+        for host, line, printed in examples:
+            self._plays(host, line, printed)
+
+    def _plays(self, host: str, line: str, printed: str) -> None:
+        for shown, meant in self.known.items():
+            line, printed = line.replace(shown, meant), printed.replace(shown, meant)
+        printed, _, code = printed.partition("exit ")
+        done = self.machines[host].run(*line.split())
+        said = done.stdout + done.stderr
+
+        pattern = r"[^\n]+".join(map(re.escape, printed.split("…")))
+        assert re.fullmatch(pattern, said), f"{host}# cln-agent {line}\n{said}"
+        assert done.returncode == int(code or 0)
+        if found := re.search(r"mv_\w+", said):
+            self.known["mv_…"] = found[0]
 
 
 def _installed(url: str, key: str, root: Path) -> AgentMachine:
