@@ -69,6 +69,7 @@ LICENSES = [
     path("console/servers", servers.servers, name="servers"),
     path("console/servers/<slug:server>", servers.details, name="server"),
     path("console/servers/<slug:server>/remove", servers.remove, name="remove_server"),
+    path("console/servers/<slug:server>/identity", servers.identity, name="server_identity"),
     path(
         "console/licenses/<slug:license_type>/remove-unused",
         subscriptions.remove_unused,

@@ -31,6 +31,7 @@ SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
+MOVED = "Moved to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ def register_server(
     key = find_key(key_text)
     if key is None or product not in {None, key.license_type.product.code}:
         raise _unknown_key()
-    hints = _cleaned(hints)
+    hints = cleaned(hints)
     try:
         with transaction.atomic():
-            return _register(key, canonical_address(address), hints, now)
+            return register(key, canonical_address(address), hints, now=now)
     except Refusal as refusal:
         refusals.remember(
             key=key, refusal=refusal, hostname=hints.hostname, address=address, now=now
@@ -76,17 +77,39 @@ def plain_text(text: str, length: int) -> str:
     return "".join(letter for letter in text if letter.isprintable()).strip()[:length]
 
 
-def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> Registration:
+def register(
+    key: ActivationKey,
+    address: str,
+    hints: Hints,
+    *,
+    now: datetime,
+    moves: Server | None = None,
+) -> Registration:
+    """Joins: what `register_server` does with a key that was found and hints that are `cleaned`.
+
+    `moves`: a running server of the key that hands its seat to this machine; refuses
+    `server_removed` where it does not run any more, and otherwise what `register_server` refuses.
+    """
     pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     if key.pk not in pool.keys:
         raise _unknown_key()
-    proven = _proven(key, hints.secret)
+    if moves is not None:
+        moves.refresh_from_db()
+        if moves.status != ServerStatus.ACTIVE or moves.key_id != key.pk:
+            raise removal.ServerGone("That server is not registered any more.")
+    proven = None if moves or hints.is_copy else _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
         removal.free_seats([proven], pool=pool)
         pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     door = Door(
-        key=pool.keys[key.pk], pool=pool, address=address, hints=hints, proven=proven, now=now
+        key=pool.keys[key.pk],
+        pool=pool,
+        address=address,
+        hints=hints,
+        proven=proven,
+        now=now,
+        moves=moves,
     )
     facts = door.facts()
     granted = decide_registration(facts)
@@ -109,7 +132,7 @@ def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Se
     Server.objects.filter(pk=old.pk).update(
         status=ServerStatus.SUPERSEDED,
         removed_at=door.now,
-        removed_why=REPLACED,
+        removed_why=REPLACED if door.moves is None else f"{MOVED} {_spot(door)}"[:120],
         alert_after=None,
     )
     if facts.included_with is not None:
@@ -157,6 +180,10 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     return server
 
 
+def _spot(door: Door) -> str:
+    return f"{door.hints.hostname} ({door.address})" if door.hints.hostname else door.address
+
+
 def _count(door: Door, *, seats: int) -> None:
     ActivationKey.objects.filter(pk=door.key.pk).update(
         used=F("used") + seats, last_used_at=door.now
@@ -181,7 +208,8 @@ def _proven(key: ActivationKey, secret: str) -> Server | None:
     )
 
 
-def _cleaned(hints: Hints) -> Hints:
+def cleaned(hints: Hints) -> Hints:
+    """Hints as they are stored and compared."""
     return replace(
         hints,
         hostname=plain_text(hints.hostname, 253).rstrip(".").lower(),

@@ -47,7 +47,7 @@ def add_funds(request: Request, form: AmountForm) -> HttpResponse:
     except Refusal as refusal:
         form.add_error("amount", f"{refusal.message} {refusal.fix}")
         return _balance(request, form)
-    tell(request, (result,))
+    tell(request, (result,), request.account.currency)
     return redirect("balance")
 
 
