@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from cln.api import agents, kcare, webhooks
 from cln.api.rhn.door import rhn
 from cln.api.v1.urls import urlpatterns as v1
+from cln.api.v2.urls import urlpatterns as v2
 from cln.api.xmlrpc.partner import partner
 
 _KCARE = {
@@ -38,4 +39,5 @@ urlpatterns += [
     path("clweb/xmlrpc", partner, name="xmlrpc_partner"),
 ]
 urlpatterns += v1
+urlpatterns += v2
 urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

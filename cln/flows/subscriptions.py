@@ -19,6 +19,7 @@ from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import AccountKind, SubscriptionStatus
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
+from cln.flows.upcoming import savings_of
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
 from cln.licensing.partners import PaidAfterwards
@@ -50,6 +51,31 @@ class Removed:
 
     units: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPreview:
+    """What `remove_unused` would do; by `saving_cents` the next invoice would fall."""
+
+    units: int
+    left: int
+    saving_cents: int
+
+
+def preview_removal(
+    *, account_id: int, license_type: str, keep: int | None, now: datetime
+) -> RemovalPreview:
+    """What `remove_unused` would take off and save, to the cent (Q12). Changes nothing.
+
+    Refusals: those of `remove_unused`.
+    """
+    subscription = paid_subscription(account_id=account_id, license_type=license_type)
+    units = decide_removal(
+        RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
+    )
+    left = subscription.quantity - units
+    savings = savings_of(account_id=account_id, keep={license_type: left}, now=now)
+    return RemovalPreview(units, left, savings.get(license_type, 0))
 
 
 def remove_unused(
