@@ -160,6 +160,13 @@ CLN_TOKEN_MAX_AHEAD = _number("CLN_TOKEN_MAX_AHEAD", 300)
 CLN_API_RATE = max(1, _number("CLN_API_RATE", 600))
 CLN_API_STRANGERS_RATE = max(1, _number("CLN_API_STRANGERS_RATE", 60))
 
+# Webhooks to http:// and to private addresses, for trying things out on one machine.
+CLN_WEBHOOK_INSECURE = _flag("CLN_WEBHOOK_INSECURE")
+if CLN_WEBHOOK_INSECURE and CLN_MODE == "production":
+    raise ImproperlyConfigured(
+        "CLN_WEBHOOK_INSECURE lets customers reach into our network; production refuses it."
+    )
+
 _HTTPS = CLN_BASE_URL.startswith("https://")
 _HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"
 ALLOWED_HOSTS = ["*"] if CLN_MODE == "sandbox" else [_HOST, "127.0.0.1", "localhost"]

@@ -28,9 +28,7 @@ class V2Client:
     token: str
     headers: dict[str, str] = field(default_factory=dict)
 
-    def send(
-        self, method: str, path: str, body: object = None, /, **headers: str
-    ) -> HttpResponse:
+    def send(self, method: str, path: str, body: object = None, /, **headers: str) -> HttpResponse:
         """One call; every answer says where the account's limit stands and is not stored."""
         extra = {"Authorization": f"Bearer {self.token}", **self.headers}
         extra |= {name.replace("_", "-"): value for name, value in headers.items()}

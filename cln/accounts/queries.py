@@ -111,6 +111,4 @@ def api_caller(login: str) -> ApiCaller | None:
     row = rows.get(named) or next(iter(rows.values()), None)
     if row is None or row[0] is None:
         return None
-    return ApiCaller(
-        account_id=row[0], username=row[1], role=row[2], secret=vault.unseal(row[3])
-    )
+    return ApiCaller(account_id=row[0], username=row[1], role=row[2], secret=vault.unseal(row[3]))

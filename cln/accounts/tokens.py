@@ -231,9 +231,7 @@ def _row(token: ApiToken) -> TokenRow:
     )
 
 
-def _record(
-    token: ApiToken, verb: str, *, actor: str, now: datetime, **details: object
-) -> None:
+def _record(token: ApiToken, verb: str, *, actor: str, now: datetime, **details: object) -> None:
     record(
         account_id=token.account_id,
         actor=actor,

@@ -17,6 +17,7 @@ from cln.domain.errors import Refusal
 from cln.domain.invoicing import ChangeKind, priced_change, upcoming
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import AccountKind, SubscriptionStatus
+from cln.flows import events
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.upcoming import savings_of
@@ -133,6 +134,7 @@ def unsubscribe(
                 raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
             assert subscription.paid_until is not None, "an active subscription has been billed"
             _schedule_end(subscription, on=subscription.paid_until)
+            events.subscription_changed(subscription, now=now)
         else:
             billing.schedule_end(subscription=subscription, on=now.date())
             bring_current(account=account, now=now)
@@ -163,6 +165,7 @@ def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> 
         if subscription.ends_on is None:
             raise NotEnding("This subscription has not been cancelled.")
         _schedule_end(subscription, on=None)
+        events.subscription_changed(subscription, now=now)
         audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
 
 
@@ -192,6 +195,7 @@ def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datet
         quantity=subscription.quantity,
         now=now,
     )
+    events.subscription_changed(subscription, now=now)
     audit(
         account_id=subscription.account_id,
         actor=actor,

@@ -12,6 +12,7 @@ from django.db.models import Min, Model
 from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
 from cln.clock import start_of_day
+from cln.enums import MessageKind
 from cln.flows import (
     autopay,
     billing_run,
@@ -94,7 +95,7 @@ def next_due() -> datetime | None:
         _first(Refund, "resolve_at"),
         _first(AutopayRuleRow, "next_try_at"),
         _first(Trial, "next_step_at"),
-        _first(Message, "send_after"),
+        _first(Message, "send_after", kind=MessageKind.EMAIL),
     )
     known = [start_of_day(day) for day in days if day is not None]
     known += [at for at in instants if at is not None]

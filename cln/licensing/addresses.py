@@ -61,8 +61,16 @@ def licenses_at(
         "els_allowed",
     )
     return tuple(
-        AddressLicense(address, ip_type or 0, bool(since and product == REGISTERS), *others)
-        for address, ip_type, product, since, *others in rows
+        AddressLicense(
+            address=address,
+            ip_type=ip_type or 0,
+            registered=bool(since and product == REGISTERS),
+            added_at=added,
+            last_check_in_at=seen,
+            hostname=hostname,
+            els_allowed=els_allowed,
+        )
+        for address, ip_type, product, since, added, seen, hostname, els_allowed in rows
     )
 
 

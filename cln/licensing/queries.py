@@ -154,9 +154,7 @@ def servers_after(
     return tuple(map(server_row, found.order_by("-pk")[:limit]))
 
 
-def keys_after(
-    account_id: int, license_type: str, *, after: str, limit: int
-) -> tuple[KeyRow, ...]:
+def keys_after(account_id: int, license_type: str, *, after: str, limit: int) -> tuple[KeyRow, ...]:
     """Live keys, of one license type unless "", the newest first, beginning after the key with
     the public id `after` ("" = with the newest).
     """

@@ -21,6 +21,7 @@ from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
+from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
@@ -90,7 +91,8 @@ def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> 
     )
     facts = door.facts()
     granted = decide_registration(facts)
-    if granted.strength is MatchStrength.REINSTALL:
+    reinstalled = granted.strength is MatchStrength.REINSTALL
+    if reinstalled:
         server, secret = _replace(door, granted, facts)
     elif proven is not None:
         server, secret = _keep(door, proven, granted), hints.secret
@@ -99,7 +101,9 @@ def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> 
     _count(door, seats=1 if granted.takes_seat else 0)
     if server.license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=server.account_id, machines=[server], now=now)
-    return Registration(server, secret, granted.strength is MatchStrength.REINSTALL)
+    if proven is None or reinstalled:
+        server_registered(server, reinstalled=reinstalled, now=now)
+    return Registration(server, secret, reinstalled)
 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:

@@ -42,6 +42,8 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

@@ -161,9 +161,7 @@ def list_audit(request: V2Request, wish: Query[AuditWish]) -> object:
         after=int(after) if after else None,
         limit=wish.limit + 1,
     )
-    return cursors.page(
-        request, wish, kind, rows=rows, id_of=lambda row: row.id, shown=_entry
-    )
+    return cursors.page(request, wish, kind, rows=rows, id_of=lambda row: row.id, shown=_entry)
 
 
 def _token(row: tokens.TokenRow) -> dict[str, Any]:

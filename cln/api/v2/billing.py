@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from ninja import Body, Field, Query, Router, Schema
 
 from cln.accounts.access import Permission
-from cln.api.v2 import cursors
-from cln.api.v2 import money as shapes
+from cln.api.v2 import cursors, money
+from cln.api.v2 import money_shapes as shapes
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.idempotency import required_key
@@ -67,7 +67,7 @@ class InvoiceWish(PageWish):
 def list_subscriptions(request: V2Request) -> object:
     """What runs now."""
     rows = queries.subscriptions_of(request.caller.account_id)
-    return {"data": [shapes.subscription(row) for row in rows]}
+    return {"data": [money.subscription(row) for row in rows]}
 
 
 @door.operation(
@@ -84,7 +84,7 @@ def buy(request: V2Request, order: Body[Order]) -> object:
         request_key=f"api:{required_key(request)}",
         now=request.now,
     )
-    return shapes.bought(done)
+    return money.bought(done)
 
 
 @door.operation(
@@ -143,7 +143,7 @@ def resume(request: V2Request, license_type: str) -> object:
 @door.operation("GET", "/previews/buy", needs=ORDER, answers=shapes.PreviewOut)
 def preview_buy(request: V2Request, order: Query[Order]) -> object:
     """What buying would cost now and on the next invoice; nothing is changed."""
-    return shapes.preview(
+    return money.preview(
         purchase.preview(
             account_id=request.caller.account_id,
             license_type=order.license_type,
@@ -172,7 +172,7 @@ def preview_removal(request: V2Request, wish: Query[RemovalWish]) -> object:
 def list_upcoming(request: V2Request) -> object:
     """The next invoice of each subscription as things stand, soonest first."""
     rows = upcoming_invoices(account_id=request.caller.account_id)
-    return {"data": [shapes.upcoming(row) for row in rows]}
+    return {"data": [money.upcoming(row) for row in rows]}
 
 
 @door.operation("GET", "/invoices", needs=BILLS, answers=shapes.InvoicePage)
@@ -186,7 +186,7 @@ def list_invoices(request: V2Request, wish: Query[InvoiceWish]) -> object:
         limit=wish.limit + 1,
     )
     return cursors.page(
-        request, wish, kind, rows=rows, id_of=lambda row: row.public_id, shown=shapes.invoice
+        request, wish, kind, rows=rows, id_of=lambda row: row.public_id, shown=money.invoice
     )
 
 
@@ -194,12 +194,11 @@ def list_invoices(request: V2Request, wish: Query[InvoiceWish]) -> object:
 def show_invoice(request: V2Request, invoice: str) -> object:
     """One invoice, with the reason of each line."""
     row = queries.invoice_details(account_id=request.caller.account_id, public_id=invoice)
-    return shapes.invoice(row)
+    return money.invoice(row)
 
 
 @door.operation("GET", "/invoices/{invoice}/statement", needs=BILLS, answers=shapes.StatementOut)
 def show_statement(request: V2Request, invoice: str) -> object:
     """What each license added to a month's usage invoice; empty for other invoices."""
     rows = queries.usage_statement(account_id=request.caller.account_id, public_id=invoice)
-    return {"data": [shapes.share(row) for row in rows]}
-
+    return {"data": [money.share(row) for row in rows]}

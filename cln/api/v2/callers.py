@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 
@@ -54,12 +54,11 @@ class V2Request(HttpRequest):
 class ApiToken:
     """`Authorization: Bearer cln_…`."""
 
-    openapi_security_schema: Final[dict[str, Any]] = {
+    openapi_security_schema: ClassVar[dict[str, Any]] = {
         "type": "http",
         "scheme": "bearer",
         "description": "An API token, `cln_…`. At partners' doors also a signed CLN token.",
     }
-    takes_signed = False
 
     def __call__(self, request: V2Request) -> Caller:
         """The caller, counted. Refuses `auth_failed`, `too_many_requests`."""
@@ -89,13 +88,12 @@ class ApiToken:
 class ClnToken(ApiToken):
     """`?token=login|timestamp|sha1` or the same as a bearer (V2-3); API tokens as well."""
 
-    openapi_security_schema: Final[dict[str, Any]] = {
+    openapi_security_schema: ClassVar[dict[str, Any]] = {
         "type": "apiKey",
         "in": "query",
         "name": "token",
         "description": "A signed CLN token, `login|timestamp|sha1(secret + timestamp)`.",
     }
-    takes_signed = True
 
     def in_query(self, request: V2Request) -> str:
         """The argument `token`; an API token in it does not count."""

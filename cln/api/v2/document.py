@@ -115,7 +115,9 @@ def _groups(whole: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"tag": tag, "operations": rows} for tag, rows in groups.items()]
 
 
-def _row(whole: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    whole: dict[str, Any], path: str, method: str, operation: dict[str, Any]
+) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     [answer] = [
         one["content"]["application/json"]["schema"]

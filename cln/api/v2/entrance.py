@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import ValidationError
 
 from cln.api.arguments import BadArgument, BadRequestBody
 from cln.api.v2 import limits
@@ -60,12 +60,15 @@ def not_found(request: HttpRequest, **_parts: str) -> HttpResponse:
 
 def install_errors(api: NinjaAPI) -> None:
     """Let every error that a view may raise become a problem."""
-    api.add_exception_handler(Refusal, refused)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(OperationalError, lambda request, _: busy(request))
-    api.add_exception_handler(AuthenticationError, _unsigned)
-    for unreadable in (UnreadablePostError, RequestDataTooBig):
-        api.add_exception_handler(unreadable, _unreadable)
+    handlers: dict[type[Exception], Callable[..., HttpResponse]] = {
+        Refusal: refused,
+        ValidationError: _invalid,
+        OperationalError: lambda request, _: busy(request),
+        UnreadablePostError: _unreadable,
+        RequestDataTooBig: _unreadable,
+    }
+    for error, handler in handlers.items():
+        api.add_exception_handler(error, handler)
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
@@ -79,12 +82,6 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         request,
         BadArgument(f"{first['where'][:80]}: {first['says']}.", "See /api/v2/docs."),
         errors=errors,
-    )
-
-
-def _unsigned(request: HttpRequest, _error: Exception) -> HttpResponse:
-    return problem(
-        request, HTTPStatus.UNAUTHORIZED, code="auth_failed", detail="Send a token.", fix=""
     )
 
 

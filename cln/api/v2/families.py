@@ -10,17 +10,30 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from ninja import Field, Router, Schema
+from ninja import Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
+from cln.api.v2.family_shapes import (
+    ChangedKey,
+    KeyGone,
+    KeyOut,
+    MaybeType,
+    NamedServerOut,
+    NewKey,
+    ServerOut,
+    SubAccountServerOut,
+    WhichKey,
+    WhichNumber,
+    WhichServer,
+    WhichType,
+)
 from cln.api.v2.operation import Door, Either
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import UnknownLicenseType, get_license_type, license_types, wire_names
 from cln.flows import subscriptions
 from cln.licensing import queries
 from cln.licensing import services as licensing
-from cln.licensing.keys import LIMIT_MAX
 from cln.licensing.lookups import key_of_text, server_of_id, server_of_number
 from cln.licensing.models import ActivationKey, Server
 from cln.licensing.rows import ServerRow
@@ -29,96 +42,6 @@ from cln.licensing.sub_accounts import sub_account_servers
 ALIASES: Final = {"CLEAN": "AVP", "ESU": "EXTENDED_SECURITY_UPDATES", "KC": "KERNELCARE"}
 """Other names that clients use (P-4, facts §2.1)."""
 VIEW, EDIT_KEYS = Permission.VIEW_SERVERS, Permission.CREATE_KEYS
-Limit = Annotated[int, Field(ge=0, le=LIMIT_MAX, description="Servers at most; 0 = unlimited.")]
-ProductType = Annotated[str, Field(max_length=40, description="The code of a license type.")]
-KeyText = Annotated[str, Field(max_length=64, description="An activation key.")]
-
-
-class KeyOut(Schema):
-    """A key; `product_type` is the code in lower case (V2-10)."""
-
-    key: str
-    product_type: str
-    usage_limit: int
-    description: str
-
-
-class KeyGone(Schema):
-    """A key that was removed."""
-
-    key: str
-
-
-class ServerOut(Schema):
-    """A server; `id` is a number in `cl`, a text in the other families."""
-
-    id: int
-    key: str
-    ip: str
-    hostname: str
-
-
-class NamedServerOut(ServerOut):
-    """A server whose id is a text."""
-
-    id: str  # type: ignore[assignment]
-
-
-class SubAccountServerOut(Schema):
-    """A server under a reseller's server account."""
-
-    sub_account_login: str
-    sub_account_email: str
-    server_id: int
-    server_key: str
-    version: int
-    ip: str
-
-
-class NewKey(Schema):
-    """What a key is made of."""
-
-    limit: Limit
-    productType: ProductType  # noqa: N815 -- the documented name
-    note: str = Field("", max_length=200)
-
-
-class ChangedKey(Schema):
-    """What changes of a key."""
-
-    key: KeyText
-    limit: Limit
-    note: str | None = Field(None, max_length=200)
-
-
-class WhichKey(Schema):
-    """A key by its text."""
-
-    key: KeyText
-
-
-class WhichType(Schema):
-    """A license type by its code."""
-
-    productType: ProductType  # noqa: N815
-
-
-class MaybeType(Schema):
-    """A license type by its code, or all of the family."""
-
-    productType: ProductType = ""  # noqa: N815
-
-
-class WhichNumber(Schema):
-    """A server by its number."""
-
-    id: int = Field(ge=1, lt=2**63)
-
-
-class WhichServer(Schema):
-    """A server by its id."""
-
-    id: str = Field(min_length=1, max_length=64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +59,15 @@ class Family:
         code = known.get(ALIASES.get(wanted, wanted))
         if code is None:
             raise UnknownLicenseType(
-                f"There is no productType “{name[:40]}” here.", f"Known: {', '.join(sorted(known))}."
+                f"There is no productType “{name[:40]}” here.",
+                f"Known: {', '.join(sorted(known))}.",
             )
         return get_license_type(code)
 
     def server(self, account_id: int, which: WhichNumber | WhichServer) -> Server:
         """The account's running server. Refuses `unknown_server`."""
         if isinstance(which, WhichNumber):
-            return server_of_number(
-                account_id=account_id, number=which.id, products=self.products
-            )
+            return server_of_number(account_id=account_id, number=which.id, products=self.products)
         return server_of_id(account_id=account_id, text=which.id, products=self.products)
 
 
@@ -228,7 +150,9 @@ def _key_doors(door: Door, one: Family) -> None:
         ]
 
 
-def changed_key(request: V2Request, products: Collection[str], changed: ChangedKey) -> ActivationKey:
+def changed_key(
+    request: V2Request, products: Collection[str], changed: ChangedKey
+) -> ActivationKey:
     """The key after a change. Refuses `unknown_key` and what `update_key` refuses."""
     account_id = request.caller.account_id
     key = key_of_text(account_id=account_id, text=changed.key, products=products)
@@ -277,9 +201,7 @@ def _server_doors(door: Door, one: Family) -> None:
 def sub_accounts(door: Door) -> None:
     """`GET /cl/sub-account/servers`."""
 
-    @door.operation(
-        "GET", "/sub-account/servers", needs=VIEW, answers=list[SubAccountServerOut]
-    )
+    @door.operation("GET", "/sub-account/servers", needs=VIEW, answers=list[SubAccountServerOut])
     def list_sub_account_servers(request: V2Request) -> object:
         """Servers that registered under the reseller's server accounts."""
         return [

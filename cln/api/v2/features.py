@@ -9,7 +9,8 @@ from ninja import Body, Field, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
-from cln.api.v2.families import ChangedKey, KeyOut, KeyText, Limit, changed_key, key_out
+from cln.api.v2.families import changed_key, key_out
+from cln.api.v2.family_shapes import ChangedKey, KeyOut, KeyText, Limit
 from cln.api.v2.operation import Door
 from cln.catalog.queries import license_types, wire_names
 from cln.licensing.features import UnknownFeature, features_of, set_feature
@@ -38,7 +39,7 @@ class ServerPermissions(Schema):
     """A server by its id, and what changes of its features."""
 
     id: str = Field(min_length=1, max_length=64)
-    permissions: Permissions = {}
+    permissions: Permissions = Field(default_factory=dict)
 
 
 class ImunifyKeyPatch(Schema):
@@ -47,7 +48,7 @@ class ImunifyKeyPatch(Schema):
     key: KeyText
     limit: Limit | None = None
     note: str | None = Field(None, max_length=200)
-    permissions: Permissions = {}
+    permissions: Permissions = Field(default_factory=dict)
 
 
 class ImunifyKeyOut(KeyOut):

@@ -19,6 +19,7 @@ from django.http import HttpResponse
 
 from cln import clock, vault
 from cln.accounts.models import ApiRequest
+from cln.accounts.upkeep import KEPT_FOR
 from cln.api.arguments import BadArgument
 from cln.api.v2.callers import V2Request
 from cln.domain.errors import Refusal
@@ -27,7 +28,6 @@ HEADER: Final = "Idempotency-Key"
 LENGTH_MOST: Final = 80
 # Longer than any call may take: an older claim belongs to a process that died.
 LEASE: Final = timedelta(minutes=5)
-KEPT_FOR: Final = timedelta(hours=24)
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{LENGTH_MOST}}}", re.ASCII)
 _CLAIM = """
 INSERT INTO accounts_apirequest AS r (account_id, key, input_hash, claimed_at)
@@ -79,9 +79,7 @@ def required_key(request: V2Request) -> str:
     return key
 
 
-def once(
-    request: V2Request, carry_out: Callable[[], HttpResponse], *, joins: bool
-) -> HttpResponse:
+def once(request: V2Request, carry_out: Callable[[], HttpResponse], *, joins: bool) -> HttpResponse:
     """Carry a call out, or answer what it was answered before. `joins`: verb and answer commit
     together. Refusals are not kept: they changed nothing, so the call may be tried again.
 
@@ -103,11 +101,6 @@ def once(
         ApiRequest.objects.filter(pk=claim, status=None).delete()
         raise
     return response
-
-
-def tidy(*, now: datetime) -> int:
-    """Forget the answers of yesterday's calls; how many."""
-    return ApiRequest.objects.filter(claimed_at__lt=now - KEPT_FOR).delete()[0]
 
 
 def _claim(request: V2Request, key: str, *, now: datetime) -> int | HttpResponse:

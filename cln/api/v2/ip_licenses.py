@@ -59,9 +59,7 @@ class Changed(Which):
     els_allowed: bool | None = None
 
 
-@door.operation(
-    "GET", "/licenses/types", needs=Permission.VIEW_PRODUCTS, answers=list[TypeOut]
-)
+@door.operation("GET", "/licenses/types", needs=Permission.VIEW_PRODUCTS, answers=list[TypeOut])
 def list_types(request: V2Request) -> object:
     """What the account may hold at addresses today."""
     return [

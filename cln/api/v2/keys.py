@@ -63,7 +63,7 @@ class NewKey(Schema):
     license_type: str = Field(max_length=40)
     limit: Limit = 0
     note: str = Field("", max_length=200)
-    cidrs: Cidrs = []
+    cidrs: Cidrs = Field(default_factory=list)
 
 
 class ChangedKey(Schema):

@@ -56,18 +56,8 @@ def count_account(account_id: int) -> Rate:
 
 
 def count_stranger(request: HttpRequest) -> Rate:
-    """Count a call that proved nothing: one budget per IPv4 address or IPv6 /64 (security §5.14)."""
+    """Count a call that proved nothing: a budget per IPv4 address or IPv6 /64 (security §5)."""
     return _count(f"address:{_network(client_address(request))}", settings.CLN_API_STRANGERS_RATE)
-
-
-def tidy(*, older_than_seconds: int = 86_400) -> int:
-    """Drop the rows of subjects that have not called for a day; how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM api_rate WHERE spread_until < extract(epoch FROM clock_timestamp()) - %s",
-            [older_than_seconds],
-        )
-        return cursor.rowcount
 
 
 def check(rate: Rate) -> None:

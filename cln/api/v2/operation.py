@@ -113,7 +113,7 @@ class EitherModel(QueryModel):
         return json_body(request) | query
 
 
-class Either(Query):
+class Either(Query):  # type: ignore[misc] # ninja derives its own the same way
     """Marks arguments that come in the query or in a JSON body."""
 
     _model = EitherModel

@@ -44,7 +44,7 @@ def _patterns() -> list[URLPattern]:
     views = {
         str(pattern.pattern): pattern.callback
         for pattern in reversed(api.urls[0])
-        if pattern.name != "api-root"
+        if isinstance(pattern, URLPattern) and pattern.name != "api-root"
     }
     return [
         path(f"{ROOT}{route}", entrance(view), name=f"v2_{route}") for route, view in views.items()
