@@ -26,14 +26,14 @@ class V2Client:
 
     account: Account
     token: str
-    headers: dict[str, str] = field(default_factory=dict)
+    browser: Client = field(default_factory=Client)
 
     def send(self, method: str, path: str, body: object = None, /, **headers: str) -> HttpResponse:
         """One call; every answer says where the account's limit stands and is not stored."""
-        extra = {"Authorization": f"Bearer {self.token}", **self.headers}
+        extra = {"Authorization": f"Bearer {self.token}"}
         extra |= {name.replace("_", "-"): value for name, value in headers.items()}
         data = "" if body is None else json.dumps(body)
-        answer = Client().generic(
+        answer = self.browser.generic(
             method, f"{ROOT}/{path}", data, content_type="application/json", headers=extra
         )
         assert answer["Cache-Control"] == "no-store"

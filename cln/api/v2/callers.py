@@ -60,8 +60,12 @@ class ApiToken:
         "description": "An API token, `cln_…`. At partners' doors also a signed CLN token.",
     }
 
+    def __init__(self, needs: Permission) -> None:
+        """Let callers through who may do this: asked before their arguments are looked at."""
+        self.needs = needs
+
     def __call__(self, request: V2Request) -> Caller:
-        """The caller, counted. Refuses `auth_failed`, `too_many_requests`."""
+        """The caller, counted. Refuses `auth_failed`, `too_many_requests`, `not_allowed`."""
         text = bearer(request) or self.in_query(request)
         caller = _token(text) if text.startswith(PREFIX) else self.signed(text)
         if caller is None:
@@ -74,6 +78,7 @@ class ApiToken:
         request.caller = caller
         request.rate = limits.count_account(caller.account_id)
         limits.check(request.rate)
+        caller.check(self.needs)
         return caller
 
     def in_query(self, request: V2Request) -> str:

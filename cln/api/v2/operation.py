@@ -83,13 +83,13 @@ class Door:
         model = Envelope[answers] if self.is_partners else answers
 
         def declare(view: View) -> View:
-            run = _runner(self, view, needs=needs, status=status, joins=joins)
+            run = _runner(self, view, status=status, joins=joins)
             parameter = {**_KEY_PARAMETER, "required": needs_key}
             self.router.add_api_operation(
                 path,
                 [method],
                 run,
-                auth=[ClnToken() if self.is_partners else ApiToken()],
+                auth=[(ClnToken if self.is_partners else ApiToken)(needs)],
                 response={status: model},
                 operation_id=f"{self.root.replace('/', '_')}_{view.__name__}".strip("_"),
                 openapi_extra={"parameters": [parameter]} if method != "GET" else None,
@@ -129,15 +129,12 @@ def rendered(data: object, status: int = 200) -> HttpResponse:
     return HttpResponse(text, status=status, content_type="application/json")
 
 
-def _runner(
-    door: Door, view: View, *, needs: Permission, status: int, joins: bool
-) -> Callable[..., HttpResponse]:
-    """The view between its permission and its answer, with the view's own signature."""
+def _runner(door: Door, view: View, *, status: int, joins: bool) -> Callable[..., HttpResponse]:
+    """The view between its instant and its answer, with the view's own signature."""
 
     @functools.wraps(view)
     def run(request: V2Request, **values: Any) -> HttpResponse:
         request.now = clock.now()
-        request.caller.check(needs)
 
         def carry_out() -> HttpResponse:
             data = view(request, **values)

@@ -11,6 +11,9 @@ from cln.api.v2 import account, billing, document, features, ip_licenses, keys, 
 from cln.api.v2.body import StrictParser
 from cln.api.v2.entrance import entrance, install_errors, not_found
 from cln.api.v2.families import family, sub_accounts
+from cln.api.v2.operation import DECLARED
+
+__all__ = ["DECLARED", "api", "no_such_door", "urlpatterns"]
 
 ROOT: Final = "api/v2/"
 api: Final = NinjaAPI(
