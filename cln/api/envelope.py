@@ -88,7 +88,7 @@ def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) 
 
 def problem(refusal: Refusal) -> HttpResponse:
     """A refusal as RFC 9457 says it, with its code and the way out."""
-    response = _problem(
+    response = problem_response(
         STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
         code=refusal.code,
         detail=refusal.message,
@@ -116,7 +116,7 @@ def v1_endpoint(
             return v1_response(view(request), form)
         except OperationalError:
             trouble = Answer(None, success=False, message="Unexpected server error")
-            return _come_again(v1_response(trouble, form))
+            return come_again(v1_response(trouble, form))
 
     return door
 
@@ -132,7 +132,7 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
         try:
             data = view(request)
         except OperationalError:
-            return _come_again(_text("Unexpected server error"))
+            return come_again(_text("Unexpected server error"))
         text = json.dumps(data, separators=(",", ":"))
         return _uncached(HttpResponse(text, content_type="application/json"))
 
@@ -150,7 +150,7 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
         try:
             text = view(request, **parts)
         except OperationalError:
-            return _come_again(_text("Unexpected server error"))
+            return come_again(_text("Unexpected server error"))
         return _text(text)
 
     return door
@@ -171,8 +171,8 @@ def v2_endpoint(
         except Refusal as refusal:
             return problem(refusal)
         except OperationalError:
-            return _come_again(
-                _problem(
+            return come_again(
+                problem_response(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     code="try_again",
                     detail="The service is busy.",
@@ -201,7 +201,15 @@ def _text(text: str) -> HttpResponse:
     return _uncached(HttpResponse(f"{text}\n", content_type="text/plain; charset=utf-8"))
 
 
-def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> HttpResponse:
+def problem_response(
+    status: HTTPStatus,
+    *,
+    code: str,
+    detail: str,
+    fix: str = "",
+    more: Mapping[str, object] | None = None,
+) -> HttpResponse:
+    """An error as RFC 9457 says it; `more` are further members of the object."""
     body = {
         "type": "about:blank",
         "title": status.phrase,
@@ -209,6 +217,7 @@ def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> Ht
         "code": code,
         "detail": detail,
         "fix": fix,
+        **(more or {}),
     }
     response = HttpResponse(
         json.dumps(body, separators=(",", ":")),
@@ -221,7 +230,7 @@ def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> Ht
 
 
 def _method_not_allowed(allowed: str) -> HttpResponse:
-    response = _problem(
+    response = problem_response(
         HTTPStatus.METHOD_NOT_ALLOWED,
         code="method_not_allowed",
         detail=f"Use {allowed.replace(', ', ' or ')}.",
@@ -230,7 +239,8 @@ def _method_not_allowed(allowed: str) -> HttpResponse:
     return response
 
 
-def _come_again(response: HttpResponse) -> HttpResponse:
+def come_again(response: HttpResponse) -> HttpResponse:
+    """The same answer as a 503 that says when to try again."""
     response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -47,6 +47,8 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
     # older, newer: the addresses of the two machines; decide_by: datetime
     "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 
