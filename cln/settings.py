@@ -198,6 +198,7 @@ AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "cln.web.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "cln.web.MachineDoorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

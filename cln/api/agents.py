@@ -7,6 +7,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 
 from cln import clock
+from cln.api import check_ins
 from cln.api.arguments import bearer, caller_address, required, strict_arguments, whole_number
 from cln.api.envelope import v2_endpoint, v2_response
 from cln.licensing import services as licensing
@@ -45,7 +46,7 @@ def register(request: HttpRequest) -> HttpResponse:
 def check_in(request: HttpRequest) -> HttpResponse:
     """Note that the server lives and tell it what its license is worth."""
     arguments = strict_arguments(request)
-    answer = licensing.check_in(
+    answer = check_ins.check_in(
         secret=bearer(request),
         address=caller_address(request, arguments),
         report=licensing.Report(
@@ -54,7 +55,6 @@ def check_in(request: HttpRequest) -> HttpResponse:
             kernel=arguments.get("kernel", ""),
             users=whole_number(arguments, "users", most=USERS_MAX),
         ),
-        now=clock.now(),
     )
     return v2_response(
         {
