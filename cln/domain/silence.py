@@ -59,9 +59,69 @@ def silent_from(
     return due
 
 
-def standing(heard_at: datetime, patience: Patience, *, now: datetime) -> Standing:
-    """Up, late or silent, by the clock alone: pauses only delay alerts."""
-    overdue = now - heard_at - patience.period
-    if overdue < timedelta():
-        return Standing.UP
-    return Standing.LATE if overdue < patience.grace else Standing.SILENT
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is known of a server whose due column has come. `told` counts alerts of this silence."""
+
+    heard_at: datetime
+    patience: Patience = Patience()
+    pauses: tuple[Pause, ...] = ()
+    told: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the scanner does: tell the owner or not, and when it looks again (None = no more)."""
+
+    tell: bool
+    again_at: datetime | None
+
+
+def look(watched: Watched, *, now: datetime) -> Look:
+    """Decide on one server: not yet silent, newly silent, or silent for so long as to remind."""
+    due = silent_from(watched.heard_at, watched.patience, watched.pauses)
+    if now < due:
+        return Look(tell=False, again_at=due)
+    if watched.told > len(REMINDERS):
+        return Look(tell=False, again_at=None)
+    left = REMINDERS[watched.told :]
+    return Look(tell=True, again_at=now + left[0] if left else None)
+
+
+FLEET_THAT_COUNTS: Final = 50
+"""Below so many check-ins before, a drop is chance: ten servers of one rack are the owner's."""
+
+
+def suspects_ourselves(*, recent: int, before: int) -> bool:
+    """Whether check-ins fell by 30 % against the same time before: then it is us, not them."""
+    return before >= FLEET_THAT_COUNTS and recent * 10 <= before * 7
+
+
+class Cause(StrEnum):
+    """What is most likely behind a silence, the most certain first."""
+
+    NEVER_HEARD = "never_heard"
+    REPLACED = "replaced"
+    TOGETHER = "together"
+    ALONE = "alone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """`neighbours`: other servers of the owner that fell silent with it, `of` all he runs."""
+
+    was_heard: bool
+    has_newer_twin: bool
+    neighbours: int
+    of: int
+
+
+def likely_cause(silence: Silence) -> Cause:
+    """Guess why a server is silent; the mail says it as a guess."""
+    if not silence.was_heard:
+        return Cause.NEVER_HEARD
+    if silence.has_newer_twin:
+        return Cause.REPLACED
+    if silence.neighbours >= 2 and silence.neighbours * 2 >= silence.of:
+        return Cause.TOGETHER
+    return Cause.ALONE

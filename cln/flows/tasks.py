@@ -21,6 +21,7 @@ from procrastinate.jobs import Status
 
 from cln import clock
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     books,
@@ -129,6 +130,15 @@ def step_trials(timestamp: int) -> None:
     with _sole_finder("trials") as is_mine:
         if is_mine:
             trials.step_due(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="watch_servers", queueing_lock="watch_servers")
+def watch_servers(timestamp: int) -> None:
+    """Tell owners of servers that stopped checking in, or are back."""
+    with _sole_finder("alerts") as is_mine:
+        if is_mine:
+            alerts.scan(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MINUTE)

@@ -13,6 +13,7 @@ from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
 from cln.clock import start_of_day
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     collection,
@@ -24,6 +25,7 @@ from cln.flows import (
     usage_run,
 )
 from cln.licensing.models import Trial
+from cln.licensing.silent_servers import next_look
 from cln.notifications.models import Message
 from cln.notifications.services import send_due
 from cln.payments.models import AutopayRuleRow, PaymentAttempt, Refund
@@ -46,6 +48,7 @@ def run_due(*, now: datetime) -> None:
     dunning.remind_due(now=now)
     deposit.remind_due(now=now)
     trials.step_due(now=now)
+    alerts.scan_due(now=now)
     # One call takes a batch: a thousand accounts billed on one day have more mails than that.
     while send_due(now=now):
         pass
@@ -95,6 +98,7 @@ def next_due() -> datetime | None:
         _first(AutopayRuleRow, "next_try_at"),
         _first(Trial, "next_step_at"),
         _first(Message, "send_after"),
+        next_look(),
     )
     known = [start_of_day(day) for day in days if day is not None]
     known += [at for at in instants if at is not None]

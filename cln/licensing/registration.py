@@ -145,7 +145,9 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     """The machine proved which server it is: same server, same secret, whatever has changed."""
     server.key = door.key
     server.address = door.address
-    server.alert_after = door.now + PERIOD
+    server.alert_after, server.alerted_at = door.now + PERIOD, None
+    if server.alerts_sent:
+        server.recovery_after, server.alerts_sent = door.now, 0
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version

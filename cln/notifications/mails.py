@@ -42,6 +42,11 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
+    # servers: system_id, name, last_check_in. causes: names, guess. commands: what to run
+    "systems_not_checking_in": frozenset({"servers", "more", "causes", "commands"}),
+    "systems_checking_in_again": frozenset({"servers", "more"}),
+    "alerts_held": frozenset({"recent", "before"}),
+    "alerts_released": frozenset({"since", "recent", "before"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 
