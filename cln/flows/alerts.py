@@ -64,13 +64,6 @@ def scan(*, now: datetime) -> int:
     return each(silent_servers.due_accounts(now=now), lambda pk: tell(account_id=pk, now=now))
 
 
-def scan_due(*, now: datetime) -> None:
-    """Scan where a server is to be looked at: for a clock that is moved from stop to stop."""
-    due = silent_servers.next_look()
-    if due is not None and due <= now:
-        scan(now=now)
-
-
 @transaction.atomic(durable=True)
 def tell(*, account_id: int, now: datetime) -> None:
     """Flip the servers of an account that are due, and write one digest to each reader."""

@@ -9,7 +9,7 @@ from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey, Server
-from cln.licensing.silent_servers import heard_at, patience_with
+from cln.licensing.standing import heard_at, patience_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,17 +15,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 
 from cln.domain.silence import (
     GRACE,
     PERIOD,
     Cause,
-    Patience,
     Pause,
     Silence,
-    Standing,
     Watched,
     likely_cause,
     look,
@@ -33,6 +30,7 @@ from cln.domain.silence import (
 from cln.enums import ServerStatus
 from cln.licensing import systems
 from cln.licensing.models import MaintenanceWindow, Outage, Server, System, Watch
+from cln.licensing.standing import heard_at, patience_with
 
 CHUNK: Final = 5_000
 LOOK_AGAIN: Final = timedelta(minutes=10)
@@ -80,7 +78,7 @@ def move_on(*, now: datetime) -> int:
     moved, last = 0, CHUNK
     with connection.cursor() as cursor:
         while last == CHUNK:
-            cursor.execute(_MOVE_ON, {"period": PERIOD, "grace": GRACE, "now": now, "chunk": CHUNK})
+            cursor.execute(_MOVE_ON, values)
             last = int(cursor.rowcount)
             moved += last
     return moved
@@ -90,15 +88,6 @@ def due_accounts(*, now: datetime) -> list[int]:
     """Accounts with servers to be looked at, or told to be back, in order."""
     due = _running().filter(Q(alert_after__lte=now) | Q(recovery_after__lte=now))
     return sorted(set(due.values_list("account_id", flat=True)))
-
-
-def next_look() -> datetime | None:
-    """The earliest instant at which a server is to be looked at, or told to be back."""
-    firsts = [
-        _running().exclude(**{column: None}).order_by(column).values_list(column, flat=True).first()
-        for column in ("alert_after", "recovery_after")
-    ]
-    return min((at for at in firsts if at is not None), default=None)
 
 
 def hold_alerts(*, now: datetime) -> int:
@@ -129,38 +118,6 @@ def take_due(*, account_id: int, told_products: Collection[str], now: datetime) 
     if digest.silent or digest.back:
         Watch.objects.filter(pk=watch.pk).update(mailed_at=now)
     return digest
-
-
-def patience_with(server: Server) -> Patience:
-    """How long this server may be silent; its group's grace overrides the usual one."""
-    grace = None if server.group is None else server.group.grace
-    return Patience(
-        PERIOD if server.period is None else server.period, GRACE if grace is None else grace
-    )
-
-
-def heard_at(server: Server) -> datetime:
-    """When the server was heard last; its registration is the first time."""
-    return server.last_check_in_at or server.registered_at
-
-
-def with_standing(
-    servers: QuerySet[Server], standing: Standing, *, now: datetime
-) -> QuerySet[Server]:
-    """Those of the servers that are up, late or silent, as `ServerRow.standing_at` says it."""
-    late_after = Coalesce("last_check_in_at", "registered_at") + Coalesce("period", Value(PERIOD))
-    running = servers.filter(status=ServerStatus.ACTIVE).alias(
-        late_after=ExpressionWrapper(late_after, DateTimeField()),
-        silent_after=ExpressionWrapper(
-            late_after + Coalesce("group__grace", Value(GRACE)), DateTimeField()
-        ),
-    )
-    silent = Q(alerted_at__isnull=False) | Q(silent_after__lte=now)
-    if standing is Standing.SILENT:
-        return running.filter(silent)
-    if standing is Standing.LATE:
-        return running.filter(late_after__lte=now).exclude(silent)
-    return running.filter(alerted_at=None, late_after__gt=now)
 
 
 def _flip(rows: Sequence[Server], told_products: Collection[str], *, now: datetime) -> list[Server]:
