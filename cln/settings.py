@@ -240,6 +240,7 @@ AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "cln.web.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "cln.web.MachineDoorsMiddleware",
     "cln.console.static_files.StaticFiles",
     "cln.console.static_files.Pages",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -30,6 +30,7 @@ from django.http import (
 )
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -206,6 +207,32 @@ def _is_our_proxy(text: str) -> bool:
 def posted(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to: the POST, also an empty one; None on a GET."""
     return request.POST if request.method == "POST" else None
+
+
+class MachineDoorsMiddleware:
+    """Answers doors for machines right here: sessions, forms and messages are people's matters.
+
+    A door that takes no cookie (it is exempt from CSRF, and the token or key in the request is all
+    it trusts) has no use for the layers below, which cost more than most of its answers.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return self.get_response(request)
+        if not getattr(match.func, "csrf_exempt", False):
+            return self.get_response(request)
+        request.resolver_match = match
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
 
 
 class RequestMiddleware:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 
 from cln import clock
+from cln.api import check_ins
 from cln.api.arguments import bearer, caller_address, required, strict_arguments, whole_number
 from cln.api.envelope import v2_endpoint, v2_response
 from cln.api.limits import limited_per_address, limited_per_server
@@ -59,6 +60,7 @@ def check_in(request: HttpRequest) -> HttpResponse:
         ),
         presented=_presented(arguments),
         now=now,
+        check_in=check_ins.check_in,
     )
     return v2_response(_worth(answer, now=now))
 

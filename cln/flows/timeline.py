@@ -16,6 +16,7 @@ from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
 from cln.enums import MessageKind
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     collection,
@@ -26,7 +27,7 @@ from cln.flows import (
     trials,
     usage_run,
 )
-from cln.licensing.models import Trial
+from cln.licensing.models import Server, Trial
 from cln.notifications.models import Message
 from cln.notifications.services import send_due
 from cln.payments.models import AutopayRuleRow, PaymentAttempt, Refund
@@ -43,7 +44,7 @@ class Work:
     column: str
     verb: Callable[[datetime], object]
     only: str = ""
-    """The SQL of which rows: a parked account's work waits, for instance."""
+    """The SQL that leaves out what waits for something else, as a parked account's work does."""
 
     @property
     def first_due(self) -> str:
@@ -66,6 +67,8 @@ def _send_all(now: datetime) -> None:
 _ACCOUNT_IS_NOT_PARKED = (
     "JOIN accounts_account AS account ON account.id = account_id WHERE account.parked_at IS NULL"
 )
+
+_SERVER_RUNS = "WHERE status = 'active'"
 
 # Money before messages.
 WORK: Sequence[Work] = (
@@ -91,6 +94,8 @@ WORK: Sequence[Work] = (
     Work(Invoice, "remind_on", lambda now: dunning.remind_due(now=now)),
     Work(Account, "negative_remind_on", lambda now: deposit.remind_due(now=now)),
     Work(Trial, "next_step_at", lambda now: trials.step_due(now=now)),
+    Work(Server, "alert_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
+    Work(Server, "recovery_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
     Work(Message, "send_after", _send_all, only=f"WHERE kind = '{MessageKind.EMAIL}'"),
 )
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from cln import ids
 from cln.domain.addresses import canonical_address
 from cln.domain.licensing import AccountBlocked
+from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing.door import Hints
 from cln.licensing.ip_licenses import IpLicenseNotFound
@@ -16,7 +17,6 @@ from cln.licensing.models import IpLicense, Server
 from cln.licensing.partners import LICENSED
 from cln.licensing.registration import (
     REPLACED,
-    SILENCE_ALLOWED,
     Registration,
     cleaned,
     secret_hash,
@@ -97,7 +97,7 @@ def _refresh(server: Server, hints: Hints, *, now: datetime) -> None:
     server.hostname = hints.hostname or server.hostname
     server.machine_uuid = hints.machine_uuid or server.machine_uuid
     server.os_version = hints.os_version or server.os_version
-    server.alert_after = now + SILENCE_ALLOWED
+    server.alert_after = now + PERIOD
     server.save(update_fields=["hostname", "machine_uuid", "os_version", "alert_after"])
 
 
@@ -118,7 +118,7 @@ def _insert(
         os_version=hints.os_version,
         group_id=None if supersedes is None else supersedes.group_id,
         registered_at=now,
-        alert_after=now + SILENCE_ALLOWED,
+        alert_after=now + PERIOD,
         supersedes=supersedes,
     )
     return server, secret

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 
+from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
 from cln.licensing.clones import clone_cases_of
@@ -31,6 +32,7 @@ from cln.licensing.rows import (
     server_row,
 )
 from cln.licensing.servers import UNDO_HOURS, undo_until
+from cln.licensing.standing import with_standing
 from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
@@ -44,6 +46,7 @@ __all__ = [
     "ServerDetails",
     "ServerFilter",
     "ServerRow",
+    "Standing",
     "count_servers",
     "count_silent",
     "default_key_of",
@@ -76,6 +79,8 @@ class ServerFilter:
     search: str = ""  # in hostname and address
     registered_from: date | None = None
     registered_until: date | None = None  # this day is still in
+    standing: Standing | None = None  # up, late or silent, of running servers only …
+    at: datetime | None = None  # … at this instant, which it needs
     with_removed: bool = False
 
 
@@ -203,9 +208,7 @@ def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
 
 def count_silent(account_id: int, *, now: datetime) -> int:
     """How many running servers have been silent for longer than they may."""
-    return Server.objects.filter(
-        account=account_id, status=ServerStatus.ACTIVE, alert_after__lt=now
-    ).count()
+    return count_servers(account_id, ServerFilter(standing=Standing.SILENT, at=now))
 
 
 def server_details(*, account_id: int, public_id: str) -> ServerDetails:
@@ -285,6 +288,8 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     ):
         if value:
             found = found.filter(**{column: value})
+    if filters.standing is not None and filters.at is not None:
+        found = with_standing(found, filters.standing, now=filters.at)
     if filters.search:
         text = filters.search.strip()
         found = found.filter(Q(hostname__icontains=text) | Q(address__icontains=text))

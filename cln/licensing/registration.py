@@ -7,7 +7,7 @@ and `cln.domain.licensing` decides. Constraints of the tables are the last word.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
@@ -17,6 +17,7 @@ from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.licensing import Granted, RegistrationFacts, UnknownKey, decide_registration
 from cln.domain.machines import MatchStrength, usable_uuid
+from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
@@ -27,8 +28,6 @@ from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
-SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
-"""A server is watched from its latest contact on: the check-in period and some grace."""
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
@@ -168,7 +167,7 @@ def _insert(
         os_version=door.hints.os_version,
         group_id=None if supersedes is None else supersedes.group_id,
         registered_at=door.now,
-        alert_after=door.now + SILENCE_ALLOWED,
+        alert_after=door.now + PERIOD,
         supersedes=supersedes,
     )
     return server, secret
@@ -178,7 +177,9 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     """The machine proved which server it is: same server, same secret, whatever has changed."""
     server.key = door.key
     server.address = door.address
-    server.alert_after = door.now + SILENCE_ALLOWED
+    server.alert_after, server.alerted_at = door.now + PERIOD, None
+    if server.alerts_sent:
+        server.recovery_after, server.alerts_sent = door.now, 0
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version

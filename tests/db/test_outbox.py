@@ -24,6 +24,7 @@ from tests.customers import START
 
 DAY = date(2026, 3, 1)
 INVOICES = [{"number": "CBI-1", "amount": "$27.00", "due_on": DAY}]
+SYSTEMS = [{"system_id": "11111111", "name": "web1", "last_check_in": "2011-05-10 20:39:20.0"}]
 SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
@@ -114,6 +115,15 @@ SAMPLES: dict[str, dict[str, object]] = {
         "reason": "wrong address",
         "pdf": "/console/billing/credit-notes/cn_1.pdf",
     },
+    "systems_not_checking_in": {
+        "servers": SYSTEMS,
+        "more": 3,
+        "causes": [{"names": "web1 (192.0.2.1)", "guess": "switched off."}],
+        "commands": ["/usr/sbin/rhn_check"],
+    },
+    "systems_checking_in_again": {"servers": SYSTEMS, "more": 0},
+    "alerts_held": {"recent": 700, "before": 1000},
+    "alerts_released": {"since": datetime(2026, 2, 1, tzinfo=UTC), "recent": 900, "before": 1000},
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }
 
