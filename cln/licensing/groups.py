@@ -118,7 +118,10 @@ def _change(
         if not put:
             meant = meant.filter(group=group)
         rows = tuple(meant.select_related("license_type__product").order_by("pk"))
-        Server.objects.filter(pk__in=[row.pk for row in rows]).update(group=group if put else None)
+        changed = Server.objects.filter(pk__in=[row.pk for row in rows])
+        changed.update(group=group if put else None)
+        # The other group may have less patience: the next scan looks when they are due now.
+        changed.filter(alert_after__gt=now, alerted_at=None).update(alert_after=now)
         if rows:
             _record(
                 group,

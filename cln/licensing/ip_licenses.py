@@ -13,7 +13,7 @@ from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
 from cln.domain.licensing import AccountBlocked
 from cln.ids import public_id
-from cln.licensing import partners
+from cln.licensing import address_rights, partners
 from cln.licensing.events import ip_license_event
 from cln.licensing.models import IpLicense
 from cln.licensing.moves import SameLicenseType
@@ -100,6 +100,7 @@ def remove_ip_license(
         if removed is None:
             raise _not_found(row.name, at)
         _end(removed, now=now)
+        address_rights.leave(account_id=account_id, license_type=row, address=at, now=now)
         record(
             account_id=account_id,
             actor=actor,
@@ -139,6 +140,7 @@ def convert_ip_license(
             ),
             now=now,
         )
+        address_rights.follow(old, license_type=row)
         record(
             account_id=account_id,
             actor=actor,
