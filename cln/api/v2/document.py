@@ -88,6 +88,8 @@ def document(api: NinjaAPI) -> dict[str, Any]:
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS}
     for operations in whole["paths"].values():
         for operation in operations.values():
+            if {"ClnToken": []} in operation["security"]:
+                operation["security"].insert(0, {"ApiToken": []})
             for response in operation["responses"].values():
                 response["headers"] = headers
             operation["responses"] = {
