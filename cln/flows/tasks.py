@@ -19,11 +19,14 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
-from cln import clock
+from cln import clock, rates
+from cln.accounts import upkeep
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     books,
+    clones,
     collection,
     deposit,
     dunning,
@@ -32,6 +35,7 @@ from cln.flows import (
     trials,
     usage_run,
 )
+from cln.notifications import delivery
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
@@ -132,11 +136,45 @@ def step_trials(timestamp: int) -> None:
 
 
 @app.periodic(cron=EVERY_MINUTE)
+@app.task(name="ask_about_clones", queueing_lock="ask_about_clones")
+def ask_about_clones(timestamp: int) -> None:
+    """Ask the owners of servers whose secret two machines use."""
+    with _sole_finder("clones") as is_mine:
+        if is_mine:
+            clones.ask_owners(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="watch_servers", queueing_lock="watch_servers")
+def watch_servers(timestamp: int) -> None:
+    """Tell owners of servers that stopped checking in, or are back."""
+    with _sole_finder("alerts") as is_mine:
+        if is_mine:
+            alerts.scan(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
 @app.task(name="send_mail", queueing_lock="send_mail")
 def send_mail(timestamp: int) -> None:
     """Send what the outbox holds; several workers may, each message is claimed by one."""
     while notifications.send_due(now=clock.now()):
         pass
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="send_webhooks", queueing_lock="send_webhooks")
+def send_webhooks(timestamp: int) -> None:
+    """Send the events that customers' programs listen for; each is claimed by one worker."""
+    while delivery.deliver_due(now=clock.now(), sent_at=clock.system_now()):
+        pass
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(name="tidy_api", queueing_lock="tidy_api")
+def tidy_api(timestamp: int) -> None:
+    """Forget yesterday's answers to API calls, and who called."""
+    upkeep.forget_requests(now=clock.system_now())
+    rates.forget_idle(seconds=upkeep.KEPT_FOR.total_seconds())
 
 
 @app.periodic(cron=NIGHTLY)
