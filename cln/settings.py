@@ -187,6 +187,17 @@ CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
 CLN_TOKEN_MAX_AGE = _number("CLN_TOKEN_MAX_AGE", 1800)
 CLN_TOKEN_MAX_AHEAD = _number("CLN_TOKEN_MAX_AHEAD", 300)
 
+# Calls of REST v2 a minute: of one account, and of one address that has proved nothing.
+CLN_API_RATE = max(1, _number("CLN_API_RATE", 600))
+CLN_API_STRANGERS_RATE = max(1, _number("CLN_API_STRANGERS_RATE", 60))
+
+# Webhooks to http:// and to private addresses, for trying things out on one machine.
+CLN_WEBHOOK_INSECURE = _flag("CLN_WEBHOOK_INSECURE")
+if CLN_WEBHOOK_INSECURE and CLN_MODE == "production":
+    raise ImproperlyConfigured(
+        "CLN_WEBHOOK_INSECURE lets customers reach into our network; production refuses it."
+    )
+
 _HTTPS = CLN_BASE_URL.startswith("https://")
 _HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"
 ALLOWED_HOSTS = ["*"] if CLN_MODE == "sandbox" else [_HOST, "127.0.0.1", "localhost"]

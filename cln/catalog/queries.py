@@ -104,7 +104,7 @@ def sold_by_address(*, account_id: int, currency: str, on: date) -> tuple[models
         currency=currency,
         effective_on__lte=on,
     )
-    rows = models.LicenseType.objects.filter(
+    rows = models.LicenseType.objects.select_related("product").filter(
         ip_type__isnull=False, pk__in=lists.values("license_type")
     )
     return tuple(rows.order_by("ip_type"))

@@ -21,6 +21,7 @@ from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
+from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
@@ -31,6 +32,7 @@ SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
+MOVED = "Moved to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ def register_server(
     key = find_key(key_text)
     if key is None or product not in {None, key.license_type.product.code}:
         raise _unknown_key()
-    hints = _cleaned(hints)
+    hints = cleaned(hints)
     try:
         with transaction.atomic():
-            return _register(key, canonical_address(address), hints, now)
+            return register(key, canonical_address(address), hints, now=now)
     except Refusal as refusal:
         refusals.remember(
             key=key, refusal=refusal, hostname=hints.hostname, address=address, now=now
@@ -76,21 +78,42 @@ def plain_text(text: str, length: int) -> str:
     return "".join(letter for letter in text if letter.isprintable()).strip()[:length]
 
 
-def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> Registration:
+def register(
+    key: ActivationKey,
+    address: str,
+    hints: Hints,
+    *,
+    now: datetime,
+    moves: Server | None = None,
+) -> Registration:
+    """Joins: what `register_server` does with a key that was found and hints that are `cleaned`.
+
+    `moves`: a running server of the key that hands its seat to this machine; refuses
+    `server_removed` where it does not run any more, and otherwise what `register_server` refuses.
+    """
     pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     if key.pk not in pool.keys:
         raise _unknown_key()
-    proven = _proven(key, hints.secret)
+    if moves is not None:
+        _check_runs(moves, key)
+    proven = None if moves or hints.is_copy else _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
         removal.free_seats([proven], pool=pool)
         pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     door = Door(
-        key=pool.keys[key.pk], pool=pool, address=address, hints=hints, proven=proven, now=now
+        key=pool.keys[key.pk],
+        pool=pool,
+        address=address,
+        hints=hints,
+        proven=proven,
+        now=now,
+        moves=moves,
     )
     facts = door.facts()
     granted = decide_registration(facts)
-    if granted.strength is MatchStrength.REINSTALL:
+    reinstalled = granted.strength is MatchStrength.REINSTALL
+    if reinstalled:
         server, secret = _replace(door, granted, facts)
     elif proven is not None:
         server, secret = _keep(door, proven, granted), hints.secret
@@ -99,7 +122,16 @@ def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> 
     _count(door, seats=1 if granted.takes_seat else 0)
     if server.license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=server.account_id, machines=[server], now=now)
-    return Registration(server, secret, granted.strength is MatchStrength.REINSTALL)
+    if proven is None or reinstalled:
+        server_registered(server, reinstalled=reinstalled, now=now)
+    return Registration(server, secret, reinstalled)
+
+
+def _check_runs(server: Server, key: ActivationKey) -> None:
+    """Whether a server still runs under the key, now that its pool is locked."""
+    server.refresh_from_db()
+    if server.status != ServerStatus.ACTIVE or server.key_id != key.pk:
+        raise removal.ServerGone("That server is not registered any more.")
 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:
@@ -109,7 +141,7 @@ def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Se
     Server.objects.filter(pk=old.pk).update(
         status=ServerStatus.SUPERSEDED,
         removed_at=door.now,
-        removed_why=REPLACED,
+        removed_why=REPLACED if door.moves is None else f"{MOVED} {_spot(door)}"[:120],
         alert_after=None,
     )
     if facts.included_with is not None:
@@ -157,6 +189,10 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     return server
 
 
+def _spot(door: Door) -> str:
+    return f"{door.hints.hostname} ({door.address})" if door.hints.hostname else door.address
+
+
 def _count(door: Door, *, seats: int) -> None:
     ActivationKey.objects.filter(pk=door.key.pk).update(
         used=F("used") + seats, last_used_at=door.now
@@ -181,7 +217,8 @@ def _proven(key: ActivationKey, secret: str) -> Server | None:
     )
 
 
-def _cleaned(hints: Hints) -> Hints:
+def cleaned(hints: Hints) -> Hints:
+    """Hints as they are stored and compared."""
     return replace(
         hints,
         hostname=plain_text(hints.hostname, 253).rstrip(".").lower(),

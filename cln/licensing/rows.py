@@ -50,9 +50,12 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRow:
-    """A server in a list. `last_check_in_at` None = never since its registration."""
+    """A server in a list. `last_check_in_at` None = never since its registration; `number` is what
+    partners' programs know it by (REST v2).
+    """
 
     public_id: str
+    number: int
     hostname: str
     address: str
     license_type: str
@@ -85,6 +88,19 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CloneRow:
+    """Two machines with one secret, as their owner sees it."""
+
+    server_id: str
+    hostname: str
+    license_type_name: str
+    established_address: str
+    newcomer_address: str
+    found_at: datetime
+    decide_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class KeyDetails:
     """A key with its servers and what it refused in the last 30 days."""
 
@@ -95,10 +111,16 @@ class KeyDetails:
 
 @dataclass(frozen=True, slots=True)
 class ServerDetails:
-    """A server with the registrations of the same machine before it, newest first."""
+    """A server with the registrations of the same machine before it, newest first.
+
+    `undo_until`: as long the earlier registration can be given its seat back; `clone`: what the
+    owner has to decide about it.
+    """
 
     server: ServerRow
     history: tuple[ServerRow, ...]
+    undo_until: datetime | None = None
+    clone: CloneRow | None = None
 
 
 def key_row(key: ActivationKey) -> KeyRow:
@@ -124,6 +146,7 @@ def server_row(server: Server) -> ServerRow:
     """The server as lists show it; license type, key and group are joined."""
     return ServerRow(
         public_id=server.public_id,
+        number=server.pk,
         hostname=server.hostname,
         address=server.address,
         license_type=server.license_type.code,

@@ -15,7 +15,7 @@ from cln.accounts.audit import record
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import EntitlementKind, ServerStatus
-from cln.licensing import included, removal
+from cln.licensing import address_rights, included, removal
 from cln.licensing.access import UnknownServer, get_server, holds_a_license, lock_pool
 from cln.licensing.models import Entitlement, Server
 from cln.licensing.registration import SILENCE_ALLOWED, plain_text, secret_hash
@@ -88,6 +88,11 @@ def license_of(*, server_id: int, now: datetime) -> CheckIn:
     return _state(_with_right(now).get(pk=server_id))
 
 
+def find_server(*, secret: str, now: datetime) -> Server:
+    """The running server that presents its secret. Refuses `unknown_server`, `server_removed`."""
+    return _found(secret, now=now)
+
+
 def unregister(*, secret: str, now: datetime) -> Server:
     """Remove the server that presents its secret. Refuses `unknown_server`, `server_removed`."""
     server = _found(secret, now=now)
@@ -98,6 +103,13 @@ def unregister(*, secret: str, now: datetime) -> Server:
             why="Unregistered on the server",
             now=now,
         )
+
+
+def undo_until(server: Server) -> datetime | None:
+    """As long a running server's seat can go back to the registration it replaced."""
+    if server.supersedes_id is None or server.status != ServerStatus.ACTIVE:
+        return None
+    return server.registered_at + timedelta(hours=UNDO_HOURS)
 
 
 def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -> Server:
@@ -170,6 +182,9 @@ def _checked_in(server: Server, *, address: str, report: Report, now: datetime) 
     running = Server.objects.filter(pk=server.pk, status=ServerStatus.ACTIVE)
     if not running.update(**changes):
         raise _gone(server)
+    if server.by_address:
+        server.address = str(changes["address"])
+        address_rights.mark_seen(server, now=now)
     return _state(server)
 
 
@@ -208,6 +223,10 @@ def _with_right(now: datetime) -> QuerySet[Server]:
 
 def _state(server: Server) -> CheckIn:
     seen = server.__dict__  # the annotations of `_with_right`
+    if server.by_address:
+        held = address_rights.holds(server)
+        state = LicenseState.ACTIVE if held else LicenseState.ENDED
+        return CheckIn(server.public_id, server.license_type.code, state, None)
     included_here = not server.takes_seat
     on_trial = not included_here and seen["right_kind"] == EntitlementKind.TRIAL
     until: datetime | None = None if included_here else seen["right_until"]

@@ -45,6 +45,10 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
+    # older, newer: the addresses of the two machines; decide_by: datetime
+    "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import Message as EmailMessage
 from typing import Any
 
@@ -66,6 +66,14 @@ SAMPLES: dict[str, dict[str, object]] = {
     "trial_started": {"license_type": "KernelCare", "ends_on": DAY, "servers": "one server"},
     "trial_ending": {"license_type": "KernelCare", "ends_on": DAY, "days_left": 3},
     "trial_ended": {"license_type": "KernelCare"},
+    "clone_found": {
+        "server": "web1",
+        "license_type": "CloudLinux OS",
+        "older": "192.0.2.10",
+        "newer": "192.0.2.11",
+        "decide_by": datetime(2026, 3, 13, 12, 0, tzinfo=UTC),
+        "url": "https://cln.example/console/servers/srv_1",
+    },
     "books_differ": {"count": 3, "differences": ["balance of acc_1: 5, derived 0"], "more": 2},
     "deposit_negative": {
         "total": "$5.00",
@@ -85,6 +93,12 @@ SAMPLES: dict[str, dict[str, object]] = {
         "agreement": "2026-01",
         "agreed_on": date(2026, 1, 31),
         "first_bill_on": date(2026, 2, 1),
+    },
+    "webhook_disabled": {
+        "host": "hooks.example.com",
+        "webhook": "whk_1",
+        "since": DAY,
+        "cause": "The answer was HTTP 500.",
     },
     "deposit_order_declined": {
         "amount": "$500.00",

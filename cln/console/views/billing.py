@@ -11,12 +11,13 @@ from cln.catalog.queries import license_types
 from cln.console import cart
 from cln.console.forms.billing import SandboxCardForm
 from cln.domain.money import money_text
-from cln.enums import AttemptChannel, AttemptState, InvoiceStatus, MethodKind
+from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus, MethodKind
 from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
 from cln.payments.gateways.sandbox import TEST_CARDS, token_for
+from cln.payments.reseller_table import reseller_invoice_table
 from cln.payments.services import active_method
 from cln.payments.settled import paid_of
 from cln.web import Request, page, posted, redirect
@@ -62,6 +63,8 @@ def upcoming(request: Request) -> HttpResponse:
 def invoices(request: Request) -> HttpResponse:
     """`/console/billing/invoices`: unpaid first, then the rest, each with its lines."""
     account_id = request.account.pk
+    if request.account.kind == AccountKind.RESELLER:
+        return _reseller_invoices(request)
     search = request.GET.get("q", "").strip()
     unpaid = queries.invoices_of(account_id, status=InvoiceStatus.OPEN, oldest_first=True)
     settled = [
@@ -80,6 +83,19 @@ def invoices(request: Request) -> HttpResponse:
         "months": papers.billed_months(account_id=account_id),
     }
     return render(request, "billing/invoices.html", context)
+
+
+def _reseller_invoices(request: Request) -> HttpResponse:
+    """A reseller's invoices are paid from the deposit: one table with its balance (R6)."""
+    account_id = request.account.pk
+    rows = reseller_invoice_table(account_id)
+    context = {
+        "section": "billing",
+        "rows": rows[::-1],
+        "balance_cents": queries.balance_cents(account_id),
+        "currency": request.account.currency,
+    }
+    return render(request, "reseller/invoices.html", context)
 
 
 @page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
