@@ -105,6 +105,10 @@ CLN_MODE = os.environ.get("CLN_MODE", "sandbox")
 if CLN_MODE not in {"sandbox", "production"}:
     raise ImproperlyConfigured(f"CLN_MODE is {CLN_MODE!r}; write sandbox or production.")
 CLN_DATA_DIR = Path(os.environ.get("CLN_DATA_DIR") or "var").absolute()
+# Package repositories that the RHN protocol serves; empty = none.
+CLN_CHANNELS_DIR = (
+    Path(os.environ["CLN_CHANNELS_DIR"]).absolute() if os.environ.get("CLN_CHANNELS_DIR") else None
+)
 CLN_BASE_URL = (os.environ.get("CLN_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")
 CLN_GATEWAY = os.environ.get("CLN_GATEWAY") or ("sandbox" if CLN_MODE == "sandbox" else "")
 CLN_GATEWAY_SECONDS = _number("CLN_GATEWAY_SECONDS", 30)
@@ -119,6 +123,8 @@ CLN_PAYPAL_API_BASE = os.environ.get("CLN_PAYPAL_API_BASE") or (
     "https://api-m.sandbox.paypal.com" if CLN_MODE == "sandbox" else "https://api-m.paypal.com"
 )
 DEBUG = _flag("CLN_DEBUG")
+# What people read instead of pages while something is mended; machines are served all the same.
+CLN_MAINTENANCE = os.environ.get("CLN_MAINTENANCE", "").strip()
 SECRET_KEY = _secret_key()
 
 if CLN_MODE == "production":
@@ -198,7 +204,8 @@ AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "cln.web.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "cln.console.static_files.StaticFiles",
+    "cln.console.static_files.Pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -223,13 +230,17 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "cln.console.context.frame",
             ],
-            "libraries": {"console": "cln.console.templatetags.console"},
+            "libraries": {
+                "console": "cln.console.templatetags.console",
+                "design": "cln.console.templatetags.design",
+            },
             "builtins": [
                 "django.templatetags.static",
                 "django_htmx.templatetags.django_htmx",
                 "heroicons.templatetags.heroicons",
                 "template_partials.templatetags.partials",
                 "cln.console.templatetags.console",
+                "cln.console.templatetags.design",
             ],
         },
     }
@@ -312,6 +323,7 @@ STATICFILES_DIRS = [PACKAGE_DIR / "console" / "static"]
 # Nothing is collected: the finders are asked once, at start, where the files lie.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -56,6 +56,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+PAGES_OF_PEOPLE: Final = ("/console/", "/pay/")
 STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
@@ -215,7 +216,7 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         cast(Request, request).request_id = request_id
-        response = self.get_response(request)
+        response = maintenance(request) or self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault(
@@ -256,6 +257,19 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
     )
     response.headers["Retry-After"] = "60"
     return response
+
+
+def maintenance(request: HttpRequest) -> HttpResponse | None:
+    """While something is mended people read why; servers and their programs are not stopped."""
+    if not settings.CLN_MAINTENANCE or not request.path.startswith(PAGES_OF_PEOPLE):
+        return None
+    return _error(
+        request,
+        503,
+        "Back soon",
+        settings.CLN_MAINTENANCE,
+        "Nothing was changed. Running servers are not affected.",
+    )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 
@@ -29,10 +31,12 @@ from cln.licensing.rows import (
     server_row,
 )
 from cln.licensing.servers import UNDO_HOURS, undo_until
+from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
 
 __all__ = [
+    "SERVER_SORTS",
     "EntitlementRow",
     "KeyDetails",
     "KeyRow",
@@ -72,6 +76,14 @@ class ServerFilter:
 
 
 EVERYTHING = ServerFilter()
+# What lists of servers may be sorted by; nothing else reaches SQL.
+SERVER_SORTS: Final[Mapping[str, str]] = {
+    "name": "hostname",
+    "address": "address",
+    "license": "license_type__position",
+    "last_check_in": "last_check_in_at",
+    "registered": "registered_at",
+}
 
 
 def entitlements_of(account_id: int) -> tuple[EntitlementRow, ...]:
@@ -132,11 +144,13 @@ def servers_of(
     account_id: int,
     filters: ServerFilter = EVERYTHING,
     *,
+    sort: str = "registered",
+    descending: bool = True,
     limit: int | None = None,
     offset: int = 0,
 ) -> tuple[ServerRow, ...]:
     """The servers of the account, newest registration first; a page of them where limited."""
-    found = _servers(account_id, filters).order_by("-registered_at", "-pk")
+    found = ordered(_servers(account_id, filters), SERVER_SORTS, sort, descending=descending)
     end = None if limit is None else offset + limit
     return tuple(map(server_row, found[offset:end]))
 
@@ -150,8 +164,8 @@ def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[Se
 
 
 def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
-    """How many servers `servers_of` finds."""
-    return _servers(account_id, filters).count()
+    """How many servers `servers_of` finds, up to `listing.COUNT_MAX`."""
+    return count_up_to(_servers(account_id, filters))
 
 
 def count_silent(account_id: int, *, now: datetime) -> int:

@@ -24,7 +24,6 @@ from tests.customers import database_url
 from tests.licensing import an_account, bought
 from tests.serving import free_port, start_cln
 
-
 EXAMPLE = re.compile(r"^(\w+)# cln-agent (.*)\n((?:(?!\w+# ).*\n)*)", re.MULTILINE)
 
 

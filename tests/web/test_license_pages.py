@@ -224,7 +224,7 @@ class TestServers:
         assert "1–2 of 2" in both
         assert "db1.acme.example" in one
         assert "web1.acme.example" not in one
-        assert "No server matches." in none
+        assert "No server fits this search and these filters." in none
 
     def test_htmx_gets_the_rows_alone(self, shop: tuple[Account, Client]) -> None:
         a_server()

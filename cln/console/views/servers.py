@@ -1,7 +1,6 @@
 """Registered servers."""
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
@@ -9,7 +8,7 @@ from cln.accounts.access import Permission, may
 from cln.billing.queries import subscriptions_of
 from cln.catalog.queries import products
 from cln.console.forms.licenses import RemoveServerForm
-from cln.console.paging import ServerPages
+from cln.console.server_table import server_table
 from cln.domain.clones import Side
 from cln.flows import subscriptions
 from cln.flows.upcoming import savings_of
@@ -17,28 +16,17 @@ from cln.licensing import queries
 from cln.licensing import services as licensing
 from cln.web import Request, page, posted, redirect
 
-PER_PAGE = 50
-
 
 @page("GET", permission=Permission.VIEW_SERVERS)
 def servers(request: Request) -> HttpResponse:
     """`/console/servers`: all products in one list; filters live in the URL."""
-    filters = queries.ServerFilter(
-        product=request.GET.get("product", ""), search=request.GET.get("q", "").strip()
-    )
-    rows = ServerPages(request.account.pk, filters)
-    # A page at a time: slices of `rows` are queries.
-    paginator: Paginator[queries.ServerRow] = Paginator(rows, PER_PAGE)  # type: ignore[arg-type]
+    table = server_table(request.account.pk, products=products())
     context = {
         "section": "dashboard",
-        "filters": filters,
-        "products": products(),
-        "page": paginator.get_page(request.GET.get("page")),
         "clones": licensing.clone_cases_of(request.account.pk),
         "reinstalls": queries.reinstalls_of(request.account.pk, now=request.now),
     }
-    template = "servers/list.html#rows" if request.htmx else "servers/list.html"
-    return render(request, template, context)
+    return table.answer(request, "servers/list.html", context)
 
 
 @page("GET", permission=Permission.VIEW_SERVERS)
