@@ -9,7 +9,6 @@ from typing import Protocol
 
 from cln import ids
 from cln.domain.leases import next_check_in
-from cln.enums import ServerStatus
 from cln.licensing import leases, servers
 from cln.licensing.clones import Handover, note_machine
 from cln.licensing.lease_keys import incident_notice
@@ -63,7 +62,7 @@ def check_in_agent(
     Refuses what `check_in` refuses, and `clone_refused`.
     """
     seen, handover = _seen(secret), None
-    if seen is not None and seen.status == ServerStatus.ACTIVE:
+    if seen is not None and seen.is_running:
         handover = note_machine(
             seen,
             boot=plain_text(presented.boot, BOOT_LENGTH),
@@ -79,15 +78,16 @@ def check_in_agent(
 
 def first_answer(server: Server, *, presented: Presented, now: datetime) -> AgentAnswer:
     """What comes with a registration: the first lease, and the boot the machine registered from."""
-    seen = leases.seen_by_agents().get(pk=server.pk)
+    seen = leases.seen_by_id(server.pk)
     # One that is there stays: whoever registers again with a secret is judged at its check-in.
-    MachineTrace.objects.get_or_create(
-        server=seen,
-        defaults={
-            "boot": plain_text(presented.boot, BOOT_LENGTH),
-            "fingerprint": _fingerprint(presented),
-        },
-    )
+    if not seen.has_trace and presented.boot:
+        MachineTrace.objects.get_or_create(
+            server=server,
+            defaults={
+                "boot": plain_text(presented.boot, BOOT_LENGTH),
+                "fingerprint": _fingerprint(presented),
+            },
+        )
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
@@ -98,13 +98,13 @@ def current_lease(*, secret: str, presented: Presented, now: datetime) -> AgentA
     Refuses `unknown_server`, `server_removed`, `clone_refused`.
     """
     server = servers.find_server(secret=secret, now=now)
-    seen = leases.seen_by_agents().get(pk=server.pk)
+    seen = leases.seen_by_id(server.pk)
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
 
 def _answer(
-    seen: Server,
+    seen: leases.SeenServer,
     worth: servers.CheckIn,
     presented: Presented,
     handover: Handover | None = None,
@@ -114,7 +114,7 @@ def _answer(
     lease = leases.lease_of(
         seen, worth, fingerprint=_fingerprint(presented), tag=presented.tag, now=now
     )
-    stretched = seen.__dict__["stretch_days"] is not None
+    stretched = seen.stretch_days is not None
     return AgentAnswer(
         worth=worth,
         lease=lease,
@@ -124,11 +124,11 @@ def _answer(
     )
 
 
-def _seen(secret: str) -> Server | None:
+def _seen(secret: str) -> leases.SeenServer | None:
     secret = secret.strip()
     if ids.SECRET_SHAPE.fullmatch(secret) is None:
         return None
-    return leases.seen_by_agents().filter(secret_hash=secret_hash(secret)).first()
+    return leases.seen_by_secret(secret_hash(secret))
 
 
 def _fingerprint(presented: Presented) -> str:
