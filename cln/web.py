@@ -41,7 +41,7 @@ from cln.accounts.models import Account, Login
 from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
-from cln.enums import Role
+from cln.enums import AccountKind, Role
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -80,6 +80,7 @@ class Access:
     permission: Permission | None
     open_when_blocked: bool
     sandbox_only: bool
+    resellers_only: bool
 
 
 View = Callable[Concatenate[Request, P], HttpResponse]
@@ -90,13 +91,14 @@ def page(
     permission: Permission | None,
     open_when_blocked: bool = False,
     sandbox_only: bool = False,
+    resellers_only: bool = False,
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """Declare a page: its methods, what a login must be allowed to do (None = public).
 
     The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
-    Sandbox pages do not exist in production.
+    Sandbox pages do not exist in production, and a customer has none of the resellers' pages.
     """
-    access = Access(methods, permission, open_when_blocked, sandbox_only)
+    access = Access(methods, permission, open_when_blocked, sandbox_only, resellers_only)
 
     def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @functools.wraps(view)
@@ -155,6 +157,8 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             f"Your role is “{role}”, which does not include this page.",
             "Ask the owner of the account for another role.",
         )
+    if access.resellers_only and login.account.kind != AccountKind.RESELLER:
+        raise Http404
     if is_blocked(request.account) and not access.open_when_blocked:
         if request.method == "GET" and not request.htmx and may(login.role, BILLS):
             return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted

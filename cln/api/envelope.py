@@ -48,6 +48,11 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "bad_argument": HTTPStatus.BAD_REQUEST,
     "unknown_server": HTTPStatus.UNAUTHORIZED,
     "server_removed": HTTPStatus.GONE,
+    "unknown_ip_license": HTTPStatus.NOT_FOUND,
+    "bound_to_address": HTTPStatus.CONFLICT,
+    "bad_move_code": HTTPStatus.FORBIDDEN,
+    "clone_refused": HTTPStatus.CONFLICT,
+    "too_many_tries": HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -83,12 +88,15 @@ def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) 
 
 def problem(refusal: Refusal) -> HttpResponse:
     """A refusal as RFC 9457 says it, with its code and the way out."""
-    return _problem(
+    response = _problem(
         STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
         code=refusal.code,
         detail=refusal.message,
         fix=refusal.fix,
     )
+    if "retry_after" in refusal.facts:
+        response["Retry-After"] = str(refusal.facts["retry_after"])
+    return response
 
 
 def v1_endpoint(
@@ -148,14 +156,16 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
     return door
 
 
-def v2_endpoint(view: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
-    """Make a v2 door of `view`: POST, no CSRF, refusals as problems; trouble is a 503."""
+def v2_endpoint(
+    view: Callable[[HttpRequest], HttpResponse], *, method: Literal["POST", "GET"] = "POST"
+) -> Callable[..., HttpResponse]:
+    """Make a v2 door of `view`: no CSRF, refusals as problems; trouble is a 503."""
 
     @csrf_exempt
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
-        if request.method != "POST":
-            return _method_not_allowed("POST")
+        if request.method != method:
+            return _method_not_allowed(method)
         try:
             return view(request)
         except Refusal as refusal:

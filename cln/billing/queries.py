@@ -1,5 +1,6 @@
 """What screens, mails and flows read from the books; every figure is derived from the ledger."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -64,6 +65,8 @@ class InvoiceRow:
     tax_cents: int
     total_cents: int
     paid_cents: int
+    tax_note: str
+    usage_month: date | None
     lines: tuple[LineRow, ...]
 
     @property
@@ -136,8 +139,17 @@ def usage_statement(*, account_id: int, public_id: str) -> tuple[ShareRow, ...]:
     Refusals: `unknown_invoice`.
     """
     invoice_details(account_id=account_id, public_id=public_id)
-    rows = UsageShare.objects.filter(invoice__public_id=public_id).order_by("position")
-    return tuple(ShareRow(row.name, row.days, row.quantity, row.amount_cents) for row in rows)
+    return shares_of([public_id]).get(public_id, ())
+
+
+def shares_of(public_ids: Sequence[str]) -> dict[str, tuple[ShareRow, ...]]:
+    """What each license added, by the public id of its usage invoice; others are absent."""
+    found: defaultdict[str, list[ShareRow]] = defaultdict(list)
+    rows = UsageShare.objects.filter(invoice__public_id__in=public_ids).select_related("invoice")
+    for row in rows.order_by("invoice_id", "position"):
+        share = ShareRow(row.name, row.days, row.quantity, row.amount_cents)
+        found[row.invoice.public_id].append(share)
+    return {public_id: tuple(shares) for public_id, shares in found.items()}
 
 
 def unpaid_count(account_id: int) -> int:
@@ -237,6 +249,8 @@ def _invoice(row: Invoice) -> InvoiceRow:
         tax_cents=row.tax_cents,
         total_cents=row.total_cents,
         paid_cents=row.paid_cents,
+        tax_note=row.tax_note,
+        usage_month=row.usage_month,
         lines=tuple(_line(line) for line in lines),
     )
 

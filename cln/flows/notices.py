@@ -55,7 +55,14 @@ def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
             for line in demand.lines
         ],
         "method": method,
+        "pdf": invoice_path(invoice),
+        "tax_note": invoice.tax_note,
     }
+
+
+def invoice_path(invoice: Invoice) -> str:
+    """Where the invoice lies as PDF, for those who may see it."""
+    return f"/console/billing/invoices/{invoice.public_id}.pdf"
 
 
 def payment_received(

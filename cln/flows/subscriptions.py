@@ -14,7 +14,13 @@ from cln.billing.models import Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import ChangeKind, priced_change, upcoming
+from cln.domain.invoicing import (
+    Change,
+    ChangeKind,
+    SubscriptionFacts,
+    priced_change,
+    upcoming,
+)
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import AccountKind, SubscriptionStatus
 from cln.flows.billing_run import bring_current
@@ -96,19 +102,15 @@ def unsubscribe(
 
     Refusals: `bad_when`, `not_subscribed`, `order_pending`, `already_ending`.
     """
-    if when not in WHEN:
-        raise BadWhen(f"A subscription cannot end {when[:20]!r}.", "Choose period_end or now.")
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
+        ends_on = planned_end(subscription, when=when, today=now.date())
         if when == "period_end":
-            if subscription.ends_on is not None:
-                raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
-            assert subscription.paid_until is not None, "an active subscription has been billed"
-            _schedule_end(subscription, on=subscription.paid_until)
+            _schedule_end(subscription, on=ends_on)
         else:
-            billing.schedule_end(subscription=subscription, on=now.date())
+            billing.schedule_end(subscription=subscription, on=ends_on)
             bring_current(account=account, now=now)
         audit(
             account_id=account_id,
@@ -118,6 +120,41 @@ def unsubscribe(
             details={"when": when},
             now=now,
         )
+
+
+def planned_end(subscription: Subscription, *, when: str, today: date) -> date:
+    """The day a subscription that is current would end on (Q10).
+
+    Refusals: `bad_when`, `already_ending`.
+    """
+    if when not in WHEN:
+        raise BadWhen(f"A subscription cannot end {when[:20]!r}.", "Choose period_end or now.")
+    if when == "now":
+        return today
+    if subscription.ends_on is not None:
+        raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
+    assert subscription.paid_until is not None, "an active subscription has been billed"
+    return subscription.paid_until
+
+
+def planned_cut(
+    facts: SubscriptionFacts,
+    *,
+    held: int,
+    used: int,
+    keep: int | None,
+    on: date,
+    note: str = "",
+) -> tuple[int, Change]:
+    """How many of the licenses held would go, and the change that takes them (Q6).
+
+    Refusals: `keep_below_used`, `nothing_unused`, `bad_quantity`.
+    """
+    units = decide_removal(RemovalFacts(held=held, used=used, keep=keep))
+    change = priced_change(
+        facts, id=NEW_CHANGE_ID, on=on, kind=ChangeKind.REMOVE, delta=-units, note=note
+    )
+    return units, change
 
 
 def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> None:
@@ -148,15 +185,12 @@ def _schedule_end(subscription: Subscription, *, on: date | None) -> None:
 
 
 def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
-    units = decide_removal(
-        RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
-    )
-    change = priced_change(
+    units, change = planned_cut(
         facts_of(subscription, rules=catalog.rules()),
-        id=NEW_CHANGE_ID,
+        held=subscription.quantity,
+        used=_used(subscription),
+        keep=keep,
         on=now.date(),
-        kind=ChangeKind.REMOVE,
-        delta=-units,
         note=f"by {actor}",
     )
     billing.record_change(subscription=subscription, change=change, now=now)

@@ -25,6 +25,7 @@ from cln.flows import (
     autopay,
     billing_run,
     books,
+    clones,
     collection,
     deposit,
     dunning,
@@ -33,6 +34,7 @@ from cln.flows import (
     trials,
     usage_run,
 )
+from cln.licensing import tries
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
@@ -139,6 +141,22 @@ def watch_servers(timestamp: int) -> None:
     with _sole_finder("alerts") as is_mine:
         if is_mine:
             alerts.scan(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="ask_about_clones", queueing_lock="ask_about_clones")
+def ask_about_clones(timestamp: int) -> None:
+    """Ask the owners of servers whose secret two machines use."""
+    with _sole_finder("clones") as is_mine:
+        if is_mine:
+            clones.ask_owners(now=clock.now())
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(name="forget_tries", queueing_lock="forget_tries")
+def forget_tries(timestamp: int) -> None:
+    """Drop the counts of failed tries whose window has ended."""
+    tries.forget_old(now=clock.system_now())
 
 
 @app.periodic(cron=EVERY_MINUTE)

@@ -62,7 +62,7 @@ def settle(*, account_id: int, machines: Iterable[Machine], now: datetime) -> No
     )
     included = [
         server
-        for server in running.filter(license_type__product__code=INCLUDED_PRODUCT)
+        for server in running.filter(license_type__product__code=INCLUDED_PRODUCT, by_address=False)
         if any(_overlap(_spot(server.hostname, server.address), spot) for spot in spots)
     ]
     for license_type_id in sorted({server.license_type_id for server in included}):

@@ -13,7 +13,7 @@ from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
 from cln.domain.licensing import AccountBlocked
 from cln.ids import public_id
-from cln.licensing import partners
+from cln.licensing import address_rights, partners
 from cln.licensing.models import IpLicense
 from cln.licensing.moves import SameLicenseType
 from cln.licensing.registration import plain_text
@@ -97,6 +97,7 @@ def remove_ip_license(
         ).update(removed_at=now, removed_on=now.date())
         if not removed:
             raise _not_found(row.name, at)
+        address_rights.leave(account_id=account_id, license_type=row, address=at, now=now)
         record(
             account_id=account_id,
             actor=actor,
@@ -136,6 +137,7 @@ def convert_ip_license(
             ),
             now=now,
         )
+        address_rights.follow(old, license_type=row)
         record(
             account_id=account_id,
             actor=actor,

@@ -9,17 +9,29 @@ from django.db.models import F, Q
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
+from cln.licensing.agent_models import (
+    CloneCase,
+    FailedTries,
+    LeaseIncident,
+    LeaseKey,
+    MachineTrace,
+)
 from cln.licensing.system_models import System, SystemAction
 from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, Watch
 
 __all__ = [
     "ActivationKey",
     "CheckInTally",
+    "CloneCase",
     "Entitlement",
+    "FailedTries",
     "FeatureSetting",
     "IpLicense",
     "MaintenanceWindow",
     "Outage",
+    "LeaseIncident",
+    "LeaseKey",
+    "MachineTrace",
     "RefusedRegistration",
     "Server",
     "ServerGroup",
@@ -164,6 +176,8 @@ class Server(models.Model):
     status = models.CharField(max_length=12, default=ServerStatus.ACTIVE)
     # False where Imunify360 on the same machine includes this license (S3).
     takes_seat = models.BooleanField(default=True)
+    # It has no key: the IP license at its address is its right, and leaves with it.
+    by_address = models.BooleanField(default=False)
     # Since which day it takes a seat of this license type; null = since it was registered (R8).
     seat_since = models.DateField(null=True, blank=True)
     hostname = models.CharField(max_length=253, blank=True)
@@ -212,6 +226,10 @@ class Server(models.Model):
                 condition=Q(status="active", removed_at__isnull=True)
                 | (~Q(status="active") & Q(removed_at__isnull=False)),
                 name="server_removed_has_instant",
+            ),
+            models.CheckConstraint(
+                condition=Q(by_address=False) | Q(key=None, takes_seat=False),
+                name="server_by_address_takes_no_seat",
             ),
         ]
         indexes: ClassVar = [
@@ -288,6 +306,8 @@ class IpLicense(models.Model):
     removed_on = models.DateField(null=True, blank=True)
     registered_at = models.DateTimeField(null=True, blank=True)
     last_check_in_at = models.DateTimeField(null=True, blank=True)
+    # KernelCare's custom monitoring key, as a keyed hash; machines may share one.
+    monitoring_hash = models.BinaryField(max_length=32, null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -300,6 +320,13 @@ class IpLicense(models.Model):
                 fields=["address", "product"],
                 condition=Q(removed_at__isnull=True),
                 name="ip_license_one_band",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["monitoring_hash"],
+                condition=Q(monitoring_hash__isnull=False, removed_at=None),
+                name="ip_license_monitored",
             ),
         ]
 

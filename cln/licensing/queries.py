@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
+from cln.licensing.clones import clone_cases_of
 from cln.licensing.models import (
     ActivationKey,
     Entitlement,
@@ -30,6 +31,7 @@ from cln.licensing.rows import (
     key_row,
     server_row,
 )
+from cln.licensing.servers import UNDO_HOURS, undo_until
 from cln.licensing.standing import with_standing
 from cln.listing import count_up_to, ordered
 
@@ -55,6 +57,7 @@ __all__ = [
     "key_details",
     "keys_of",
     "refused_registrations_of",
+    "reinstalls_of",
     "server_details",
     "servers_of",
     "servers_removed_with",
@@ -96,7 +99,9 @@ def entitlements_of(account_id: int) -> tuple[EntitlementRow, ...]:
         .order_by("license_type__product__position", "license_type__position", "pk")
     )
     included = dict(
-        Server.objects.filter(account=account_id, status=ServerStatus.ACTIVE, takes_seat=False)
+        Server.objects.filter(
+            account=account_id, status=ServerStatus.ACTIVE, takes_seat=False, by_address=False
+        )
         .values_list("license_type")
         .annotate(Count("pk"))
     )
@@ -182,7 +187,26 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         row = _server_rows().get(pk=earlier, account=account_id)
         history.append(server_row(row))
         earlier = row.supersedes_id
-    return ServerDetails(server=server_row(server), history=tuple(history))
+    return ServerDetails(
+        server=server_row(server),
+        history=tuple(history),
+        undo_until=undo_until(server),
+        clone=next(iter(clone_cases_of(account_id, server=public_id)), None),
+    )
+
+
+def reinstalls_of(account_id: int, *, now: datetime) -> tuple[ServerDetails, ...]:
+    """Servers that took over from another registration in the last 72 hours, newest first."""
+    taken_over = _server_rows().filter(
+        account=account_id,
+        status=ServerStatus.ACTIVE,
+        supersedes__isnull=False,
+        registered_at__gte=now - timedelta(hours=UNDO_HOURS),
+    )
+    return tuple(
+        ServerDetails(server_row(row), (), undo_until(row))
+        for row in taken_over.order_by("-registered_at", "-pk")
+    )
 
 
 def refused_registrations_of(

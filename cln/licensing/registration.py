@@ -27,9 +27,11 @@ from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
+WATCH_COLUMNS = ("alert_after", "alerted_at", "alerts_sent", "recovery_after")
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
+MOVED = "Moved to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,10 @@ def register_server(
     key = find_key(key_text)
     if key is None or product not in {None, key.license_type.product.code}:
         raise _unknown_key()
-    hints = _cleaned(hints)
+    hints = cleaned(hints)
     try:
         with transaction.atomic():
-            return _register(key, canonical_address(address), hints, now)
+            return register(key, canonical_address(address), hints, now=now)
     except Refusal as refusal:
         refusals.remember(
             key=key, refusal=refusal, hostname=hints.hostname, address=address, now=now
@@ -70,22 +72,51 @@ def secret_hash(secret: str) -> bytes:
     return vault.lookup_hash(SECRET_PURPOSE, secret)
 
 
+def watch_anew(server: Server, *, now: datetime) -> None:
+    """A registered server was heard again: change the columns of the watch; the caller saves."""
+    server.alert_after, server.alerted_at = now + PERIOD, None
+    if server.alerts_sent:
+        server.recovery_after, server.alerts_sent = now, 0
+
+
 def plain_text(text: str, length: int) -> str:
     """One line of printable characters, at most `length`: what agents send is not trusted."""
     return "".join(letter for letter in text if letter.isprintable()).strip()[:length]
 
 
-def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> Registration:
+def register(
+    key: ActivationKey,
+    address: str,
+    hints: Hints,
+    *,
+    now: datetime,
+    moves: Server | None = None,
+) -> Registration:
+    """Joins: what `register_server` does with a key that was found and hints that are `cleaned`.
+
+    `moves`: a running server of the key that hands its seat to this machine; refuses
+    `server_removed` where it does not run any more, and otherwise what `register_server` refuses.
+    """
     pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     if key.pk not in pool.keys:
         raise _unknown_key()
-    proven = _proven(key, hints.secret)
+    if moves is not None:
+        moves.refresh_from_db()
+        if moves.status != ServerStatus.ACTIVE or moves.key_id != key.pk:
+            raise removal.ServerGone("That server is not registered any more.")
+    proven = None if moves or hints.is_copy else _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
         removal.free_seats([proven], pool=pool)
         pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     door = Door(
-        key=pool.keys[key.pk], pool=pool, address=address, hints=hints, proven=proven, now=now
+        key=pool.keys[key.pk],
+        pool=pool,
+        address=address,
+        hints=hints,
+        proven=proven,
+        now=now,
+        moves=moves,
     )
     facts = door.facts()
     granted = decide_registration(facts)
@@ -108,7 +139,7 @@ def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Se
     Server.objects.filter(pk=old.pk).update(
         status=ServerStatus.SUPERSEDED,
         removed_at=door.now,
-        removed_why=REPLACED,
+        removed_why=REPLACED if door.moves is None else f"{MOVED} {_spot(door)}"[:120],
         alert_after=None,
     )
     if facts.included_with is not None:
@@ -145,9 +176,7 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     """The machine proved which server it is: same server, same secret, whatever has changed."""
     server.key = door.key
     server.address = door.address
-    server.alert_after, server.alerted_at = door.now + PERIOD, None
-    if server.alerts_sent:
-        server.recovery_after, server.alerts_sent = door.now, 0
+    watch_anew(server, now=door.now)
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version
@@ -156,6 +185,10 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
         server.takes_seat, server.seat_since = granted.takes_seat, door.now.date()
     server.save()
     return server
+
+
+def _spot(door: Door) -> str:
+    return f"{door.hints.hostname} ({door.address})" if door.hints.hostname else door.address
 
 
 def _count(door: Door, *, seats: int) -> None:
@@ -182,7 +215,8 @@ def _proven(key: ActivationKey, secret: str) -> Server | None:
     )
 
 
-def _cleaned(hints: Hints) -> Hints:
+def cleaned(hints: Hints) -> Hints:
+    """Hints as they are stored and compared."""
     return replace(
         hints,
         hostname=plain_text(hints.hostname, 253).rstrip(".").lower(),

@@ -109,5 +109,6 @@ def _running(pool: Pool) -> list[Server]:
             account=pool.entitlement.account_id,
             license_type=pool.entitlement.license_type_id,
             status=ServerStatus.ACTIVE,
+            by_address=False,  # those do not live by the entitlement
         ).select_related("license_type__product")
     )

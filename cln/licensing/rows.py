@@ -97,6 +97,19 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CloneRow:
+    """Two machines with one secret, as their owner sees it."""
+
+    server_id: str
+    hostname: str
+    license_type_name: str
+    established_address: str
+    newcomer_address: str
+    found_at: datetime
+    decide_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class KeyDetails:
     """A key with its servers and what it refused in the last 30 days."""
 
@@ -107,10 +120,16 @@ class KeyDetails:
 
 @dataclass(frozen=True, slots=True)
 class ServerDetails:
-    """A server with the registrations of the same machine before it, newest first."""
+    """A server with the registrations of the same machine before it, newest first.
+
+    `undo_until`: as long the earlier registration can be given its seat back; `clone`: what the
+    owner has to decide about it.
+    """
 
     server: ServerRow
     history: tuple[ServerRow, ...]
+    undo_until: datetime | None = None
+    clone: CloneRow | None = None
 
 
 def key_row(key: ActivationKey) -> KeyRow:

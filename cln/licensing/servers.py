@@ -37,8 +37,10 @@ __all__ = [
     "Report",
     "check_in",
     "check_in_proven",
+    "find_server",
     "license_of",
     "undo_reinstall",
+    "undo_until",
     "unregister",
 ]
 
@@ -68,6 +70,11 @@ def check_in_proven(*, server_id: int, address: str, report: Report, now: dateti
     return answer
 
 
+def find_server(*, secret: str, now: datetime) -> Server:
+    """The running server that presents its secret. Refuses `unknown_server`, `server_removed`."""
+    return _found(secret, now=now)
+
+
 def unregister(*, secret: str, now: datetime) -> Server:
     """Remove the server that presents its secret. Refuses `unknown_server`, `server_removed`."""
     server = _found(secret, now=now)
@@ -78,6 +85,13 @@ def unregister(*, secret: str, now: datetime) -> Server:
             why="Unregistered on the server",
             now=now,
         )
+
+
+def undo_until(server: Server) -> datetime | None:
+    """As long a running server's seat can go back to the registration it replaced."""
+    if server.supersedes_id is None or server.status != ServerStatus.ACTIVE:
+        return None
+    return server.registered_at + timedelta(hours=UNDO_HOURS)
 
 
 def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -> Server:

@@ -86,7 +86,7 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
     ("page", "requests"),
     [
         ("README.md", 2),
-        ("agent.md", 9),
+        ("agent.md", 16),
         ("kernelcare.md", 6),
         ("v1.md", 16),
         ("xmlrpc.md", 1),

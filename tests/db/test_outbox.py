@@ -37,6 +37,8 @@ SAMPLES: dict[str, dict[str, object]] = {
         "due_on": DAY,
         "lines": [{"title": "KernelCare", "amount": "$27.00", "why": "3 × $14.00 × 18/28 days"}],
         "method": "",
+        "pdf": "/console/billing/invoices/inv_1.pdf",
+        "tax_note": "",
     },
     "payment_received": {"total": "$27.00", "method": "Visa", "invoices": INVOICES},
     "payment_declined": {
@@ -65,6 +67,14 @@ SAMPLES: dict[str, dict[str, object]] = {
     "trial_started": {"license_type": "KernelCare", "ends_on": DAY, "servers": "one server"},
     "trial_ending": {"license_type": "KernelCare", "ends_on": DAY, "days_left": 3},
     "trial_ended": {"license_type": "KernelCare"},
+    "clone_found": {
+        "server": "web1",
+        "license_type": "CloudLinux OS",
+        "older": "192.0.2.10",
+        "newer": "192.0.2.11",
+        "decide_by": datetime(2026, 3, 13, 12, 0, tzinfo=UTC),
+        "url": "https://cln.example/console/servers/srv_1",
+    },
     "books_differ": {"count": 3, "differences": ["balance of acc_1: 5, derived 0"], "more": 2},
     "deposit_negative": {
         "total": "$5.00",
@@ -97,6 +107,7 @@ SAMPLES: dict[str, dict[str, object]] = {
         "cash": "$27.00",
         "credit": "$2.00",
         "reason": "wrong address",
+        "pdf": "/console/billing/credit-notes/cn_1.pdf",
     },
     "systems_not_checking_in": {
         "servers": SYSTEMS,
