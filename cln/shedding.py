@@ -78,7 +78,7 @@ def limits(threads: int) -> dict[DoorClass, int]:
 
 def _gates() -> Mapping[DoorClass, threading.Semaphore]:
     """The gates of this process; their sizes follow the setting."""
-    global _made  # noqa: PLW0603 - they belong to the process, like its threads
+    global _made
     if _made is None or _made[0] != settings.CLN_WEB_THREADS:
         gates = {
             door: threading.Semaphore(most)

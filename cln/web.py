@@ -42,6 +42,7 @@ from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, Role
+from cln.shedding import Overloaded, passing
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -104,14 +105,17 @@ def page(
         @functools.wraps(view)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             entered = cast(Request, request)
-            entered.now = clock.now()
-            stop = _not_here(entered, access) or _not_allowed(entered, access)
-            if stop is not None:
-                return stop
             try:
-                response = view(entered, *args, **kwargs)
+                with passing(request.path_info):
+                    entered.now = clock.now()
+                    stop = _not_here(entered, access) or _not_allowed(entered, access)
+                    if stop is not None:
+                        return stop
+                    response = view(entered, *args, **kwargs)
             except Refusal as refusal:
                 response = refused(entered, refusal)
+            except Overloaded:
+                return overloaded(request)
             if access.permission is not None:
                 add_never_cache_headers(response)
             return response
@@ -275,6 +279,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     return _error(request, 403, "Not allowed", str(exception) or "This is not for you.", "")
+
+
+def overloaded(request: HttpRequest) -> HttpResponse:
+    """Pages give way to servers when there is too much to do (security §6)."""
+    return _error(
+        request,
+        503,
+        "Very busy at the moment",
+        "Your request was not carried out.",
+        "Try again in half a minute. Running servers are not affected.",
+    )
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:

@@ -128,6 +128,22 @@ def invoices_of(
     return tuple(_invoice(row) for row in _with_lines(rows).order_by(*order))
 
 
+def invoices_after(
+    account_id: int, *, status: str, after: str, limit: int
+) -> tuple[InvoiceRow, ...]:
+    """Invoices in the order of their issue, newest first, beginning after the one with the public
+    id `after` ("" = with the newest); of one status unless "".
+    """
+    rows = Invoice.objects.filter(account_id=account_id)
+    if status:
+        rows = rows.filter(status=status)
+    if after:
+        rows = rows.filter(
+            pk__lt=Invoice.objects.filter(account_id=account_id, public_id=after).values("pk")
+        )
+    return tuple(_invoice(row) for row in _with_lines(rows).order_by("-pk")[:limit])
+
+
 def balance_due_cents(account_id: int) -> int:
     """What the account owes, in cents: open invoices, or what its deposit is below zero (R3)."""
     return amount_due_cents(account_id) + max(0, -balance_cents(account_id))

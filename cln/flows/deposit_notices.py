@@ -10,6 +10,7 @@ from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
 from cln.domain.money import money_text
+from cln.flows import events
 from cln.flows.notices import invoice_path, owed_by_reseller
 from cln.flows.pay_link import pay_url
 from cln.notifications.services import queue_mail
@@ -21,6 +22,7 @@ MOST_SHARES = 100
 
 def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -> None:
     """A month of one license type, license by license, and the deposit after it (R2, R3)."""
+    events.invoices_issued([invoice], now=now)
     queue_mail(
         account_id=account.pk,
         template="invoice_issued",

@@ -23,8 +23,10 @@ from cln.domain.invoicing import (
 )
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import AccountKind, SubscriptionStatus
+from cln.flows import events
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
+from cln.flows.upcoming import savings_of
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
 from cln.licensing.partners import PaidAfterwards
@@ -56,6 +58,31 @@ class Removed:
 
     units: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPreview:
+    """What `remove_unused` would do; by `saving_cents` the next invoice would fall."""
+
+    units: int
+    left: int
+    saving_cents: int
+
+
+def preview_removal(
+    *, account_id: int, license_type: str, keep: int | None, now: datetime
+) -> RemovalPreview:
+    """What `remove_unused` would take off and save, to the cent (Q12). Changes nothing.
+
+    Refusals: those of `remove_unused`.
+    """
+    subscription = paid_subscription(account_id=account_id, license_type=license_type)
+    units = decide_removal(
+        RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
+    )
+    left = subscription.quantity - units
+    savings = savings_of(account_id=account_id, keep={license_type: left}, now=now)
+    return RemovalPreview(units, left, savings.get(license_type, 0))
 
 
 def remove_unused(
@@ -109,6 +136,7 @@ def unsubscribe(
         ends_on = planned_end(subscription, when=when, today=now.date())
         if when == "period_end":
             _schedule_end(subscription, on=ends_on)
+            events.subscription_changed(subscription, now=now)
         else:
             billing.schedule_end(subscription=subscription, on=ends_on)
             bring_current(account=account, now=now)
@@ -174,6 +202,7 @@ def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> 
         if subscription.ends_on is None:
             raise NotEnding("This subscription has not been cancelled.")
         _schedule_end(subscription, on=None)
+        events.subscription_changed(subscription, now=now)
         audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
 
 
@@ -200,6 +229,7 @@ def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datet
         quantity=subscription.quantity,
         now=now,
     )
+    events.subscription_changed(subscription, now=now)
     audit(
         account_id=subscription.account_id,
         actor=actor,

@@ -20,6 +20,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
 from cln import clock
+from cln.accounts import upkeep
 from cln.flows import (
     alerts,
     autopay,
@@ -35,6 +36,7 @@ from cln.flows import (
     usage_run,
 )
 from cln.licensing import tries
+from cln.notifications import delivery
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
@@ -165,6 +167,22 @@ def send_mail(timestamp: int) -> None:
     """Send what the outbox holds; several workers may, each message is claimed by one."""
     while notifications.send_due(now=clock.now()):
         pass
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="send_webhooks", queueing_lock="send_webhooks")
+def send_webhooks(timestamp: int) -> None:
+    """Send the events that customers' programs listen for; each is claimed by one worker."""
+    while delivery.deliver_due(now=clock.now(), sent_at=clock.system_now()):
+        pass
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(name="tidy_api", queueing_lock="tidy_api")
+def tidy_api(timestamp: int) -> None:
+    """Forget yesterday's answers to API calls, and who called."""
+    upkeep.forget_requests(now=clock.system_now())
+    upkeep.forget_rates()
 
 
 @app.periodic(cron=NIGHTLY)

@@ -14,6 +14,7 @@ from django.db.models import DateField, DateTimeField, Model
 
 from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
+from cln.enums import MessageKind
 from cln.flows import (
     alerts,
     autopay,
@@ -43,7 +44,7 @@ class Work:
     column: str
     verb: Callable[[datetime], object]
     only: str = ""
-    """The SQL that leaves out what waits for something else, as a parked account's work does."""
+    """The SQL of which rows: a parked account's work waits, for instance."""
 
     @property
     def first_due(self) -> str:
@@ -95,7 +96,7 @@ WORK: Sequence[Work] = (
     Work(Trial, "next_step_at", lambda now: trials.step_due(now=now)),
     Work(Server, "alert_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
     Work(Server, "recovery_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
-    Work(Message, "send_after", _send_all),
+    Work(Message, "send_after", _send_all, only=f"WHERE kind = '{MessageKind.EMAIL}'"),
 )
 
 

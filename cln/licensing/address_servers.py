@@ -100,9 +100,7 @@ def _refresh(server: Server, hints: Hints, *, now: datetime) -> None:
     server.machine_uuid = hints.machine_uuid or server.machine_uuid
     server.os_version = hints.os_version or server.os_version
     watch_anew(server, now=now)
-    server.save(
-        update_fields=["hostname", "machine_uuid", "os_version", *WATCH_COLUMNS]
-    )
+    server.save(update_fields=["hostname", "machine_uuid", "os_version", *WATCH_COLUMNS])
 
 
 def _insert(

@@ -86,8 +86,9 @@ _FOUND: Final = """
     SELECT s.id, s.secret_hash, s.public_id, s.account_id, s.license_type_id, s.status,
         s.takes_seat, s.removed_why, s.by_address"""
 _WORTH: Final = """
-SELECT found.id, found.secret_hash, found.public_id, found.status, found.removed_why, found.takes_seat,
-    found.by_address, found.at, license_type.code AS license_type, held.kind, held.valid_until,
+SELECT found.id, found.secret_hash, found.public_id, found.status, found.removed_why,
+    found.takes_seat, found.by_address, license_type.code AS license_type,
+    held.kind, held.valid_until,
     EXISTS (
         SELECT FROM licensing_entitlement e
         WHERE e.account_id = found.account_id AND e.suspended_at IS NOT NULL
@@ -169,6 +170,8 @@ def check_in_many(contacts: Sequence[Contact], *, now: datetime) -> list[CheckIn
     One statement, so one commit for all of them, in the caller's transaction or of its own.
     Refusals: `unknown_server`, `server_removed`.
     """
+    if not contacts:
+        return []
     told = [_told(contact) for contact in contacts]
     columns: dict[str, list[object]] = {name: [row[name] for row in told] for name in _TOLD}
     rows = _run(

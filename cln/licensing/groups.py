@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
+from cln.licensing.access import get_server
 from cln.licensing.models import Server, ServerGroup
 from cln.licensing.registration import plain_text
 
@@ -88,6 +89,22 @@ def take_out_servers(
 ) -> tuple[Server, ...]:
     """Take servers out of a group; those that were in it. Refuses `unknown_group`."""
     return _change(account_id, name, servers, put=False, actor=actor, now=now)
+
+
+def move_to_group(
+    *, account_id: int, server: str, name: str | None, actor: str, now: datetime
+) -> None:
+    """Put one server, by its public id, into a group, or with None out of the one it is in.
+
+    Refuses `unknown_server`, `unknown_group`.
+    """
+    row = get_server(account_id=account_id, public_id=server)
+    if name is not None:
+        put_servers(account_id=account_id, name=name, servers=[row], actor=actor, now=now)
+    elif row.group is not None:
+        take_out_servers(
+            account_id=account_id, name=row.group.name, servers=[row], actor=actor, now=now
+        )
 
 
 def _change(

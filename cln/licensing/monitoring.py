@@ -10,9 +10,9 @@ from typing import ClassVar
 from cln import vault
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
+from cln.domain.silence import GRACE, PERIOD
 from cln.licensing.models import IpLicense
 from cln.licensing.partners import LICENSED
-from cln.domain.silence import GRACE, PERIOD
 
 PRODUCT = "kernelcare"
 _SHAPE = re.compile(r"[A-Za-z0-9]{16,32}", re.ASCII)

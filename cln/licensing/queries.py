@@ -55,10 +55,14 @@ __all__ = [
     "get_server",
     "has_ip_license",
     "key_details",
+    "key_row",
+    "keys_after",
     "keys_of",
     "refused_registrations_of",
     "reinstalls_of",
     "server_details",
+    "server_row",
+    "servers_after",
     "servers_of",
     "servers_removed_with",
 ]
@@ -158,6 +162,35 @@ def servers_of(
     found = ordered(_servers(account_id, filters), SERVER_SORTS, sort, descending=descending)
     end = None if limit is None else offset + limit
     return tuple(map(server_row, found[offset:end]))
+
+
+def servers_after(
+    account_id: int, filters: ServerFilter, *, after: str, limit: int
+) -> tuple[ServerRow, ...]:
+    """Servers in the order of their registration, newest first, beginning after the server with
+    the public id `after` ("" = with the newest); rows that come meanwhile move nothing.
+    """
+    found = _servers(account_id, filters)
+    if after:
+        found = found.filter(
+            pk__lt=Server.objects.filter(account=account_id, public_id=after).values("pk")
+        )
+    return tuple(map(server_row, found.order_by("-pk")[:limit]))
+
+
+def keys_after(account_id: int, license_type: str, *, after: str, limit: int) -> tuple[KeyRow, ...]:
+    """Live keys, of one license type unless "", the newest first, beginning after the key with
+    the public id `after` ("" = with the newest).
+    """
+    found = ActivationKey.objects.filter(account=account_id, removed_at=None)
+    if license_type:
+        found = found.filter(license_type__code=license_type)
+    if after:
+        found = found.filter(
+            pk__lt=ActivationKey.objects.filter(account=account_id, public_id=after).values("pk")
+        )
+    found = found.select_related("license_type__product").order_by("-pk")
+    return tuple(map(key_row, found[:limit]))
 
 
 def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[ServerRow, ...]:

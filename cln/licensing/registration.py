@@ -22,6 +22,7 @@ from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
+from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
@@ -101,9 +102,7 @@ def register(
     if key.pk not in pool.keys:
         raise _unknown_key()
     if moves is not None:
-        moves.refresh_from_db()
-        if moves.status != ServerStatus.ACTIVE or moves.key_id != key.pk:
-            raise removal.ServerGone("That server is not registered any more.")
+        _check_runs(moves, key)
     proven = None if moves or hints.is_copy else _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
@@ -120,7 +119,8 @@ def register(
     )
     facts = door.facts()
     granted = decide_registration(facts)
-    if granted.strength is MatchStrength.REINSTALL:
+    reinstalled = granted.strength is MatchStrength.REINSTALL
+    if reinstalled:
         server, secret = _replace(door, granted, facts)
     elif proven is not None:
         server, secret = _keep(door, proven, granted), hints.secret
@@ -129,7 +129,16 @@ def register(
     _count(door, seats=1 if granted.takes_seat else 0)
     if server.license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=server.account_id, machines=[server], now=now)
-    return Registration(server, secret, granted.strength is MatchStrength.REINSTALL)
+    if proven is None or reinstalled:
+        server_registered(server, reinstalled=reinstalled, now=now)
+    return Registration(server, secret, reinstalled)
+
+
+def _check_runs(server: Server, key: ActivationKey) -> None:
+    """Whether a server still runs under the key, now that its pool is locked."""
+    server.refresh_from_db()
+    if server.status != ServerStatus.ACTIVE or server.key_id != key.pk:
+        raise removal.ServerGone("That server is not registered any more.")
 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:

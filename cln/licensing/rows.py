@@ -53,9 +53,12 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRow:
-    """A server in a list. `last_check_in_at` None = never since its registration."""
+    """A server in a list. `last_check_in_at` None = never since its registration; `number` is what
+    partners' programs know it by (REST v2).
+    """
 
     public_id: str
+    number: int
     hostname: str
     address: str
     license_type: str
@@ -160,6 +163,7 @@ def server_row(server: Server) -> ServerRow:
         silent_after = server.alerted_at or late_after + patience.grace
     return ServerRow(
         public_id=server.public_id,
+        number=server.pk,
         hostname=server.hostname,
         address=server.address,
         license_type=server.license_type.code,

@@ -52,6 +52,8 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "systems_checking_in_again": frozenset({"servers", "more"}),
     "alerts_held": frozenset({"recent", "before"}),
     "alerts_released": frozenset({"since", "recent", "before"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

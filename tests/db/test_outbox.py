@@ -95,6 +95,12 @@ SAMPLES: dict[str, dict[str, object]] = {
         "agreed_on": date(2026, 1, 31),
         "first_bill_on": date(2026, 2, 1),
     },
+    "webhook_disabled": {
+        "host": "hooks.example.com",
+        "webhook": "whk_1",
+        "since": DAY,
+        "cause": "The answer was HTTP 500.",
+    },
     "deposit_order_declined": {
         "amount": "$500.00",
         "cause": "The card has expired.",

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0004_resellers'),
         ('catalog', '0001_initial'),
-        ('licensing', '0003_systems'),
+        ('licensing', '0004_agents'),
     ]
 
     operations = [
