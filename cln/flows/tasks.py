@@ -137,15 +137,6 @@ def step_trials(timestamp: int) -> None:
 
 
 @app.periodic(cron=EVERY_MINUTE)
-@app.task(name="watch_servers", queueing_lock="watch_servers")
-def watch_servers(timestamp: int) -> None:
-    """Tell owners of servers that stopped checking in, or are back."""
-    with _sole_finder("alerts") as is_mine:
-        if is_mine:
-            alerts.scan(now=clock.now())
-
-
-@app.periodic(cron=EVERY_MINUTE)
 @app.task(name="ask_about_clones", queueing_lock="ask_about_clones")
 def ask_about_clones(timestamp: int) -> None:
     """Ask the owners of servers whose secret two machines use."""
@@ -159,6 +150,15 @@ def ask_about_clones(timestamp: int) -> None:
 def forget_tries(timestamp: int) -> None:
     """Drop the counts of failed tries whose window has ended."""
     tries.forget_old(now=clock.system_now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="watch_servers", queueing_lock="watch_servers")
+def watch_servers(timestamp: int) -> None:
+    """Tell owners of servers that stopped checking in, or are back."""
+    with _sole_finder("alerts") as is_mine:
+        if is_mine:
+            alerts.scan(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MINUTE)

@@ -44,7 +44,7 @@ class Work:
     column: str
     verb: Callable[[datetime], object]
     only: str = ""
-    """The SQL of which rows: a parked account's work waits, for instance."""
+    """The SQL that leaves out what waits for something else, as a parked account's work does."""
 
     @property
     def first_due(self) -> str:

@@ -8,30 +8,8 @@ from datetime import datetime
 from cln.catalog.models import LicenseType
 from cln.enums import ServerStatus
 from cln.licensing.models import IpLicense, Server
-from cln.licensing.partners import LICENSED
 
 GIVEN_BACK = "The IP license of the address was removed"
-
-
-def holds(server: Server) -> bool:
-    """Whether the address of a server holds its license now, and may use it (P7)."""
-    return IpLicense.objects.filter(
-        account=server.account_id,
-        license_type=server.license_type_id,
-        address=server.address,
-        removed_at=None,
-        account__dunning_state__in=LICENSED,
-    ).exists()
-
-
-def mark_seen(server: Server, *, now: datetime) -> None:
-    """Joins: show the check-in of a server with the license it lives by (AR-32)."""
-    IpLicense.objects.filter(
-        account=server.account_id,
-        license_type=server.license_type_id,
-        address=server.address,
-        removed_at=None,
-    ).update(last_check_in_at=now)
 
 
 def told_at(*, account_id: int, addresses: Collection[str]) -> dict[tuple[str, int], str]:

@@ -23,9 +23,8 @@ from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.silence import PERIOD
 from cln.enums import EntitlementKind, ServerStatus
-from cln.licensing import address_rights, included
+from cln.licensing import included
 from cln.licensing.access import UnknownServer
-from cln.licensing.models import Server
 from cln.licensing.partners import LICENSED
 from cln.licensing.registration import plain_text, secret_hash
 from cln.licensing.removal import ServerGone
@@ -86,18 +85,18 @@ _FOUND: Final = """
     SELECT s.id, s.secret_hash, s.public_id, s.account_id, s.license_type_id, s.status,
         s.takes_seat, s.removed_why, s.by_address"""
 _WORTH: Final = """
-SELECT found.id, found.secret_hash, found.public_id, found.status, found.removed_why,
-    found.takes_seat, found.by_address, license_type.code AS license_type,
-    held.kind, held.valid_until,
+SELECT found.secret_hash, found.public_id, found.status, found.removed_why, found.takes_seat,
+    found.by_address,
+    license_type.code AS license_type, held.kind, held.valid_until,
     EXISTS (
         SELECT FROM licensing_entitlement e
         WHERE e.account_id = found.account_id AND e.suspended_at IS NOT NULL
     ) AS is_suspended,
     CASE WHEN found.by_address THEN EXISTS (
         SELECT FROM licensing_iplicense i JOIN accounts_account a ON a.id = i.account_id
-        WHERE i.address = found.at AND i.license_type_id = found.license_type_id
-            AND i.account_id = found.account_id AND i.removed_at IS NULL
-            AND a.dunning_state = ANY(%(served)s)
+        WHERE i.account_id = found.account_id AND i.license_type_id = found.license_type_id
+            AND i.address = found.now_at AND i.removed_at IS NULL
+            AND a.dunning_state = ANY(%(licensed)s)
     ) WHEN found.takes_seat THEN
         held.id IS NOT NULL AND (held.quantity IS NULL OR held.quantity > 0)
         AND (held.valid_until IS NULL OR held.valid_until > %(now)s)
@@ -114,7 +113,7 @@ JOIN catalog_licensetype license_type ON license_type.id = found.license_type_id
 LEFT JOIN licensing_entitlement held
     ON held.account_id = found.account_id AND held.license_type_id = found.license_type_id"""
 _READ: Final = f"""
-WITH found AS ({_FOUND}, s.address AS at FROM licensing_server s WHERE s.id = %(id)s){_WORTH}"""
+WITH found AS ({_FOUND}, s.address AS now_at FROM licensing_server s WHERE s.id = %(id)s){_WORTH}"""
 # Rows are locked in the order of their ids: two processes with the same servers never deadlock.
 # The status is the locked one: a removal that has just won is not undone by a heartbeat.
 _WRITE: Final = f"""
@@ -122,7 +121,7 @@ WITH asked AS (
     SELECT * FROM unnest(
         %(secret_hash)s::bytea[], {", ".join(f"%({name})s::{of}[]" for name, of in _TOLD.items())}
     ) AS asked(secret_hash, {_NEW})
-), found AS ({_FOUND}, new_address AS at, {_NEW}
+), found AS ({_FOUND}, {_NEW}, COALESCE(new_address, s.address) AS now_at
     FROM asked JOIN licensing_server s ON s.secret_hash = asked.secret_hash
     ORDER BY s.id FOR NO KEY UPDATE OF s
 ), seen AS (
@@ -134,6 +133,12 @@ WITH asked AS (
         alerts_sent = 0
     FROM found WHERE s.id = found.id AND found.status = %(active)s
     RETURNING s.id
+), licenses_seen AS (
+    UPDATE licensing_iplicense i SET last_check_in_at = %(now)s
+    FROM found
+    WHERE found.by_address AND found.status = %(active)s AND i.account_id = found.account_id
+        AND i.license_type_id = found.license_type_id AND i.address = found.now_at
+        AND i.removed_at IS NULL
 ), tally AS (
     INSERT INTO licensing_checkintally (at, writer, count)
     SELECT %(bucket)s, %(writer)s, count(*) FROM seen HAVING count(*) > 0
@@ -186,9 +191,6 @@ def check_in_many(contacts: Sequence[Contact], *, now: datetime) -> list[CheckIn
             **_right_at(now),
         },
     )
-    for row in rows:
-        if row["by_address"] and row["status"] == ServerStatus.ACTIVE:
-            address_rights.mark_seen(Server.objects.get(pk=row["id"]), now=now)
     found = {row["secret_hash"]: row for row in rows}
     return [_answer(found.get(contact.secret_hash)) for contact in contacts]
 
@@ -230,7 +232,7 @@ def _right_at(now: datetime) -> dict[str, object]:
         "now": now,
         "included_with": included.INCLUDED_WITH,
         "paid": str(EntitlementKind.PAID),
-        "served": [str(state) for state in LICENSED],
+        "licensed": [str(state) for state in LICENSED],
     }
 
 
@@ -253,8 +255,9 @@ def _answer(row: Mapping[str, Any] | None) -> CheckIn | Refusal:
 
 def _worth(row: Mapping[str, Any]) -> CheckIn:
     if row["by_address"]:
-        state = LicenseState.ACTIVE if row["is_licensed"] else LicenseState.ENDED
-        return CheckIn(row["public_id"], row["license_type"], state, None)
+        # Such a server lives by the IP license of its address alone.
+        held = LicenseState.ACTIVE if row["is_licensed"] else LicenseState.ENDED
+        return CheckIn(row["public_id"], row["license_type"], held, None)
     on_trial = row["takes_seat"] and row["kind"] == EntitlementKind.TRIAL
     until: datetime | None = row["valid_until"] if row["takes_seat"] else None
     if row["is_suspended"]:

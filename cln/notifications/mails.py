@@ -47,13 +47,13 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
     # older, newer: the addresses of the two machines; decide_by: datetime
     "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
     # servers: system_id, name, last_check_in. causes: names, guess. commands: what to run
     "systems_not_checking_in": frozenset({"servers", "more", "causes", "commands"}),
     "systems_checking_in_again": frozenset({"servers", "more"}),
     "alerts_held": frozenset({"recent", "before"}),
     "alerts_released": frozenset({"since", "recent", "before"}),
-    # cause: what the latest try met with
-    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 
