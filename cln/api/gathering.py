@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
@@ -50,12 +52,7 @@ class Gathering(Generic[Asked, Answer]):
         """Carry out one batch, the leader's own among it, and call the next leader."""
         batch = self._next_batch()
         try:
-            answers = self._carry_out([waiter.asked for waiter in batch])
-            for waiter, answer in zip(batch, answers, strict=True):
-                waiter.answer = answer
-        except Exception as trouble:  # each of them raises it in his own thread
-            for waiter in batch:
-                waiter.trouble = trouble
+            self._answer(batch)
         finally:
             for waiter in batch:
                 waiter.is_done = True
@@ -66,6 +63,20 @@ class Gathering(Generic[Asked, Answer]):
                 waiter.turn.release()
             if heir is not None:
                 heir.turn.release()
+
+    def _answer(self, batch: Sequence[_Waiter[Asked, Answer]]) -> None:
+        """Carry the batch out; what breaks it, but is no trouble of the database, breaks alone."""
+        try:
+            answers = self._carry_out([waiter.asked for waiter in batch])
+            for waiter, answer in zip(batch, answers, strict=True):
+                waiter.answer = answer
+        except Exception as trouble:
+            if len(batch) > 1 and not isinstance(trouble, (OperationalError, InterfaceError)):
+                for waiter in batch:
+                    self._answer([waiter])
+                return
+            for waiter in batch:
+                waiter.trouble = trouble  # each of them raises it in his own thread
 
     def _next_batch(self) -> list[_Waiter[Asked, Answer]]:
         """The longest waiting; who asks for the same as one of them waits for the next batch."""
