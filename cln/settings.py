@@ -102,7 +102,7 @@ def _database(url: str) -> dict[str, Any]:
     return database | {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0 if pool else 60,
-        "CONN_HEALTH_CHECKS": not pool,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": parts | {"options": options, "pool": pool},
     }
 

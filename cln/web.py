@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Concatenate, Final, ParamSpec, cast
 
 from django.conf import settings
@@ -201,11 +201,16 @@ def client_address(request: HttpRequest) -> str:
 
 
 def _is_our_proxy(text: str) -> bool:
+    return bool(settings.CLN_TRUSTED_PROXIES) and _is_in(text, settings.CLN_TRUSTED_PROXIES)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_in(text: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
     try:
         address = ip_address(canonical_address(text))
     except BadAddress:
         return False
-    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+    return any(address in network for network in networks)
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

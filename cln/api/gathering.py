@@ -26,9 +26,12 @@ class Gathering(Generic[Asked, Answer]):
         carry_out: Callable[[Sequence[Asked]], Sequence[Answer]],
         *,
         most: int,
-        same: Callable[[Asked], Hashable],
+        same: Callable[[Asked], Hashable] | None = None,
     ) -> None:
-        """`carry_out` gets at most `most`, no two the `same`, and answers in their order."""
+        """`carry_out` gets at most `most`, and answers in their order.
+
+        Of those that are the `same` by a key, a batch has one only: writes of one row.
+        """
         self._carry_out, self._most, self._same = carry_out, most, same
         self._lock = threading.Lock()
         self._waiting: list[_Waiter[Asked, Answer]] = []
@@ -84,7 +87,7 @@ class Gathering(Generic[Asked, Answer]):
             batch: dict[Hashable, _Waiter[Asked, Answer]] = {}
             left = []
             for waiter in self._waiting:
-                key = self._same(waiter.asked)
+                key = id(waiter) if self._same is None else self._same(waiter.asked)
                 if len(batch) < self._most and key not in batch:
                     batch[key] = waiter
                 else:
