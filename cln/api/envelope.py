@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from cln.domain.errors import Refusal
+from cln.shedding import passing
 
 Form = Literal["json", "plain"]
 RETRY_AFTER_SECONDS = 5
@@ -114,8 +115,9 @@ def v1_endpoint(
         if request.method not in {"GET", "POST", verb} - {""}:
             return _method_not_allowed(request, ", ".join(filter(None, ("GET", "POST", verb))))
         try:
-            return v1_response(view(request), form)
-        except OperationalError:
+            with passing(request.path_info):
+                return v1_response(view(request), form)
+        except (OperationalError, InterfaceError):
             trouble = Answer(None, success=False, message="Unexpected server error")
             return come_again(v1_response(trouble, form))
 
@@ -131,8 +133,9 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
         if request.method not in {"GET", "POST"}:
             return _method_not_allowed(request, "GET, POST")
         try:
-            data = view(request)
-        except OperationalError:
+            with passing(request.path_info):
+                data = view(request)
+        except (OperationalError, InterfaceError):
             return come_again(_text("Unexpected server error"))
         text = json.dumps(data, separators=(",", ":"))
         return _uncached(HttpResponse(text, content_type="application/json"))
@@ -149,8 +152,9 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
         if request.method != "GET":
             return _method_not_allowed(request, "GET")
         try:
-            text = view(request, **parts)
-        except OperationalError:
+            with passing(request.path_info):
+                text = view(request, **parts)
+        except (OperationalError, InterfaceError):
             return come_again(_text("Unexpected server error"))
         return _text(text)
 
@@ -168,10 +172,11 @@ def v2_endpoint(
         if request.method != method:
             return _method_not_allowed(request, method)
         try:
-            return view(request)
+            with passing(request.path_info):
+                return view(request)
         except Refusal as refusal:
             return problem(request, refusal)
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             return come_again(
                 problem_response(
                     request,

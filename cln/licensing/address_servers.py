@@ -18,9 +18,11 @@ from cln.licensing.models import IpLicense, Server
 from cln.licensing.partners import LICENSED
 from cln.licensing.registration import (
     REPLACED,
+    WATCH_COLUMNS,
     Registration,
     cleaned,
     secret_hash,
+    watch_anew,
 )
 
 
@@ -99,8 +101,8 @@ def _refresh(server: Server, hints: Hints, *, now: datetime) -> None:
     server.hostname = hints.hostname or server.hostname
     server.machine_uuid = hints.machine_uuid or server.machine_uuid
     server.os_version = hints.os_version or server.os_version
-    server.alert_after = now + PERIOD
-    server.save(update_fields=["hostname", "machine_uuid", "os_version", "alert_after"])
+    watch_anew(server, now=now)
+    server.save(update_fields=["hostname", "machine_uuid", "os_version", *WATCH_COLUMNS])
 
 
 def _insert(

@@ -38,8 +38,10 @@ __all__ = [
     "Report",
     "check_in",
     "check_in_proven",
+    "find_server",
     "license_of",
     "undo_reinstall",
+    "undo_until",
     "unregister",
 ]
 
