@@ -44,4 +44,11 @@ def server_secret() -> str:
 
 
 def _random(alphabet: str, length: int) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(length))
+    """Each of the possible texts as likely as any other; one question to the system for all of it."""
+    base = len(alphabet)
+    number = secrets.randbelow(base**length)
+    letters = []
+    for _ in range(length):
+        number, index = divmod(number, base)
+        letters.append(alphabet[index])
+    return "".join(letters)

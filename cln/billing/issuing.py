@@ -1,20 +1,21 @@
 """Drafts become numbered invoices with their lines and transfers (P11, P12), any number at once.
 
 All join a transaction whose first statement locked the accounts. The numbers are taken last, right
-before the rows are written, so the series row is locked as briefly as can be.
+before the invoices themselves are written: their lines and transfers, which need no number, come
+first, so the series row is locked as briefly as can be.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db.backends.postgresql.psycopg_any import DateRange
-
 from cln.accounts.models import Account
 from cln.billing.models import Invoice, InvoiceLine, InvoiceSeries, Subscription
 from cln.billing.services import Posting, post_all
 from cln.catalog.models import LicenseType
+from cln.database.rows import Row, copy_rows, new_ids
 from cln.domain import ledger
 from cln.domain.invoicing import InvoiceDraft, LineDraft
 from cln.enums import InvoicePurpose, InvoiceStatus
@@ -65,31 +66,23 @@ def issue(demands: Sequence[Demand], *, now: datetime) -> list[Invoice]:
     """Write invoices in the order given, with gapless numbers, lines and transfers."""
     if not demands:
         return []
-    series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
-    invoices = Invoice.objects.bulk_create(
-        _invoice(demand, series, number, now=now)
-        for demand, number in zip(demands, numbers, strict=True)
-    )
-    issued = list(zip(demands, invoices, strict=True))
-    InvoiceLine.objects.bulk_create(
-        _line(invoice, position, line)
-        for demand, invoice in issued
-        for position, line in enumerate(demand.lines, start=1)
-    )
-    post_all(
+    ids = new_ids(Invoice._meta.db_table, len(demands))
+    issued = list(zip(ids, demands, strict=True))
+    copy_rows(
+        InvoiceLine._meta.db_table,
         (
-            Posting(
-                account=demand.account,
-                transfers=ledger.invoice_issued(
-                    net_cents=invoice.net_cents, tax_cents=invoice.tax_cents
-                ),
-                kind="invoice_issued",
-                invoice=invoice,
-            )
-            for demand, invoice in issued
+            _line(pk, demand, position, line)
+            for pk, demand in issued
+            for position, line in enumerate(demand.lines, start=1)
         ),
-        now=now,
     )
+    post_all((_posting(pk, demand) for pk, demand in issued), now=now)
+    series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
+    invoices = [
+        _invoice(pk, demand, series, number, now=now)
+        for (pk, demand), number in zip(issued, numbers, strict=True)
+    ]
+    copy_rows(Invoice._meta.db_table, map(_invoice_row, invoices))
     return invoices
 
 
@@ -104,9 +97,12 @@ def bill_to(account: Account) -> dict[str, str]:
     }
 
 
-def _invoice(demand: Demand, series: InvoiceSeries, number: str, *, now: datetime) -> Invoice:
+def _invoice(
+    pk: int, demand: Demand, series: InvoiceSeries, number: str, *, now: datetime
+) -> Invoice:
     net, tax = demand.draft.net_cents, demand.tax_cents
     return Invoice(
+        id=pk,
         public_id=public_id("inv"),
         account=demand.account,
         subscription=demand.subscription,
@@ -130,21 +126,39 @@ def _invoice(demand: Demand, series: InvoiceSeries, number: str, *, now: datetim
     )
 
 
-def _line(invoice: Invoice, position: int, line: LineDraft) -> InvoiceLine:
-    quantity = Decimal(line.quantity.numerator) / Decimal(line.quantity.denominator)
-    return InvoiceLine(
-        invoice=invoice,
-        subscription_id=invoice.subscription_id,
-        position=position,
-        kind=line.kind,
-        source=line.source,
-        title=line.title,
-        why=line.why,
-        quantity=quantity,
-        unit_cents=line.unit_cents,
-        period=DateRange(line.period.start, line.period.end),
-        amount_cents=line.amount_cents,
-        price_list_id=line.price_list_id,
+def _invoice_row(invoice: Invoice) -> Row:
+    row = {column: getattr(invoice, attribute) for column, attribute in _INVOICE_COLUMNS}
+    return row | {"bill_to": json.dumps(invoice.bill_to)}
+
+
+_INVOICE_COLUMNS = [(field.column, field.attname) for field in Invoice._meta.concrete_fields]
+
+
+def _line(invoice_id: int, demand: Demand, position: int, line: LineDraft) -> Row:
+    return {
+        "invoice_id": invoice_id,
+        "subscription_id": demand.subscription.pk if demand.subscription else None,
+        "position": position,
+        "kind": line.kind,
+        "source": line.source,
+        "title": line.title,
+        "why": line.why,
+        "quantity": Decimal(line.quantity.numerator) / Decimal(line.quantity.denominator),
+        "unit_cents": line.unit_cents,
+        "period": f"[{line.period.start},{line.period.end})",
+        "amount_cents": line.amount_cents,
+        "price_list_id": line.price_list_id,
+    }
+
+
+def _posting(invoice_id: int, demand: Demand) -> Posting:
+    return Posting(
+        account=demand.account,
+        transfers=ledger.invoice_issued(
+            net_cents=demand.draft.net_cents, tax_cents=demand.tax_cents
+        ),
+        kind="invoice_issued",
+        invoice_id=invoice_id,
     )
 
 

@@ -39,7 +39,7 @@ from cln.licensing import partners
 
 log = logging.getLogger(__name__)
 
-ACCOUNTS_PER_TRANSACTION = 200
+ACCOUNTS_PER_TRANSACTION = 500
 
 
 @dataclass(frozen=True, slots=True)

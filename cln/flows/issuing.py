@@ -22,7 +22,7 @@ from cln.domain.rules import Rules
 from cln.enums import AccountKind, InvoicePurpose
 from cln.flows import notices
 from cln.flows.dunning import watch
-from cln.flows.settlement import settle_from_balance
+from cln.flows.settlement import settle_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,12 @@ def _settle(
     accounts = {demand.account.pk: demand.account for demand in demands}
     credits = balances_of(list(accounts))
     free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
-    for pk, account in accounts.items():
-        is_reseller = account.kind == AccountKind.RESELLER
-        if credits.get(pk, 0) > 0 or pk in free or is_reseller:
-            settle_from_balance(account=account, now=now)
+    settled = [
+        account
+        for pk, account in accounts.items()
+        if credits.get(pk, 0) > 0 or pk in free or account.kind == AccountKind.RESELLER
+    ]
+    settle_all(settled, now=now)
 
 
 def _terms(purpose: InvoicePurpose, *, rules: Rules, now: datetime) -> billing.Terms:

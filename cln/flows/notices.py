@@ -33,6 +33,7 @@ def invoices_issued(
                 template="invoice_issued",
                 context=_issued(demand, invoice, labels.get(invoice.account_id, "")),
                 dedupe=f"invoice_issued:{invoice.number}",
+                to=demand.account.billing_email,
             )
             for demand, invoice in zip(demands, invoices, strict=True)
         ],

@@ -2,10 +2,14 @@
 
 Money arrives formatted ("$27.00"), dates as `date`. `base_url` is always there. Lists are
 sequences of mappings whose keys stand in the comment beside them.
+
+A mail waits as its template and its context, and is written when it leaves or is read: `checked`
+is what may wait, `write` makes text of it.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from datetime import date, datetime
+from typing import Any, Final
 
 from django.conf import settings
 from django.template import Context
@@ -46,13 +50,25 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def write(template: str, context: Mapping[str, object]) -> tuple[str, str]:
-    """Render a mail: (subject, body). The first line of the template is the subject.
+def checked(template: str, context: Mapping[str, object]) -> Mapping[str, object]:
+    """The context, if the template has all it needs."""
+    missing = MAILS[template] - context.keys()
+    assert not missing, f"the mail {template} needs {sorted(missing)}"
+    return context
+
+
+def as_json(value: object) -> str:
+    """How `json` keeps what it does not know: a date as the text that a mail shows."""
+    assert isinstance(value, date), f"a mail cannot say {value!r}"
+    assert not isinstance(value, datetime), "mails speak of days"
+    return value.isoformat()
+
+
+def write(template: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Render a mail that was kept as JSON: (subject, body). The first line is the subject.
 
     Values are put in as they are: the mail is plain text, nothing in it is markup.
     """
-    missing = MAILS[template] - context.keys()
-    assert not missing, f"the mail {template} needs {sorted(missing)}"
     source = get_template(f"notifications/{template}.txt")
     assert isinstance(source, DjangoTemplate), "mails are Django templates"
     values = Context({"base_url": settings.CLN_BASE_URL, **context}, autoescape=False)
