@@ -57,33 +57,52 @@ class Demand:
         return self.draft.lines + self.tax_lines
 
     @property
+    def net_cents(self) -> int:
+        """Σ of the lines before tax."""
+        return self.draft.net_cents
+
+    @property
+    def total_cents(self) -> int:
+        """What is demanded."""
+        return self.net_cents + self.tax_cents
+
+    @property
     def tax_cents(self) -> int:
         """Σ of the tax lines."""
         return sum(line.amount_cents for line in self.tax_lines)
 
 
-def issue(demands: Sequence[Demand], *, now: datetime) -> list[Invoice]:
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A demand that is an invoice now."""
+
+    pk: int
+    number: str
+    demand: Demand
+
+
+def issue(demands: Sequence[Demand], *, now: datetime) -> list[Issued]:
     """Write invoices in the order given, with gapless numbers, lines and transfers."""
     if not demands:
         return []
     ids = new_ids(Invoice._meta.db_table, len(demands))
-    issued = list(zip(ids, demands, strict=True))
+    written = list(zip(ids, demands, strict=True))
     copy_rows(
         InvoiceLine._meta.db_table,
         (
             _line(pk, demand, position, line)
-            for pk, demand in issued
+            for pk, demand in written
             for position, line in enumerate(demand.lines, start=1)
         ),
     )
-    post_all((_posting(pk, demand) for pk, demand in issued), now=now)
+    post_all((_posting(pk, demand) for pk, demand in written), now=now)
     series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
-    invoices = [
-        _invoice(pk, demand, series, number, now=now)
-        for (pk, demand), number in zip(issued, numbers, strict=True)
+    issued = [
+        Issued(pk, number, demand)
+        for (pk, demand), number in zip(written, numbers, strict=True)
     ]
-    copy_rows(Invoice._meta.db_table, map(_invoice_row, invoices))
-    return invoices
+    copy_rows(Invoice._meta.db_table, (_invoice(one, series, now=now) for one in issued))
+    return issued
 
 
 def bill_to(account: Account) -> dict[str, str]:
@@ -97,41 +116,32 @@ def bill_to(account: Account) -> dict[str, str]:
     }
 
 
-def _invoice(
-    pk: int, demand: Demand, series: InvoiceSeries, number: str, *, now: datetime
-) -> Invoice:
-    net, tax = demand.draft.net_cents, demand.tax_cents
-    return Invoice(
-        id=pk,
-        public_id=public_id("inv"),
-        account=demand.account,
-        subscription=demand.subscription,
-        license_type=demand.license_type,
-        series=series,
-        number=number,
-        purpose=demand.purpose,
-        status=InvoiceStatus.OPEN,
-        currency=demand.account.currency,
-        issued_at=now,
-        issued_on=now.date(),
-        due_on=demand.terms.due_on,
-        net_cents=net,
-        tax_cents=tax,
-        total_cents=net + tax,
-        bill_to=bill_to(demand.account),
-        retry_at=demand.terms.retry_at,
-        remind_on=demand.terms.remind_on,
-        void_on=demand.terms.void_on,
-        usage_month=demand.usage_month,
-    )
-
-
-def _invoice_row(invoice: Invoice) -> Row:
-    row = {column: getattr(invoice, attribute) for column, attribute in _INVOICE_COLUMNS}
-    return row | {"bill_to": json.dumps(invoice.bill_to)}
-
-
-_INVOICE_COLUMNS = [(field.column, field.attname) for field in Invoice._meta.concrete_fields]
+def _invoice(issued: Issued, series: InvoiceSeries, *, now: datetime) -> Row:
+    demand = issued.demand
+    return {
+        "id": issued.pk,
+        "public_id": public_id("inv"),
+        "account_id": demand.account.pk,
+        "subscription_id": demand.subscription.pk if demand.subscription else None,
+        "license_type_id": demand.license_type.pk,
+        "series_id": series.pk,
+        "number": issued.number,
+        "purpose": demand.purpose,
+        "status": InvoiceStatus.OPEN,
+        "currency": demand.account.currency,
+        "issued_at": now,
+        "issued_on": now.date(),
+        "due_on": demand.terms.due_on,
+        "net_cents": demand.net_cents,
+        "tax_cents": demand.tax_cents,
+        "total_cents": demand.total_cents,
+        "paid_cents": 0,
+        "bill_to": json.dumps(bill_to(demand.account)),
+        "retry_at": demand.terms.retry_at,
+        "remind_on": demand.terms.remind_on,
+        "void_on": demand.terms.void_on,
+        "usage_month": demand.usage_month,
+    }
 
 
 def _line(invoice_id: int, demand: Demand, position: int, line: LineDraft) -> Row:
@@ -155,7 +165,7 @@ def _posting(invoice_id: int, demand: Demand) -> Posting:
     return Posting(
         account=demand.account,
         transfers=ledger.invoice_issued(
-            net_cents=demand.draft.net_cents, tax_cents=demand.tax_cents
+            net_cents=demand.net_cents, tax_cents=demand.tax_cents
         ),
         kind="invoice_issued",
         invoice_id=invoice_id,

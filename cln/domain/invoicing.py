@@ -17,7 +17,7 @@ from cln.domain.lines import (
     product_text,
     span_text,
 )
-from cln.domain.money import half_up, prorate
+from cln.domain.money import half_up_ratio, prorate
 from cln.domain.pricing import PriceList, Surcharge, list_in_force, scope_quantity
 from cln.domain.prorations import proration_lines
 from cln.domain.subscriptions import Change, ChangeKind, SubscriptionFacts, with_change
@@ -266,6 +266,6 @@ def _surcharge_line(
         quantity=Fraction(surcharge.servers),
         unit_cents=unit_cents,
         period=period,
-        amount_cents=half_up(Fraction(surcharge.servers * unit_cents * percent, 100)),
+        amount_cents=half_up_ratio(surcharge.servers * unit_cents * percent, 100),
         price_list_id=price_list.id,
     )

@@ -18,7 +18,7 @@ from django.db import OperationalError, transaction
 from cln.accounts.locks import lock_account, lock_accounts
 from cln.accounts.models import Account
 from cln.billing import services as billing
-from cln.billing.models import Invoice, Subscription
+from cln.billing.models import Subscription
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DunningState
 from cln.domain.invoicing import (
@@ -112,17 +112,18 @@ def bill_accounts(
     return RunResult(len(account_ids), invoices, parked)
 
 
-def bring_current(*, account: Account, now: datetime, through: date | None = None) -> list[Invoice]:
+def bring_current(*, account: Account, now: datetime, through: date | None = None) -> None:
     """Joins: bill all that is due of a locked account, oldest boundary first (M5)."""
     through = through or now.date()
     due = Subscription.objects.filter(account=account, next_billing_on__lte=through)
-    return _bring_current([account], now=now, through=through) if due.exists() else []
+    if due.exists():
+        _bring_current([account], now=now, through=through)
 
 
 def _bill_chunk(account_ids: Sequence[int], *, now: datetime, through: date | None) -> int:
     with transaction.atomic(durable=True):
         accounts = lock_accounts(account_ids)
-        return len(_bring_current(accounts, now=now, through=through or now.date()))
+        return _bring_current(accounts, now=now, through=through or now.date())
 
 
 def _bill_alone(account_id: int, *, now: datetime, through: date | None) -> int | None:
@@ -139,8 +140,8 @@ def _bill_alone(account_id: int, *, now: datetime, through: date | None) -> int 
         return None
 
 
-def _bring_current(accounts: Sequence[Account], *, now: datetime, through: date) -> list[Invoice]:
-    """Compose what is due of locked accounts, then write it all together."""
+def _bring_current(accounts: Sequence[Account], *, now: datetime, through: date) -> int:
+    """Compose what is due of locked accounts, then write it all together; how many invoices."""
     facts = Facts(accounts, rules=catalog.rules())
     bill = _Bill()
     for account in accounts:
@@ -148,10 +149,10 @@ def _bring_current(accounts: Sequence[Account], *, now: datetime, through: date)
     for subscription, change in bill.swept:
         billing.record_change(subscription=subscription, change=change, now=now)
     billing.save_all(bill.billed.values())
-    invoices = issue_all(bill.orders, rules=facts.rules, now=now)
+    issued = issue_all(bill.orders, rules=facts.rules, now=now)
     for subscription in bill.ended:
         _stop_service(subscription, now=now)
-    return invoices
+    return len(issued)
 
 
 def _due_of(account: Account, facts: Facts, *, through: date) -> _Bill:

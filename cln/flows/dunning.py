@@ -14,6 +14,7 @@ from cln.accounts.dunning import save_dunning
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.billing import services as billing
+from cln.billing.issuing import Issued
 from cln.billing.models import Invoice, Subscription
 from cln.catalog import queries as catalog
 from cln.database.rows import among
@@ -86,15 +87,15 @@ def _take_steps(
             break
 
 
-def watch(*, invoices: Sequence[Invoice]) -> None:
+def watch(*, issued: Sequence[Issued]) -> None:
     """Joins: let dunning look at locked accounts the day after a new invoice falls due (P6).
 
     Accounts that owe already are looked at on the dates of their older debt.
     """
     moved = {}
-    for invoice in invoices:
-        account, overdue_on = invoice.account, invoice.due_on + timedelta(days=1)
-        is_debt = invoice.purpose != InvoicePurpose.ORDER and invoice.total_cents > 0
+    for demand in (one.demand for one in issued):
+        account, overdue_on = demand.account, demand.terms.due_on + timedelta(days=1)
+        is_debt = demand.purpose != InvoicePurpose.ORDER and demand.total_cents > 0
         planned = account.dunning_next_on
         if is_debt and account.dunning_state == DunningState.CURRENT:
             account.dunning_next_on = min(planned or overdue_on, overdue_on)

@@ -74,12 +74,11 @@ def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
 
 def issue(*, order: Order, rules: Rules, now: datetime) -> Invoice:
     """Joins: issue one order's invoice, and return it as its settlement left it."""
-    [invoice] = issue_all([order], rules=rules, now=now)
-    invoice.refresh_from_db()
-    return invoice
+    [issued] = issue_all([order], rules=rules, now=now)
+    return Invoice.objects.get(pk=issued.pk)
 
 
-def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[Invoice]:
+def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[billing.Issued]:
     """Joins: number the drafts, tell the customers, pay from their credit as far as that goes."""
     if not orders:
         return []
@@ -96,22 +95,20 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
         )
         for order in orders
     ]
-    invoices = billing.issue(demands, now=now)
-    notices.invoices_issued(demands=demands, invoices=invoices, now=now)
-    watch(invoices=invoices)
-    _settle(demands, invoices, now=now)
-    return invoices
+    issued = billing.issue(demands, now=now)
+    notices.invoices_issued(issued=issued, now=now)
+    watch(issued=issued)
+    _settle(demands, now=now)
+    return issued
 
 
-def _settle(
-    demands: Sequence[billing.Demand], invoices: Sequence[Invoice], *, now: datetime
-) -> None:
+def _settle(demands: Sequence[billing.Demand], *, now: datetime) -> None:
     """Pay from credit where there is any, and settle what costs nothing; resellers pay from their
     deposit in any case (R3).
     """
     accounts = {demand.account.pk: demand.account for demand in demands}
     credits = balances_of(list(accounts))
-    free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
+    free = {demand.account.pk for demand in demands if demand.total_cents == 0}
     settled = [
         account
         for pk, account in accounts.items()

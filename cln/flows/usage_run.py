@@ -175,7 +175,8 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
         terms=issuing.Terms(due_on=now.date(), retry_at=None, remind_on=None, void_on=None),
         usage_month=usage.line.month.start,
     )
-    [invoice] = issuing.issue([demand], now=now)
+    [issued] = issuing.issue([demand], now=now)
+    invoice = Invoice.objects.get(pk=issued.pk)
     UsageShare.objects.bulk_create(
         UsageShare(
             invoice=invoice,

@@ -33,7 +33,7 @@ def mail(message_id: int) -> MailRow | None:
     return _row(message) if message else None
 
 
-def text_of(message: Message) -> tuple[str, str]:
+def written(message: Message) -> tuple[str, str]:
     """Subject and body: as they left, or as they would leave now."""
     if message.subject:
         return message.subject, message.body
@@ -41,7 +41,7 @@ def text_of(message: Message) -> tuple[str, str]:
 
 
 def _row(message: Message) -> MailRow:
-    subject, body = text_of(message)
+    subject, body = written(message)
     return MailRow(
         id=message.pk,
         to=message.to,

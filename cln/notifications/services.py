@@ -24,7 +24,7 @@ from cln.accounts.queries import notice_addresses
 from cln.notifications.backends import KeptInOutbox
 from cln.notifications.mails import as_json, checked
 from cln.notifications.models import Message
-from cln.notifications.queries import text_of
+from cln.notifications.queries import written
 
 # How long claimed mails are nobody else's. It must outlast the slowest batch, or a second worker
 # would send the rest of it again; a mail whose sender died waits this long.
@@ -146,7 +146,7 @@ def _keep(claimed: Sequence[Message], now: datetime) -> int:
 def _send(message: Message, now: datetime) -> bool:
     """Send a claimed mail, and record at once what came of it."""
     try:
-        message.subject, message.body = text_of(message)
+        message.subject, message.body = written(message)
         faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
         _email(message).send()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from django.db import connection, transaction
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.notifications import services
-from cln.notifications.mails import MAILS, write
+from cln.notifications.mails import MAILS, as_json, checked, write
 from cln.notifications.models import Message
 from cln.notifications.services import BACKOFF, queue_mail, send_due
 from tests.customers import START
@@ -157,14 +158,16 @@ def test_there_is_a_sample_for_every_mail() -> None:
 
 @pytest.mark.parametrize("template", sorted(MAILS))
 def test_a_mail_has_a_subject_and_says_every_figure_it_is_given(template: str) -> None:
-    subject, body = write(template, SAMPLES[template])
+    kept = json.loads(json.dumps(checked(template, SAMPLES[template]), default=as_json))
+
+    subject, body = write(template, kept)
 
     assert subject
     assert "\n" not in subject
     assert "{" not in body
     for value in SAMPLES[template].values():
-        if isinstance(value, str) and value:
-            assert value in subject + body
+        if isinstance(value, str | date) and value:
+            assert str(value) in subject + body
 
 
 def test_a_value_with_a_line_break_does_not_become_a_header() -> None:
