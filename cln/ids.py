@@ -44,7 +44,7 @@ def server_secret() -> str:
 
 
 def _random(alphabet: str, length: int) -> str:
-    """Each of the possible texts as likely as any other; one question to the system for all of it."""
+    """Every text of the length is as likely as any other; one question to the system for all."""
     base = len(alphabet)
     number = secrets.randbelow(base**length)
     letters = []

@@ -98,8 +98,7 @@ def issue(demands: Sequence[Demand], *, now: datetime) -> list[Issued]:
     post_all((_posting(pk, demand) for pk, demand in written), now=now)
     series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
     issued = [
-        Issued(pk, number, demand)
-        for (pk, demand), number in zip(written, numbers, strict=True)
+        Issued(pk, number, demand) for (pk, demand), number in zip(written, numbers, strict=True)
     ]
     copy_rows(Invoice._meta.db_table, (_invoice(one, series, now=now) for one in issued))
     return issued
@@ -164,9 +163,7 @@ def _line(invoice_id: int, demand: Demand, position: int, line: LineDraft) -> Ro
 def _posting(invoice_id: int, demand: Demand) -> Posting:
     return Posting(
         account=demand.account,
-        transfers=ledger.invoice_issued(
-            net_cents=demand.net_cents, tax_cents=demand.tax_cents
-        ),
+        transfers=ledger.invoice_issued(net_cents=demand.net_cents, tax_cents=demand.tax_cents),
         kind="invoice_issued",
         invoice_id=invoice_id,
     )

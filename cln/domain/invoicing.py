@@ -223,9 +223,7 @@ def _pending(facts: SubscriptionFacts, until: date) -> tuple[LineDraft, ...]:
     return _pending_of(facts, fold(facts), until=until)
 
 
-def _pending_of(
-    facts: SubscriptionFacts, state: PeriodState, until: date
-) -> tuple[LineDraft, ...]:
+def _pending_of(facts: SubscriptionFacts, state: PeriodState, until: date) -> tuple[LineDraft, ...]:
     return proration_lines(title=facts.title, state=state, period=facts.period, until=until)
 
 

@@ -1,4 +1,4 @@
-"""Money is integer minor units and a currency; `half_up_ratio` is the only place that rounds (M3, M4)."""
+"""Money is integer minor units and a currency; only `half_up_ratio` rounds (M3, M4)."""
 
 import functools
 import re

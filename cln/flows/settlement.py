@@ -49,9 +49,9 @@ def _payable(accounts: Sequence[Account]) -> list[payments.Part]:
     by_id = {account.pk: account for account in accounts}
     credits = balances_of(list(by_id))
     parts, spent = [], set()
-    open_invoices = Invoice.objects.filter(account__in=among(by_id), status=InvoiceStatus.OPEN).exclude(
-        attempts__state__in=UNFINISHED_ATTEMPT
-    )
+    open_invoices = Invoice.objects.filter(
+        account__in=among(by_id), status=InvoiceStatus.OPEN
+    ).exclude(attempts__state__in=UNFINISHED_ATTEMPT)
     for invoice in open_invoices.order_by("account_id", "issued_on", "id"):
         account = invoice.account = by_id[invoice.account_id]
         credit = credits.get(account.pk, 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django.apps import apps
 from django.db import connection, models, transaction
@@ -219,7 +220,7 @@ def _copy_rows(
     """INSERT … SELECT of the model rows, once for each copy; ids move by `stride` each time."""
     columns, values = [], []
     for field in model._meta.concrete_fields:
-        columns.append(sql.Identifier(field.column))
+        columns.append(sql.Identifier(str(field.column)))
         values.append(_value(model, field, copied, stride))
     return sql.SQL(
         "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} AS r, "
@@ -232,9 +233,12 @@ def _copy_rows(
 
 
 def _value(
-    model: type[models.Model], field: models.Field, copied: set[type[models.Model]], stride: int
+    model: type[models.Model],
+    field: models.Field[Any, Any],
+    copied: set[type[models.Model]],
+    stride: int,
 ) -> sql.Composable:
-    column = sql.Identifier("r", field.column)
+    column = sql.Identifier("r", str(field.column))
     # A transfer names its payment without a foreign key: billing does not know payments.
     names_a_copy = field.is_relation and field.related_model in copied
     if field.primary_key or names_a_copy or field.name == "payment_id":

@@ -134,7 +134,7 @@ RETURNING *
 
 
 def _keep(claimed: Sequence[Message], now: datetime) -> int:
-    """Let claimed mails be as good as sent: nobody is spoken to, the text is written for readers."""
+    """Let claimed mails be as good as sent: nobody is spoken to, readers get them written."""
     if not claimed:
         return 0
     faults.reach("before_mail")

@@ -90,7 +90,9 @@ def test_a_password_is_reset_by_login_or_by_email(client: Client, anna: Login, t
     client.post(RESET, {"login": typed})
     mail = Message.objects.get(template="password_reset")
     assert mail.to == "anna@people.example"
-    found = re.search(re.escape(settings.CLN_BASE_URL) + r"(/console/auth/reset/\S+)", written(mail)[1])
+    found = re.search(
+        re.escape(settings.CLN_BASE_URL) + r"(/console/auth/reset/\S+)", written(mail)[1]
+    )
     assert found is not None
 
     form = client.get(found[1])["Location"]
