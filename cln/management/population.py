@@ -70,9 +70,11 @@ class Wish:
     old_servers: int
 
 
-def populate(accounts: int) -> None:
-    """Fill a prepared, empty database with at least this many accounts, all due on `DUE_ON`."""
-    model_accounts = min(accounts, 24)
+def populate(accounts: int, *, models: int = 24) -> None:
+    """Fill a prepared, empty database with at least this many accounts, all due on `DUE_ON`, that
+    repeat at most `models` of them.
+    """
+    model_accounts = min(accounts, models)
     _set_prices()
     for number in range(model_accounts):
         _model_account(number)
