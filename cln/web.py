@@ -30,6 +30,7 @@ from django.http import (
 )
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -40,7 +41,7 @@ from cln.accounts.models import Account, Login
 from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
-from cln.enums import Role
+from cln.enums import AccountKind, Role
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -56,6 +57,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+PAGES_OF_PEOPLE: Final = ("/console/", "/pay/")
 STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
@@ -78,6 +80,7 @@ class Access:
     permission: Permission | None
     open_when_blocked: bool
     sandbox_only: bool
+    resellers_only: bool
 
 
 View = Callable[Concatenate[Request, P], HttpResponse]
@@ -88,13 +91,14 @@ def page(
     permission: Permission | None,
     open_when_blocked: bool = False,
     sandbox_only: bool = False,
+    resellers_only: bool = False,
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """Declare a page: its methods, what a login must be allowed to do (None = public).
 
     The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
-    Sandbox pages do not exist in production.
+    Sandbox pages do not exist in production, and a customer has none of the resellers' pages.
     """
-    access = Access(methods, permission, open_when_blocked, sandbox_only)
+    access = Access(methods, permission, open_when_blocked, sandbox_only, resellers_only)
 
     def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @functools.wraps(view)
@@ -153,6 +157,8 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             f"Your role is “{role}”, which does not include this page.",
             "Ask the owner of the account for another role.",
         )
+    if access.resellers_only and login.account.kind != AccountKind.RESELLER:
+        raise Http404
     if is_blocked(request.account) and not access.open_when_blocked:
         if request.method == "GET" and not request.htmx and may(login.role, BILLS):
             return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted
@@ -203,6 +209,32 @@ def posted(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+class MachineDoorsMiddleware:
+    """Answers doors for machines right here: sessions, forms and messages are people's matters.
+
+    A door that takes no cookie (it is exempt from CSRF, and the token or key in the request is all
+    it trusts) has no use for the layers below, which cost more than most of its answers.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return self.get_response(request)
+        if not getattr(match.func, "csrf_exempt", False):
+            return self.get_response(request)
+        request.resolver_match = match
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
+
+
 class RequestMiddleware:
     """Gives each request an id for the log, and each answer the security headers."""
 
@@ -215,7 +247,7 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         cast(Request, request).request_id = request_id
-        response = self.get_response(request)
+        response = maintenance(request) or self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault(
@@ -256,6 +288,19 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
     )
     response.headers["Retry-After"] = "60"
     return response
+
+
+def maintenance(request: HttpRequest) -> HttpResponse | None:
+    """While something is mended people read why; servers and their programs are not stopped."""
+    if not settings.CLN_MAINTENANCE or not request.path.startswith(PAGES_OF_PEOPLE):
+        return None
+    return _error(
+        request,
+        503,
+        "Back soon",
+        settings.CLN_MAINTENANCE,
+        "Nothing was changed. Running servers are not affected.",
+    )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from cln.accounts.models import Account
 from cln.billing.models import Invoice, InvoiceLine, InvoiceSeries, Subscription
+from cln.billing.seller import seller
 from cln.billing.services import Posting, post_all
 from cln.catalog.models import LicenseType
 from cln.database.rows import Row, copy_rows, new_ids
@@ -37,7 +38,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """An invoice about to be written: whose, for what, and the tax lines on its net.
+    """An invoice about to be written: whose, for what, the tax lines on its net and what must be
+    said about its tax.
 
     Usage has no subscription; `usage_month` is the first day of the month it bills (R2).
     """
@@ -50,6 +52,7 @@ class Demand:
     purpose: InvoicePurpose
     terms: Terms
     usage_month: date | None = None
+    tax_note: str = ""
 
     @property
     def lines(self) -> tuple[LineDraft, ...]:
@@ -77,6 +80,7 @@ class Issued:
     """A demand that is an invoice now."""
 
     pk: int
+    public_id: str
     number: str
     demand: Demand
 
@@ -98,9 +102,11 @@ def issue(demands: Sequence[Demand], *, now: datetime) -> list[Issued]:
     post_all((_posting(pk, demand) for pk, demand in written), now=now)
     series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
     issued = [
-        Issued(pk, number, demand) for (pk, demand), number in zip(written, numbers, strict=True)
+        Issued(pk, public_id("inv"), number, demand)
+        for (pk, demand), number in zip(written, numbers, strict=True)
     ]
-    copy_rows(Invoice._meta.db_table, (_invoice(one, series, now=now) for one in issued))
+    sold_by = json.dumps(seller().as_json())
+    copy_rows(Invoice._meta.db_table, (_invoice(one, series, sold_by, now=now) for one in issued))
     return issued
 
 
@@ -115,11 +121,11 @@ def bill_to(account: Account) -> dict[str, str]:
     }
 
 
-def _invoice(issued: Issued, series: InvoiceSeries, *, now: datetime) -> Row:
+def _invoice(issued: Issued, series: InvoiceSeries, sold_by: str, *, now: datetime) -> Row:
     demand = issued.demand
     return {
         "id": issued.pk,
-        "public_id": public_id("inv"),
+        "public_id": issued.public_id,
         "account_id": demand.account.pk,
         "subscription_id": demand.subscription.pk if demand.subscription else None,
         "license_type_id": demand.license_type.pk,
@@ -136,6 +142,8 @@ def _invoice(issued: Issued, series: InvoiceSeries, *, now: datetime) -> Row:
         "total_cents": demand.total_cents,
         "paid_cents": 0,
         "bill_to": json.dumps(bill_to(demand.account)),
+        "seller": sold_by,
+        "tax_note": demand.tax_note,
         "retry_at": demand.terms.retry_at,
         "remind_on": demand.terms.remind_on,
         "void_on": demand.terms.void_on,

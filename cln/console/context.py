@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,10 +13,11 @@ from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Login
 from cln.accounts.standing import is_blocked
-from cln.billing.queries import unpaid_count
+from cln.billing.queries import balance_cents, unpaid_count
 from cln.catalog.queries import ProductRow, products
 from cln.console import cart
-from cln.enums import Role
+from cln.domain.money import money_text
+from cln.enums import AccountKind, Role
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Frame:
     """Navigation, badges and the sandbox banner."""
 
     request: HttpRequest
+    themes: ClassVar = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))
 
     @cached_property
     def sandbox_today(self) -> str:
@@ -47,6 +50,22 @@ class Frame:
         if account is None or not self.may[Permission.VIEW_INVOICES]:
             return 0
         return unpaid_count(account.pk)
+
+    @cached_property
+    def balance_text(self) -> str:
+        """A reseller's deposit, for those who may see bills; "" for customers (N-1)."""
+        account = self.login.account if self.login else None
+        if account is None or account.kind != AccountKind.RESELLER:
+            return ""
+        if not self.may[Permission.VIEW_BILLING]:
+            return ""
+        return money_text(balance_cents(account.pk), account.currency)
+
+    @cached_property
+    def is_reseller(self) -> bool:
+        """Whether a reseller is signed in: deposit and IP licenses instead of cart and purchase."""
+        account = self.login.account if self.login else None
+        return account is not None and account.kind == AccountKind.RESELLER
 
     @cached_property
     def in_cart(self) -> int:

@@ -6,6 +6,9 @@ from django.urls import URLPattern, path, re_path
 from cln.console.views import (
     billing,
     dashboard,
+    deposit,
+    documents,
+    ip_licenses,
     keys,
     pay_link,
     profile,
@@ -19,6 +22,7 @@ from cln.console.views import (
 
 PUBLIC = [
     path("", public.landing, name="landing"),
+    path("console/check-license", public.check_license, name="check_license"),
     path("console/register/customer", sign_up.sign_up, name="account_signup"),
     path("console/auth/login", allauth.login, name="account_login"),
     path("console/auth/logout", allauth.logout, name="account_logout"),
@@ -52,6 +56,7 @@ SANDBOX = [
     path("sandbox/mail", sandbox.mails, name="sandbox_mails"),
     path("sandbox/mail/<int:message_id>", sandbox.mail, name="sandbox_mail"),
     path("sandbox/clock", sandbox.clock, name="sandbox_clock"),
+    path("sandbox/design", sandbox.design, name="sandbox_design"),
 ]
 LICENSES = [
     path("console/dashboard", dashboard.dashboard, name="dashboard"),
@@ -64,6 +69,7 @@ LICENSES = [
     path("console/servers", servers.servers, name="servers"),
     path("console/servers/<slug:server>", servers.details, name="server"),
     path("console/servers/<slug:server>/remove", servers.remove, name="remove_server"),
+    path("console/servers/<slug:server>/identity", servers.identity, name="server_identity"),
     path(
         "console/licenses/<slug:license_type>/remove-unused",
         subscriptions.remove_unused,
@@ -88,6 +94,14 @@ MONEY = [
     path("console/billing/invoices", billing.invoices, name="invoices"),
     path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
     path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path("console/billing/invoices/<slug:public_id>.pdf", documents.invoice, name="invoice_pdf"),
+    path(
+        "console/billing/credit-notes/<slug:credit_note>.pdf",
+        documents.credit_note,
+        name="credit_note_pdf",
+    ),
+    path("console/billing/statements/<slug:month>.pdf", documents.statement, name="statement_pdf"),
+    path("console/billing/upcoming", billing.upcoming, name="upcoming"),
     path("console/billing/payment-methods", billing.payment_methods, name="payment_methods"),
     path("pay/<str:token>", pay_link.pay, name="pay_link"),
 ]
@@ -95,4 +109,13 @@ PROFILE = [
     path("console/profile", profile.profile, name="profile"),
     path("console/profile/api-secret", profile.api_secret, name="api_secret"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *PROFILE]
+RESELLER = [
+    path("console/ip-licenses", ip_licenses.ip_licenses, name="ip_licenses"),
+    path("console/ip-licenses/add", ip_licenses.add, name="add_ip_licenses"),
+    path("console/ip-licenses/remove", ip_licenses.remove, name="remove_ip_licenses"),
+    path("console/ip-licenses/<slug:license>/edit", ip_licenses.edit, name="edit_ip_license"),
+    path("console/billing/balance", deposit.balance, name="balance"),
+    path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
+    path("console/billing/statement", deposit.statement, name="statement"),
+]
+urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]

@@ -16,6 +16,7 @@ from cln.enums import (
     InvoiceStatus,
     SubscriptionStatus,
 )
+from cln.flows import events
 from cln.flows.deposit import balance_changed
 from cln.flows.dunning import reconsider_all
 from cln.flows.trials import convert_trial
@@ -75,6 +76,7 @@ def when_all_paid(settled: Sequence[tuple[Account, Invoice]], *, now: datetime) 
     paid = [
         (account, invoice) for account, invoice in settled if invoice.status == InvoiceStatus.PAID
     ]
+    events.invoices_paid([invoice for _, invoice in paid], now=now)
     for account, invoice in paid:
         if invoice.purpose == InvoicePurpose.ORDER:
             _activate_order(account, invoice, now=now)
@@ -97,3 +99,4 @@ def _activate_order(account: Account, invoice: Invoice, *, now: datetime) -> Non
         now=now,
     )
     convert_trial(account=account, license_type=subscription.license_type, now=now)
+    events.subscription_changed(subscription, now=now)

@@ -22,8 +22,11 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "welcome": frozenset({"login"}),
     "password_reset": frozenset({"login", "url"}),
     # lines: title, amount, why. method: label of what will be charged, "" where there is none.
+    # pdf: the path of the document. tax_note: what must be said about its tax, mostly "".
     # Usage that a deposit has paid also has balance, shares (name, days, amount) and more.
-    "invoice_issued": frozenset({"number", "license_type", "total", "due_on", "lines", "method"}),
+    "invoice_issued": frozenset(
+        {"number", "license_type", "total", "due_on", "lines", "method", "pdf", "tax_note"}
+    ),
     # invoices: number, amount
     "payment_received": frozenset({"total", "method", "invoices"}),
     # cause: why, in a sentence; next_action: what to do; next_try_on: date or None
@@ -45,7 +48,16 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "reseller_welcome": frozenset({"amount", "method", "agreement", "agreed_on", "first_bill_on"}),
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
-    "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
+    "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
+    # older, newer: the addresses of the two machines; decide_by: datetime
+    "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
+    # servers: system_id, name, last_check_in. causes: names, guess. commands: what to run
+    "systems_not_checking_in": frozenset({"servers", "more", "causes", "commands"}),
+    "systems_checking_in_again": frozenset({"servers", "more"}),
+    "alerts_held": frozenset({"recent", "before"}),
+    "alerts_released": frozenset({"since", "recent", "before"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 
@@ -57,11 +69,24 @@ def checked(template: str, context: Mapping[str, object]) -> Mapping[str, object
     return context
 
 
-def as_json(value: object) -> str:
-    """How `json` keeps what it does not know: a date as the text that a mail shows."""
+def as_json(value: object) -> dict[str, str]:
+    """How `json` keeps what it does not know: a day or an instant, as `write` finds it again."""
     assert isinstance(value, date), f"a mail cannot say {value!r}"
-    assert not isinstance(value, datetime), "mails speak of days"
-    return value.isoformat()
+    return {"@instant" if isinstance(value, datetime) else "@day": value.isoformat()}
+
+
+def _revived(kept: object) -> object:
+    """The value that was kept as JSON."""
+    match kept:
+        case {"@day": str(text)}:
+            return date.fromisoformat(text)
+        case {"@instant": str(text)}:
+            return datetime.fromisoformat(text)
+        case dict():
+            return {name: _revived(value) for name, value in kept.items()}
+        case list():
+            return [_revived(value) for value in kept]
+    return kept
 
 
 def write(template: str, context: Mapping[str, Any]) -> tuple[str, str]:
@@ -71,7 +96,8 @@ def write(template: str, context: Mapping[str, Any]) -> tuple[str, str]:
     """
     source = get_template(f"notifications/{template}.txt")
     assert isinstance(source, DjangoTemplate), "mails are Django templates"
-    values = Context({"base_url": settings.CLN_BASE_URL, **context}, autoescape=False)
+    said = {name: _revived(value) for name, value in context.items()}
+    values = Context({"base_url": settings.CLN_BASE_URL, **said}, autoescape=False)
     text = source.template.render(values)
     subject, _, body = text.partition("\n")
     # A line break in a value must not become a header.

@@ -1,9 +1,11 @@
 """What every page promises the browser (security §5)."""
 
+import gzip
 import re
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from tests.visitors import a_visitor, text_of
 
@@ -81,3 +83,39 @@ def test_cookies_are_out_of_reach_of_scripts() -> None:
 
     assert client.cookies["sessionid"]["httponly"] is True
     assert client.cookies["sessionid"]["samesite"] == "Lax"
+
+
+def test_a_first_visit_weighs_less_than_150_kilobytes() -> None:
+    _, client = a_visitor()
+    browser = {"Accept-Encoding": "gzip"}
+
+    def weight(path: str) -> int:
+        return len(client.get(path, headers=browser).getvalue())
+
+    page = gzip.decompress(client.get("/console/dashboard", headers=browser).content).decode()
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+
+    assert len(files) == 6
+    assert weight("/console/dashboard") + sum(map(weight, files)) < 80_000
+
+
+def test_what_machines_read_is_not_compressed() -> None:
+    answer = Client().get("/healthz", headers={"Accept-Encoding": "gzip"})
+
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_during_maintenance_people_read_why_and_machines_are_served(settings: Settings) -> None:
+    settings.CLN_MAINTENANCE = "The database is being moved until 06:00 UTC."
+    client = Client()
+
+    answer = client.get("/console/auth/login", headers={"x-request-id": "abcdef-123456"})
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+    page = text_of(answer)
+    assert "The database is being moved until 06:00 UTC." in page
+    assert "Running servers are not affected." in page
+    assert "abcdef-123456" in page
+    assert client.get("/pay/some-token").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/api/ipl/check.json?ip=192.0.2.1").status_code != 503

@@ -1,9 +1,22 @@
-// Before anything is painted: dark where the system is dark. Without JavaScript pages are light.
+// Before anything is painted: the colours that were chosen, else the system's.
+// Without JavaScript pages are light.
 (function () {
+  "use strict";
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
   var root = document.documentElement;
-  function apply() { root.setAttribute("data-bs-theme", dark.matches ? "dark" : "light"); }
+  function chosen() {
+    try { return localStorage.getItem("theme") || ""; } catch (refused) { return ""; }
+  }
+  function apply() {
+    var is = chosen() || (dark.matches ? "dark" : "light");
+    root.setAttribute("data-bs-theme", is === "dark" ? "dark" : "light");
+  }
   root.classList.add("js");
   dark.addEventListener("change", apply);
+  window.addEventListener("storage", apply);
+  window.clnTheme = { chosen: chosen, choose: function (theme) {
+    try { localStorage.setItem("theme", theme); } catch (refused) { /* stays the system's */ }
+    apply();
+  } };
   apply();
 })();

@@ -1,0 +1,144 @@
+"""The console's own map: the sections of the top bar and the pages of each, with CLN's names.
+
+A page is linked only where the login's role may open it: the map asks the view what it declared
+(`@page`), so it can never offer what would be refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from django.urls import resolve, reverse
+
+from cln.accounts.access import Permission, may
+from cln.enums import AccountKind
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page of a section. `also`: pages below it; `kind`: "" for every account."""
+
+    label: str
+    route: str
+    icon: str
+    also: frozenset[str] = frozenset()
+    kind: str = ""
+    heading: str = ""
+    query: str = ""
+    of_product: bool = False
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry as it is shown."""
+
+    label: str
+    url: str
+    icon: str
+    is_current: bool
+    heading: str
+    badge: str
+
+
+def _also(*routes: str) -> frozenset[str]:
+    return frozenset(routes)
+
+
+DASHBOARD: Final = (
+    Entry("Products", "dashboard", "squares-2x2"),
+    Entry("Servers", "servers", "server-stack", _also("server", "remove_server")),
+    Entry(
+        "IP licenses",
+        "ip_licenses",
+        "globe-alt",
+        _also("add_ip_licenses", "remove_ip_licenses", "edit_ip_license"),
+        kind=AccountKind.RESELLER,
+    ),
+    Entry("Buy licenses", "purchase_products", "plus-circle", kind=AccountKind.CUSTOMER),
+)
+PRODUCT: Final = (
+    Entry(
+        "Activation keys",
+        "product",
+        "key",
+        _also("key", "new_key", "edit_key", "remove_key"),
+        of_product=True,
+    ),
+    Entry("Servers", "servers", "server-stack", query="product"),
+    Entry("IP licenses", "ip_licenses", "globe-alt", kind=AccountKind.RESELLER, query="product"),
+    Entry("Buy licenses", "purchase", "plus-circle", of_product=True, kind=AccountKind.CUSTOMER),
+)
+BILLING: Final = (
+    Entry(
+        "Balance & top up",
+        "balance",
+        "banknotes",
+        _also("statement"),
+        kind=AccountKind.RESELLER,
+    ),
+    Entry(
+        "Overview",
+        "billing",
+        "chart-bar",
+        _also("remove_unused", "unsubscribe"),
+        kind=AccountKind.CUSTOMER,
+    ),
+    Entry("Next 12 months", "upcoming", "calendar-days", kind=AccountKind.CUSTOMER),
+    Entry("Invoices", "invoices", "document-text", _also("invoice"), badge="unpaid"),
+    Entry("Payment methods", "payment_methods", "credit-card"),
+    Entry("Autopayment", "autopayment", "arrow-path", kind=AccountKind.RESELLER),
+    Entry(
+        "Purchase",
+        "purchase_products",
+        "plus-circle",
+        _also("purchase", "order_done"),
+        kind=AccountKind.CUSTOMER,
+    ),
+    Entry("Cart", "cart", "shopping-cart", kind=AccountKind.CUSTOMER),
+)
+ACCOUNT: Final = (
+    Entry("Account details", "profile", "identification"),
+    Entry("Change password", "account_change_password", "lock-closed"),
+    Entry("API", "api_secret", "code-bracket"),
+)
+SECTIONS: Final = {
+    "dashboard": DASHBOARD,
+    "billing": BILLING,
+    "account": ACCOUNT,
+}
+
+
+@cache
+def permission_of(route: str, argument: str = "") -> Permission | None:
+    """What the view behind a route declared; None = no role is needed."""
+    arguments = [argument] if argument else []
+    access = getattr(resolve(reverse(route, args=arguments)).func, "access", None)
+    permission: Permission | None = access.permission if access else None
+    return permission
+
+
+def side(
+    section: str, *, role: str, kind: str = AccountKind.CUSTOMER, here: str = ""
+) -> tuple[Link, ...]:
+    """The pages of a section that this role may open; `here` is the route of the open page."""
+    links = []
+    for entry in SECTIONS.get(section, PRODUCT):
+        argument = section if entry.of_product else ""
+        needed = permission_of(entry.route, argument)
+        if entry.kind not in ("", kind) or (needed and not may(role, needed)):
+            continue
+        url = reverse(entry.route, args=[argument] if argument else [])
+        links.append(
+            Link(
+                label=entry.label,
+                url=f"{url}?product={section}" if entry.query == "product" else url,
+                icon=entry.icon,
+                is_current=(here == entry.route and not entry.query) or here in entry.also,
+                heading=entry.heading,
+                badge=entry.badge,
+            )
+        )
+    return tuple(links)

@@ -1,0 +1,133 @@
+"""The pieces every page is made of; /sandbox/design shows each with the words that make it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import slugify
+from heroicons.templatetags.heroicons import heroicon_micro, heroicon_outline
+
+from cln.console import navigation
+from cln.console.context import Frame
+
+register = template.Library()
+
+# State is never told by colour alone: each word has its icon (ux).
+STATES: Final = {
+    "up": ("good", "check-circle"),
+    "active": ("good", "check-circle"),
+    "paid": ("good", "check-circle"),
+    "on": ("good", "check-circle"),
+    "late": ("warn", "clock"),
+    "outstanding": ("warn", "clock"),
+    "trial": ("warn", "clock"),
+    "ending": ("warn", "clock"),
+    "invited": ("warn", "envelope"),
+    "silent": ("bad", "bell-alert"),
+    "overdue": ("bad", "exclamation-triangle"),
+    "suspended": ("bad", "no-symbol"),
+    "blocked": ("bad", "no-symbol"),
+    "declined": ("bad", "x-circle"),
+    "failed": ("bad", "x-circle"),
+    "removed": ("plain", "minus-circle"),
+    "off": ("plain", "minus-circle"),
+    "new": ("plain", "sparkles"),
+}
+
+
+@register.simple_tag
+def status(state: str, words: str = "") -> SafeString:
+    """A state as icon and word; `words` where the state's own name is not enough."""
+    tone, icon = STATES.get(state, ("plain", "minus-circle"))
+    drawn = heroicon_micro(icon, size=14, aria_hidden="true")
+    return format_html('<span class="tag {}">{}{}</span>', tone, drawn, words or state)
+
+
+@register.simple_block_tag
+def page_header(content: SafeString, title: str, lead: str = "") -> SafeString:
+    """The page's title, a sentence under it, and its actions on the right."""
+    under = format_html('<p class="lead-in">{}</p>', lead) if lead else ""
+    return format_html(
+        '<div class="titles"><div><h1>{}</h1>{}</div><div class="actions">{}</div></div>',
+        title,
+        under,
+        content.strip() and SafeString(content),
+    )
+
+
+@register.simple_block_tag
+def card(content: SafeString, title: str = "", extra: str = "") -> SafeString:
+    """A box with a heading; `extra` are further CSS classes."""
+    if not title:
+        return format_html('<section class="panel {}">{}</section>', extra, content)
+    anchor = f"card-{slugify(title)}"
+    return format_html(
+        '<section class="panel {}" aria-labelledby="{}"><h2 class="mb-3" id="{}">{}</h2>{}'
+        "</section>",
+        extra,
+        anchor,
+        anchor,
+        title,
+        content,
+    )
+
+
+@register.simple_block_tag
+def empty(content: SafeString, title: str, icon: str = "inbox") -> SafeString:
+    """Nothing here yet: why, and what to do about it."""
+    drawn = heroicon_outline(icon, size=36, aria_hidden="true")
+    return format_html(
+        '<div class="empty">{}<p class="h3 mb-1">{}</p>{}</div>', drawn, title, content
+    )
+
+
+@register.simple_tag
+def icon(name: str, size: int = 18) -> SafeString:
+    """A small drawing beside words; nothing for those who listen."""
+    return SafeString(heroicon_micro(name, size=size, aria_hidden="true"))
+
+
+@register.simple_tag
+def stepper(current: int, *steps: str) -> SafeString:
+    """The steps of a wizard, the current one marked; counted from 1."""
+    items = [
+        format_html(
+            '<li class="{}"{}>{}</li>',
+            "done" if number < current else "",
+            SafeString(' aria-current="step"') if number == current else "",
+            words,
+        )
+        for number, words in enumerate(steps, start=1)
+    ]
+    return format_html('<ol class="stepper">{}</ol>', SafeString("".join(items)))
+
+
+@register.simple_tag
+def progress(value: int, most: int, label: str) -> SafeString:
+    """How far something is, as a bar and in words."""
+    return format_html(
+        '<div class="progressing"><div class="figure-row"><span>{0}</span><span class="num">{1} '
+        'of {2}</span></div><progress max="{2}" value="{1}" aria-label="{0}"></progress></div>',
+        label,
+        value,
+        most,
+    )
+
+
+@register.inclusion_tag("parts/side.html", takes_context=True)
+def side_navigation(context: template.Context) -> dict[str, object]:
+    """The pages of the section the template's `section` names."""
+    frame: Frame | None = context.get("frame")
+    if frame is None or frame.login is None or not context.get("section"):
+        return {"links": ()}
+    login, match = frame.login, frame.request.resolver_match
+    links = navigation.side(
+        str(context["section"]),
+        role=login.role,
+        kind=login.account.kind if login.account else "",
+        here=(match.url_name or "") if match else "",
+    )
+    return {"links": links, "frame": frame}
