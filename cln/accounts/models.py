@@ -11,9 +11,25 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from cln.accounts.two_factor_models import RecoveryCode, TwoFactor
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptState, MethodKind, Role, one_of
+
+__all__ = [
+    "IS_UNDECIDED",
+    "Account",
+    "Agreement",
+    "ApiSecret",
+    "AuditEntry",
+    "DepositOrder",
+    "IdempotentRequest",
+    "Login",
+    "LoginManager",
+    "RecoveryCode",
+    "ServerAccount",
+    "TwoFactor",
+]
 
 IS_UNDECIDED = Q(state__in=[str(state) for state in UNFINISHED_ATTEMPT])
 
