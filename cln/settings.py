@@ -105,6 +105,10 @@ CLN_MODE = os.environ.get("CLN_MODE", "sandbox")
 if CLN_MODE not in {"sandbox", "production"}:
     raise ImproperlyConfigured(f"CLN_MODE is {CLN_MODE!r}; write sandbox or production.")
 CLN_DATA_DIR = Path(os.environ.get("CLN_DATA_DIR") or "var").absolute()
+# Package repositories that the RHN protocol serves; empty = none.
+CLN_CHANNELS_DIR = (
+    Path(os.environ["CLN_CHANNELS_DIR"]).absolute() if os.environ.get("CLN_CHANNELS_DIR") else None
+)
 CLN_BASE_URL = (os.environ.get("CLN_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")
 CLN_GATEWAY = os.environ.get("CLN_GATEWAY") or ("sandbox" if CLN_MODE == "sandbox" else "")
 CLN_GATEWAY_SECONDS = _number("CLN_GATEWAY_SECONDS", 30)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from cln.api import agents, kcare, webhooks
 from cln.api.rhn.door import rhn
+from cln.api.rhn.downloads import download
 from cln.api.v1.urls import urlpatterns as v1
 from cln.api.xmlrpc.partner import partner
 
@@ -35,6 +36,10 @@ urlpatterns += [
     path("XMLRPC", rhn, name="rhn"),
     path("XMLRPC/", rhn, name="rhn_slash"),
     path("RPC2", rhn, name="rhn_default"),
+    # A --serverUrl with a slash at its end makes two of them here.
+    re_path(
+        r"^(?:XMLRPC|RPC2)//?GET-REQ/(?P<label>[^/]+)/(?P<path>.+)$", download, name="rhn_download"
+    ),
     path("clweb/xmlrpc", partner, name="xmlrpc_partner"),
 ]
 urlpatterns += v1

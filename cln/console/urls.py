@@ -19,6 +19,7 @@ from cln.console.views import (
 
 PUBLIC = [
     path("", public.landing, name="landing"),
+    path("console/check-license", public.check_license, name="check_license"),
     path("console/register/customer", sign_up.sign_up, name="account_signup"),
     path("console/auth/login", allauth.login, name="account_login"),
     path("console/auth/logout", allauth.logout, name="account_logout"),

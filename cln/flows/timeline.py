@@ -4,14 +4,16 @@ The worker calls `run_due` with the present instant. A moved clock calls `run_un
 at each instant at which something is due, so that a month is lived through and not jumped over.
 """
 
-from collections.abc import Callable
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from django.db.models import Min, Model
+from django.db import connection
+from django.db.models import DateField, DateTimeField, Model
 
 from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
-from cln.clock import start_of_day
 from cln.flows import (
     autopay,
     billing_run,
@@ -32,23 +34,74 @@ from cln.payments.models import AutopayRuleRow, PaymentAttempt, Refund
 MOST_ROUNDS = 50
 
 
-def run_due(*, now: datetime) -> None:
-    """Do all that is due at an instant, money before messages."""
-    billing_run.run_due(now=now)
-    usage_run.run_due(now=now)
-    collection.resolve_due(now=now)
-    reseller.resolve_due(now=now)
-    refunds.resolve_due(now=now)
-    collection.collect_due(now=now)
-    autopay.run_due(now=now)
-    dunning.void_due(now=now)
-    dunning.run_due(now=now)
-    dunning.remind_due(now=now)
-    deposit.remind_due(now=now)
-    trials.step_due(now=now)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of due work: its due column, and the verb that does all of it that is due."""
+
+    model: type[Model]
+    column: str
+    verb: Callable[[datetime], object]
+    but_parked: str = ""
+    """The SQL that leaves parked accounts out, where a parked account's work waits."""
+
+    @property
+    def first_due(self) -> str:
+        """The SQL of its earliest instant; the partial index of the column answers it."""
+        meta = self.model._meta
+        field = meta.get_field(self.column)
+        assert isinstance(field, DateField)
+        earliest = f"SELECT min({field.column}) FROM {meta.db_table} {self.but_parked}"
+        # A day is due from its first instant, in UTC (M1).
+        is_instant = isinstance(field, DateTimeField)
+        return f"({earliest})" if is_instant else f"({earliest})::timestamp AT TIME ZONE 'UTC'"
+
+
+def _send_all(now: datetime) -> None:
     # One call takes a batch: a thousand accounts billed on one day have more mails than that.
     while send_due(now=now):
         pass
+
+
+_ACCOUNT_IS_NOT_PARKED = (
+    "JOIN accounts_account AS account ON account.id = account_id WHERE account.parked_at IS NULL"
+)
+
+# Money before messages.
+WORK: Sequence[Work] = (
+    Work(
+        Subscription,
+        "next_billing_on",
+        lambda now: billing_run.run_due(now=now),
+        but_parked=_ACCOUNT_IS_NOT_PARKED,
+    ),
+    Work(
+        Account,
+        "next_usage_on",
+        lambda now: usage_run.run_due(now=now),
+        but_parked="WHERE parked_at IS NULL",
+    ),
+    Work(PaymentAttempt, "resolve_at", lambda now: collection.resolve_due(now=now)),
+    Work(DepositOrder, "resolve_at", lambda now: reseller.resolve_due(now=now)),
+    Work(Refund, "resolve_at", lambda now: refunds.resolve_due(now=now)),
+    Work(Invoice, "retry_at", lambda now: collection.collect_due(now=now)),
+    Work(AutopayRuleRow, "next_try_at", lambda now: autopay.run_due(now=now)),
+    Work(Invoice, "void_on", lambda now: dunning.void_due(now=now)),
+    Work(Account, "dunning_next_on", lambda now: dunning.run_due(now=now)),
+    Work(Invoice, "remind_on", lambda now: dunning.remind_due(now=now)),
+    Work(Account, "negative_remind_on", lambda now: deposit.remind_due(now=now)),
+    Work(Trial, "next_step_at", lambda now: trials.step_due(now=now)),
+    Work(Message, "send_after", _send_all),
+)
+
+
+def run_due(*, now: datetime) -> None:
+    """Do all that is due at an instant, each kind of work once."""
+    times = _times()
+    for index, work in enumerate(WORK):
+        due = times[index]
+        if due is not None and due <= now:
+            work.verb(now)
+            times = _times()
 
 
 def run_until(
@@ -79,34 +132,12 @@ def run_until(
 
 def next_due() -> datetime | None:
     """The earliest instant of all due columns; None when nothing is planned."""
-    days = (
-        _first_day(Subscription, "next_billing_on", account__parked_at=None),
-        _first_day(Invoice, "remind_on"),
-        _first_day(Invoice, "void_on"),
-        _first_day(Account, "dunning_next_on"),
-        _first_day(Account, "negative_remind_on"),
-        _first_day(Account, "next_usage_on", parked_at=None),
-    )
-    instants = (
-        _first(Invoice, "retry_at"),
-        _first(PaymentAttempt, "resolve_at"),
-        _first(DepositOrder, "resolve_at"),
-        _first(Refund, "resolve_at"),
-        _first(AutopayRuleRow, "next_try_at"),
-        _first(Trial, "next_step_at"),
-        _first(Message, "send_after"),
-    )
-    known = [start_of_day(day) for day in days if day is not None]
-    known += [at for at in instants if at is not None]
-    return min(known, default=None)
+    return min((at for at in _times() if at is not None), default=None)
 
 
-def _first(model: type[Model], column: str, **only: object) -> datetime | None:
-    """The smallest value of a due column; each has a partial index that answers this."""
-    first: datetime | None = model._default_manager.filter(**only).aggregate(at=Min(column))["at"]
-    return first
-
-
-def _first_day(model: type[Model], column: str, **only: object) -> date | None:
-    first: date | None = model._default_manager.filter(**only).aggregate(on=Min(column))["on"]
-    return first
+def _times() -> Sequence[datetime | None]:
+    """The earliest instant of each kind of work, in the order of `WORK`, in one question."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(work.first_due for work in WORK))
+        times: tuple[Any, ...] = cursor.fetchone()
+    return times

@@ -97,6 +97,11 @@ def number_of(system: System) -> int:
     return FIRST_NUMBER + system.server_id
 
 
+def system_numbered(number: int) -> System | None:
+    """The running system with this number in its `ID-…`."""
+    return _found(number, server__status=ServerStatus.ACTIVE)
+
+
 def identity_of(system: System) -> SystemId:
     """The values that the systemid of this system signs."""
     return SystemId(
@@ -120,12 +125,7 @@ def proven_system(*, presented: SystemId, given: str) -> System:
     Refuses `unknown_server` (also a forged document), `server_removed`.
     """
     number = SYSTEM_ID.fullmatch(presented.system_id)
-    system = (
-        System.objects.select_related("server")
-        .defer("hardware", "packages", "smbios")
-        .filter(server=int(number[1]) - FIRST_NUMBER if number else -1)
-        .first()
-    )
+    system = _found(int(number[1]) if number else 0)
     if system is None or not agrees(
         presented, given=given, known=identity_of(system), secret=_secret(system.server)
     ):
@@ -191,6 +191,11 @@ def change_packages(
     gone = [*deleted, *added]
     kept = [package for package in known if package not in gone]
     store_packages(system=system, packages=[*kept, *added], now=now)
+
+
+def _found(number: int, **only: object) -> System | None:
+    light = System.objects.select_related("server").defer("hardware", "packages", "smbios")
+    return light.filter(server=number - FIRST_NUMBER, **only).first()
 
 
 def _about(client: Client) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def test_the_public_pages_are_exactly_these() -> None:
 
     assert public == {
         "landing",
+        "check_license",
         "account_signup",
         "pay_link",
         "sandbox_mails",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from django.http import HttpRequest
 
 from cln import clock
-from cln.api.rhn import faults, queue, registration
+from cln.api.rhn import downloads, faults, queue, registration
 from cln.api.rhn.call import RhnCall
 from cln.api.xmlrpc.codec import Call, Value
 from cln.api.xmlrpc.door import Answered, xml_rpc_door
@@ -54,8 +54,8 @@ METHODS: Mapping[str, Callable[[RhnCall], Value | Answered]] = {
     "queue.get": queue.get,
     "queue.submit": queue.submit,
     "queue.get_future_actions": queue.get_future_actions,
-    "up2date.login": queue.login,
-    "up2date.listChannels": queue.list_channels,
+    "up2date.login": downloads.login,
+    "up2date.listChannels": downloads.list_channels,
 }
 
 

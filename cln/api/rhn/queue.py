@@ -1,28 +1,19 @@
-"""`queue.*` and `up2date.*`: check-ins, actions, and the login of package downloads."""
+"""`queue.*`: check-ins and actions."""
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
-from cln import vault
-from cln.api.rhn import faults
 from cln.api.rhn.call import RhnCall
+from cln.api.rhn.downloads import demand_license
 from cln.api.xmlrpc.codec import Value, write_call
-from cln.api.xmlrpc.door import Answered
 from cln.licensing import system_actions, systems
-from cln.licensing.models import System
-from cln.licensing.servers import CheckIn, LicenseState, license_of
 
 log = logging.getLogger(__name__)
 
 KERNEL = 2  # its place in what uname says
 UPTIME_MAX = 2**31 - 1
-LOGIN_SECONDS = 600
-"""Clients keep a login so long: a license that was taken away shows up after that."""
-RUNNING = (LicenseState.ACTIVE, LicenseState.TRIAL)
 ACTION_VERSION = 2
 
 
@@ -38,7 +29,7 @@ def get(call: RhnCall) -> Value:
         client=call.client,
         now=call.now,
     )
-    _check_license(system, answer)
+    demand_license(system, answer)
     action = system_actions.next_action(system=system, now=call.now)
     if action is None:
         return ""
@@ -65,42 +56,6 @@ def get_future_actions(call: RhnCall) -> Value:
     """Nothing is planned for later: actions are handed out when they are to run."""
     _ = call.system
     return []
-
-
-def login(call: RhnCall) -> Value | Answered:
-    """The headers that downloads have to carry; said twice, as the reference server does."""
-    system = call.system
-    _check_license(system, license_of(server_id=system.server_id, now=call.now))
-    ticket: dict[str, Value] = {
-        "X-RHN-Server-Id": systems.number_of(system),
-        "X-RHN-Auth-User-Id": "",
-        "X-RHN-Auth": signature(system, call.now),
-        "X-RHN-Auth-Server-Time": _server_time(call.now),
-        "X-RHN-Auth-Expire-Offset": f"{LOGIN_SECONDS}.0",
-    }
-    headers = {name: str(value) for name, value in ticket.items()}
-    return Answered({**ticket, "X-RHN-Auth-Channels": []}, headers)
-
-
-def list_channels(call: RhnCall) -> Value:
-    """None: no packages are served from here, and clients then switch the plugin off."""
-    _check_license(call.system, license_of(server_id=call.system.server_id, now=call.now))
-    return []
-
-
-def signature(system: System, now: datetime) -> str:
-    """What proves a login of this system at this instant, in one line."""
-    text = f"{systems.number_of(system)}\n{_server_time(now)}\n{LOGIN_SECONDS}"
-    return base64.b64encode(vault.lookup_hash("rhn-login", text)).decode()
-
-
-def _check_license(system: System, answer: CheckIn) -> None:
-    if answer.state not in RUNNING:
-        raise faults.not_licensed(system.profile_name)
-
-
-def _server_time(now: datetime) -> str:
-    return f"{now.timestamp():.2f}"
 
 
 def _kernel(uname: Value) -> str:
