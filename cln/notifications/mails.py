@@ -42,6 +42,13 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
+    # what: a sentence; at: the instant in words; address: where it came from
+    "security_notice": frozenset({"login", "what", "at", "address"}),
+    # inviter, company, role in words; url: where the password is chosen, for `days`
+    "invitation": frozenset({"login", "inviter", "company", "role", "url", "days"}),
+    # a ticket to our own support: who asks, and what they see
+    "support_ticket": frozenset({"reference", "subject", "text", "sender", "context"}),
+    "support_receipt": frozenset({"reference", "subject", "text"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

@@ -1,6 +1,7 @@
 """Who may open which page: every route, every role, another tenant's ids, a blocked account."""
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import URLPattern
 
@@ -18,7 +19,18 @@ from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_
 pytestmark = pytest.mark.django_db
 
 # Pages that lead on: to the cart without an order, to the password before a secret.
-REDIRECT = {"order_done", "api_secret"}
+REDIRECT = {"order_done", "api_secret", "two_factor_on", "two_factor_codes"}
+SAME_ID = {"x-request-id": "the-same-one"}
+# Whose POST is worth a password that was given lately.
+GUARDED = {
+    "payment_methods",
+    "two_factor_off",
+    "invite_login",
+    "edit_login",
+    "invite_again",
+    "remove_login",
+    "convert",
+}
 ALLAUTH = {name for name in routes() if name.startswith("account_")} - {"account_signup"}
 
 
@@ -34,7 +46,15 @@ def access_of(route: URLPattern) -> Access:
 
 
 def path_of(route: URLPattern, **ids: str) -> str:
-    names = {"license_type": "kernelcare", "code": "kernelcare", "message_id": "1", "token": "t"}
+    names = {
+        "license_type": "kernelcare",
+        "code": "kernelcare",
+        "product": "kernelcare",
+        "message_id": "1",
+        "token": "t",
+        "login": "0",
+        "session": "0",
+    }
     path = str(route.pattern)
     for name, value in (names | ids).items():
         for kind in ("slug", "str", "int"):
@@ -59,6 +79,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "sandbox_mail",
         "sandbox_clock",
         "sandbox_design",
+        "two_factor_sign_in",
     }
 
 
@@ -81,7 +102,13 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
-    ids = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
+    other = a_login(account, name="other")
+    ids = {
+        "key": key.public_id,
+        "server": server.public_id,
+        "public_id": invoice.public_id,
+        "login": str(other.pk),
+    }
 
     for name, route in pages().items():
         access = access_of(route)
@@ -98,7 +125,8 @@ def test_a_role_cannot_post_what_its_permissions_do_not_name(role: Role) -> None
     with_licenses(account, 2, "kernelcare")
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
-    ids = {"key": key.public_id, "server": server.public_id}
+    other = a_login(account, name="other")
+    ids = {"key": key.public_id, "server": server.public_id, "login": str(other.pk)}
 
     for name, route in pages().items():
         access = access_of(route)
@@ -107,6 +135,7 @@ def test_a_role_cannot_post_what_its_permissions_do_not_name(role: Role) -> None
             assert client.post(path_of(route, **ids)).status_code == 403, f"{role} {name}"
 
     assert Server.objects.get().status == "active"
+    assert Login.objects.get(pk=other.pk).is_active
 
 
 def test_a_reader_of_the_profile_cannot_change_the_company() -> None:
@@ -126,8 +155,21 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
-    foreign = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
-    absent = {"key": "key_never", "server": "srv_never", "public_id": "inv_never"}
+    login = a_login(account, name="victim")
+    foreign = {
+        "key": key.public_id,
+        "server": server.public_id,
+        "public_id": invoice.public_id,
+        "login": str(login.pk),
+        "session": str(_session_of(login)),
+    }
+    absent = {
+        "key": "key_never",
+        "server": "srv_never",
+        "public_id": "inv_never",
+        "login": "999999",
+        "session": "999999",
+    }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 
     tried = 0
@@ -136,16 +178,24 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         if not needs or method.upper() not in access_of(route).methods:
             continue
         tried += 1
-        answers = [getattr(mallory, method)(path_of(route, **ids)) for ids in (foreign, absent)]
+        paths = [path_of(route, **ids) for ids in (foreign, absent)]
+        answers = [getattr(mallory, method)(path, headers=SAME_ID) for path in paths]
         assert [answer.status_code for answer in answers] == [404, 404], name
         assert text_of(answers[0]) == text_of(answers[1]), name
     assert tried >= 3
     assert Server.objects.get().status == "active"
     assert ActivationKey.objects.get().removed_at is None
+    assert Login.objects.get(pk=login.pk).role == Role.FULL
+    assert UserSession.objects.filter(user=login).count() == 1
+
+
+def _session_of(login: Login) -> int:
+    signed_in(login)
+    return UserSession.objects.get(user=login).pk
 
 
 @pytest.mark.parametrize("state", [DunningState.BLOCKED, DunningState.SUSPENDED])
-def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) -> None:
+def test_a_blocked_account_sees_billing_support_and_its_own_security(state: DunningState) -> None:
     """P7: the console is limited to billing and support."""
     account, client = a_visitor()
     with_licenses(account, 2, "kernelcare")
@@ -160,7 +210,16 @@ def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) ->
         not in (302, 403)
     }
 
-    assert opened == {"billing", "invoices", "invoice", "payment_methods"}
+    assert opened == {
+        "billing",
+        "invoices",
+        "invoice",
+        "payment_methods",
+        "security",
+        "submit_ticket",
+        "two_factor_off",
+        "two_factor_codes",
+    }
     page = text_of(client.get("/console/billing/invoices"))
     assert "blocked because an invoice is overdue" in page
     assert client.get("/console/dashboard")["Location"] == "/console/billing/invoices"
@@ -206,3 +265,26 @@ def test_a_login_without_account_is_told_where_it_belongs() -> None:
 
     assert Login.objects.get().is_staff
     assert client.get("/console/dashboard").status_code == 403
+
+
+def test_what_is_worth_a_password_is_exactly_this() -> None:
+    guarded = {name for name, route in pages().items() if access_of(route).recent_sign_in}
+
+    assert guarded == GUARDED
+
+
+def test_what_is_worth_a_password_asks_for_it_again_after_half_an_hour() -> None:
+    account, client = a_visitor()
+    other = a_login(account, name="other")
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= 1801
+    session.save()
+
+    for name in GUARDED:
+        answer = client.post(path_of(pages()[name], login=str(other.pk)))
+        assert answer.status_code == 303, name
+        assert answer["Location"].startswith("/console/auth/again?next=%2Fconsole%2F"), name
+
+    assert Login.objects.get(pk=other.pk).is_active
+    assert account.payment_methods.count() == 1
