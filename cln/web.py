@@ -33,6 +33,7 @@ from django.http import (
 )
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -44,7 +45,7 @@ from cln.accounts.models import Account, Login
 from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
-from cln.enums import Role
+from cln.enums import AccountKind, Role
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -83,6 +84,7 @@ class Access:
     permission: Permission | None
     open_when_blocked: bool
     sandbox_only: bool
+    resellers_only: bool
     recent_sign_in: bool
 
 
@@ -94,15 +96,19 @@ def page(
     permission: Permission | None,
     open_when_blocked: bool = False,
     sandbox_only: bool = False,
+    resellers_only: bool = False,
     recent_sign_in: bool = False,
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """Declare a page: its methods, what a login must be allowed to do (None = public).
 
     The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
-    Sandbox pages do not exist in production. What is changed on a page with `recent_sign_in` is
-    worth a password: whoever last gave theirs a while ago gives it again (security §3).
+    Sandbox pages do not exist in production, and a customer has none of the resellers' pages.
+    What is changed on a page with `recent_sign_in` is worth a password: whoever last gave theirs
+    a while ago gives it again (security §3).
     """
-    access = Access(methods, permission, open_when_blocked, sandbox_only, recent_sign_in)
+    access = Access(
+        methods, permission, open_when_blocked, sandbox_only, resellers_only, recent_sign_in
+    )
 
     def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @functools.wraps(view)
@@ -165,6 +171,8 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             f"Your role is “{role}”, which does not include this page.",
             "Ask the owner of the account for another role.",
         )
+    if access.resellers_only and login.account.kind != AccountKind.RESELLER:
+        raise Http404
     if is_blocked(request.account) and not access.open_when_blocked:
         if request.method == "GET" and not request.htmx and may(login.role, BILLS):
             return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted
@@ -238,6 +246,32 @@ def _is_our_proxy(text: str) -> bool:
 def posted(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to: the POST, also an empty one; None on a GET."""
     return request.POST if request.method == "POST" else None
+
+
+class MachineDoorsMiddleware:
+    """Answers doors for machines right here: sessions, forms and messages are people's matters.
+
+    A door that takes no cookie (it is exempt from CSRF, and the token or key in the request is all
+    it trusts) has no use for the layers below, which cost more than most of its answers.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return self.get_response(request)
+        if not getattr(match.func, "csrf_exempt", False):
+            return self.get_response(request)
+        request.resolver_match = match
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
 
 
 class RequestMiddleware:

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.services import update_tax_details
 from cln.billing import queries as billing
 from cln.billing.models import Invoice, InvoiceLine
 from cln.domain.money import format_cents, parse_amount
@@ -169,6 +170,17 @@ class Customer:
             license_type=PRODUCTS[to],
             cancel_old=cancel_old,
             request_key=f"form {next(self.world.numbers)}",
+        )
+
+    def lives_in(self, country: str, vat_number: str = "", address: str = "") -> None:
+        """Tell the address, and the VAT number of a business."""
+        update_tax_details(
+            account_id=self.account_id,
+            address=address,
+            country=country,
+            vat_number=vat_number,
+            actor=self.name,
+            now=self.world.now,
         )
 
     def limits_key(self, product: str, to: int) -> None:

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from cln.accounts.api_models import ApiRequest, ApiToken
 from cln.accounts.two_factor_models import RecoveryCode, TwoFactor
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
@@ -20,7 +21,9 @@ __all__ = [
     "IS_UNDECIDED",
     "Account",
     "Agreement",
+    "ApiRequest",
     "ApiSecret",
+    "ApiToken",
     "AuditEntry",
     "DepositOrder",
     "IdempotentRequest",

@@ -25,6 +25,7 @@ class ApiCaller:
 
     account_id: int
     username: str
+    role: str
     secret: str
 
 
@@ -36,6 +37,23 @@ class LoginRow:
     email: str
     role: str
     is_primary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account as its own programs see it; `state` is that of its debts."""
+
+    public_id: str
+    kind: str
+    company: str
+    currency: str
+    state: str
+
+
+def account_row(account_id: int) -> AccountRow:
+    """The account as its own programs see it."""
+    columns = ("public_id", "kind", "company", "currency", "dunning_state")
+    return AccountRow(*Account.objects.values_list(*columns).get(pk=account_id))
 
 
 def notice_addresses(account_ids: Sequence[int]) -> dict[int, str]:
@@ -86,11 +104,11 @@ def api_caller(login: str) -> ApiCaller | None:
         Login.objects.alias(name=Lower("username"), mail=Lower("email"))
         .filter(Q(name=named) | Q(mail=named), is_active=True, account__api_enabled=True)
         .exclude(account__api_secret=None)
-        .values_list("account_id", "username", "account__api_secret__cipher")
+        .values_list("account_id", "username", "role", "account__api_secret__cipher")
     )
-    rows = {username.lower(): (pk, username, cipher) for pk, username, cipher in found}
+    rows = {row[1].lower(): row for row in found}
     # A login wins over an address: `anna@acme.example` may be the one of one and the other of two.
     row = rows.get(named) or next(iter(rows.values()), None)
     if row is None or row[0] is None:
         return None
-    return ApiCaller(account_id=row[0], username=row[1], secret=vault.unseal(row[2]))
+    return ApiCaller(account_id=row[0], username=row[1], role=row[2], secret=vault.unseal(row[3]))

@@ -1,51 +1,55 @@
-"""REST v2 for the agents on servers: register by key, check in, unregister."""
+"""REST v2 for the agents on servers: register, check in, lease, move, unregister."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
 from cln import clock
+from cln.api import check_ins
 from cln.api.arguments import bearer, caller_address, required, strict_arguments, whole_number
 from cln.api.envelope import v2_endpoint, v2_response
+from cln.api.limits import limited_per_address, limited_per_server
 from cln.licensing import services as licensing
+from cln.licensing.agents import (
+    AgentAnswer,
+    Presented,
+    check_in_agent,
+    current_lease,
+    first_answer,
+)
+from cln.licensing.handover import move_code
+from cln.licensing.handover import move_here as take_over
 
 USERS_MAX = 1_000_000
 
 
 @v2_endpoint
+@limited_per_address
 def register(request: HttpRequest) -> HttpResponse:
     """Register the calling server; a known secret keeps its server, whatever else has changed."""
-    arguments = strict_arguments(request)
-    done = licensing.register_server(
-        key_text=required(arguments, "key"),
-        address=caller_address(request, arguments),
-        hints=licensing.Hints(
-            hostname=arguments.get("hostname", ""),
-            machine_uuid=arguments.get("machine_uuid", ""),
-            os_version=arguments.get("os_version", ""),
-            secret=bearer(request),
-        ),
-        now=clock.now(),
-    )
-    return v2_response(
-        {
-            "server_id": done.server.public_id,
-            "secret": done.secret,
-            "license_type": done.server.license_type.code,
-            "address": done.server.address,
-            "reinstalled": done.reinstalled,
-        },
-        HTTPStatus.CREATED,
-    )
+    arguments, now = strict_arguments(request), clock.now()
+    hints, address = _hints(request, arguments), caller_address(request, arguments)
+    if arguments.get("by_address"):
+        done = licensing.register_at_address(
+            address=address, hints=hints, product=arguments.get("product", ""), now=now
+        )
+    else:
+        done = licensing.register_server(
+            key_text=required(arguments, "key"), address=address, hints=hints, now=now
+        )
+    return _registered(done, arguments, now=now)
 
 
 @v2_endpoint
+@limited_per_server
 def check_in(request: HttpRequest) -> HttpResponse:
-    """Note that the server lives and tell it what its license is worth."""
-    arguments = strict_arguments(request)
-    answer = licensing.check_in(
+    """Note that the server lives and tell it what its license is worth; a lease where due."""
+    arguments, now = strict_arguments(request), clock.now()
+    answer = check_in_agent(
         secret=bearer(request),
         address=caller_address(request, arguments),
         report=licensing.Report(
@@ -54,20 +58,120 @@ def check_in(request: HttpRequest) -> HttpResponse:
             kernel=arguments.get("kernel", ""),
             users=whole_number(arguments, "users", most=USERS_MAX),
         ),
-        now=clock.now(),
+        presented=_presented(arguments),
+        now=now,
+        check_in=check_ins.check_in,
     )
-    return v2_response(
-        {
-            "server_id": answer.public_id,
-            "license_type": answer.license_type,
-            "state": answer.state,
-            "valid_until": answer.valid_until and answer.valid_until.isoformat(),
-        }
+    return v2_response(_worth(answer, now=now))
+
+
+@limited_per_server
+def _lease(request: HttpRequest) -> HttpResponse:
+    """The lease alone, without a check-in; 304 where the caller holds the current one."""
+    now, tag = clock.now(), request.headers.get("If-None-Match", "").removeprefix("W/")
+    answer = current_lease(
+        secret=bearer(request),
+        presented=Presented(fingerprint=request.GET.get("fingerprint", ""), tag=tag),
+        now=now,
     )
+    if tag and answer.lease.tag == tag and not answer.lease.text:
+        response = HttpResponse(status=HTTPStatus.NOT_MODIFIED)
+        response["Cache-Control"] = "no-store"
+    else:
+        response = v2_response(_worth(answer, now=now))
+    if answer.lease.tag:
+        response["ETag"] = answer.lease.tag
+    return response
+
+
+lease = v2_endpoint(_lease, method="GET")
 
 
 @v2_endpoint
+@limited_per_server
+def move(request: HttpRequest) -> HttpResponse:
+    """A code with which another machine takes this registration over."""
+    now = clock.now()
+    server = licensing.find_server(secret=bearer(request), now=now)
+    code = move_code(server, now=now)
+    return v2_response({"code": code.text, "expires_at": _instant(code.expires_at)})
+
+
+@v2_endpoint
+@limited_per_address
+def move_here(request: HttpRequest) -> HttpResponse:
+    """Take the registration of another machine over; that one's secret stops working."""
+    arguments, now = strict_arguments(request), clock.now()
+    done = take_over(
+        code=required(arguments, "code"),
+        address=caller_address(request, arguments),
+        hints=_hints(request, arguments),
+        now=now,
+    )
+    return _registered(done, arguments, now=now)
+
+
+@v2_endpoint
+@limited_per_server
 def unregister(request: HttpRequest) -> HttpResponse:
     """Remove the server; its license is free for another one, and paid for until cancelled."""
     server = licensing.unregister(secret=bearer(request), now=clock.now())
     return v2_response({"server_id": server.public_id, "status": server.status})
+
+
+def _registered(
+    done: licensing.Registration, arguments: Mapping[str, str], *, now: datetime
+) -> HttpResponse:
+    answer = first_answer(done.server, presented=_presented(arguments), now=now)
+    data = {
+        "server_id": done.server.public_id,
+        "secret": done.secret,
+        "license_type": done.server.license_type.code,
+        "address": done.server.address,
+        "reinstalled": done.reinstalled,
+    }
+    return v2_response({**data, **_worth(answer, now=now)}, HTTPStatus.CREATED)
+
+
+def _worth(answer: AgentAnswer, *, now: datetime) -> dict[str, object]:
+    worth = answer.worth
+    data: dict[str, object] = {
+        "server_id": worth.public_id,
+        "license_type": worth.license_type,
+        "state": worth.state,
+        "valid_until": worth.valid_until and worth.valid_until.isoformat(),
+        "lease": answer.lease.text or None,
+        "lease_tag": answer.lease.tag or None,
+        "next_checkin_at": _instant(answer.next_check_in_at),
+        "server_time": int(now.timestamp()),
+    }
+    if answer.incident:
+        data["incident"] = answer.incident
+    if answer.handover:
+        data["new_identity"] = {
+            "server_id": answer.handover.server_id,
+            "secret": answer.handover.secret,
+        }
+    return data
+
+
+def _hints(request: HttpRequest, arguments: Mapping[str, str]) -> licensing.Hints:
+    return licensing.Hints(
+        hostname=arguments.get("hostname", ""),
+        machine_uuid=arguments.get("machine_uuid", ""),
+        os_version=arguments.get("os_version", ""),
+        secret=bearer(request),
+        is_copy=bool(arguments.get("copy")),
+    )
+
+
+def _presented(arguments: Mapping[str, str]) -> Presented:
+    return Presented(
+        fingerprint=arguments.get("fingerprint", ""),
+        boot=arguments.get("boot_id", ""),
+        tag=arguments.get("lease_tag", ""),
+    )
+
+
+def _instant(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -31,6 +31,7 @@ class Caller:
 
     account_id: int
     login: str
+    role: str
 
 
 def caller_of(request: HttpRequest, arguments: Mapping[str, str], *, now: datetime) -> Caller:
@@ -53,7 +54,7 @@ def check_token(text: str, *, now: datetime) -> Caller:
     in_time = -settings.CLN_TOKEN_MAX_AHEAD <= age <= settings.CLN_TOKEN_MAX_AGE
     if not hmac.compare_digest(signed, parts["hash"]) or known is None or not in_time:
         raise _failed()
-    return Caller(known.account_id, known.username)
+    return Caller(known.account_id, known.username, known.role)
 
 
 def check_secret(*, login: str, secret: str) -> Caller:
@@ -62,7 +63,7 @@ def check_secret(*, login: str, secret: str) -> Caller:
     expected = vault.unseal(_sealed_nobody()) if known is None else known.secret
     if not hmac.compare_digest(expected.encode(), _encoded(secret)) or known is None:
         raise _failed()
-    return Caller(known.account_id, known.username)
+    return Caller(known.account_id, known.username, known.role)
 
 
 def _digest(known: ApiCaller | None, at: str) -> str:

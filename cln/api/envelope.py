@@ -48,6 +48,11 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "bad_argument": HTTPStatus.BAD_REQUEST,
     "unknown_server": HTTPStatus.UNAUTHORIZED,
     "server_removed": HTTPStatus.GONE,
+    "unknown_ip_license": HTTPStatus.NOT_FOUND,
+    "bound_to_address": HTTPStatus.CONFLICT,
+    "bad_move_code": HTTPStatus.FORBIDDEN,
+    "clone_refused": HTTPStatus.CONFLICT,
+    "too_many_tries": HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -83,12 +88,15 @@ def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) 
 
 def problem(refusal: Refusal) -> HttpResponse:
     """A refusal as RFC 9457 says it, with its code and the way out."""
-    return _problem(
+    response = problem_response(
         STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
         code=refusal.code,
         detail=refusal.message,
         fix=refusal.fix,
     )
+    if "retry_after" in refusal.facts:
+        response["Retry-After"] = str(refusal.facts["retry_after"])
+    return response
 
 
 def v1_endpoint(
@@ -108,7 +116,7 @@ def v1_endpoint(
             return v1_response(view(request), form)
         except OperationalError:
             trouble = Answer(None, success=False, message="Unexpected server error")
-            return _come_again(v1_response(trouble, form))
+            return come_again(v1_response(trouble, form))
 
     return door
 
@@ -124,7 +132,7 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
         try:
             data = view(request)
         except OperationalError:
-            return _come_again(_text("Unexpected server error"))
+            return come_again(_text("Unexpected server error"))
         text = json.dumps(data, separators=(",", ":"))
         return _uncached(HttpResponse(text, content_type="application/json"))
 
@@ -142,27 +150,29 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
         try:
             text = view(request, **parts)
         except OperationalError:
-            return _come_again(_text("Unexpected server error"))
+            return come_again(_text("Unexpected server error"))
         return _text(text)
 
     return door
 
 
-def v2_endpoint(view: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
-    """Make a v2 door of `view`: POST, no CSRF, refusals as problems; trouble is a 503."""
+def v2_endpoint(
+    view: Callable[[HttpRequest], HttpResponse], *, method: Literal["POST", "GET"] = "POST"
+) -> Callable[..., HttpResponse]:
+    """Make a v2 door of `view`: no CSRF, refusals as problems; trouble is a 503."""
 
     @csrf_exempt
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
-        if request.method != "POST":
-            return _method_not_allowed("POST")
+        if request.method != method:
+            return _method_not_allowed(method)
         try:
             return view(request)
         except Refusal as refusal:
             return problem(refusal)
         except OperationalError:
-            return _come_again(
-                _problem(
+            return come_again(
+                problem_response(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     code="try_again",
                     detail="The service is busy.",
@@ -191,7 +201,15 @@ def _text(text: str) -> HttpResponse:
     return _uncached(HttpResponse(f"{text}\n", content_type="text/plain; charset=utf-8"))
 
 
-def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> HttpResponse:
+def problem_response(
+    status: HTTPStatus,
+    *,
+    code: str,
+    detail: str,
+    fix: str = "",
+    more: Mapping[str, object] | None = None,
+) -> HttpResponse:
+    """An error as RFC 9457 says it; `more` are further members of the object."""
     body = {
         "type": "about:blank",
         "title": status.phrase,
@@ -199,6 +217,7 @@ def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> Ht
         "code": code,
         "detail": detail,
         "fix": fix,
+        **(more or {}),
     }
     response = HttpResponse(
         json.dumps(body, separators=(",", ":")),
@@ -211,7 +230,7 @@ def _problem(status: HTTPStatus, *, code: str, detail: str, fix: str = "") -> Ht
 
 
 def _method_not_allowed(allowed: str) -> HttpResponse:
-    response = _problem(
+    response = problem_response(
         HTTPStatus.METHOD_NOT_ALLOWED,
         code="method_not_allowed",
         detail=f"Use {allowed.replace(', ', ' or ')}.",
@@ -220,7 +239,8 @@ def _method_not_allowed(allowed: str) -> HttpResponse:
     return response
 
 
-def _come_again(response: HttpResponse) -> HttpResponse:
+def come_again(response: HttpResponse) -> HttpResponse:
+    """The same answer as a 503 that says when to try again."""
     response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from cln import clock
+from cln.api import check_ins
 from cln.api.arguments import caller_address, lenient_arguments
 from cln.api.envelope import WIRES, Answer, v1_endpoint
 from cln.api.v1.ipl import types_at
@@ -85,9 +86,7 @@ def check(request: HttpRequest) -> Answer:
 def _license_of(server_id: str, address: str) -> tuple[int, str]:
     """The check code and the day the license ends, empty without an end."""
     try:
-        found = licensing.check_in(
-            secret=server_id, address=address, report=licensing.Report(), now=clock.now()
-        )
+        found = check_ins.check_in(secret=server_id, address=address, report=licensing.Report())
     except Refusal as refusal:
         trial_ended = refusal.facts.get("state") is licensing.LicenseState.TRIAL_ENDED
         return (TRIAL_EXPIRED if trial_ended else NO_LICENSE), ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from cln.api import agents, kcare, webhooks
+from cln.api import agents, els_agents, install, kcare, leases, webhooks
 from cln.api.rhn.door import rhn
 from cln.api.rhn.downloads import download
 from cln.api.v1.urls import urlpatterns as v1
+from cln.api.v2.urls import urlpatterns as v2
 from cln.api.xmlrpc.partner import partner
 
 _KCARE = {
@@ -19,6 +20,9 @@ _AGENT = {
     "register": agents.register,
     "check-in": agents.check_in,
     "unregister": agents.unregister,
+    "lease": agents.lease,
+    "move": agents.move,
+    "move-here": agents.move_here,
 }
 
 urlpatterns: list[URLPattern] = [
@@ -42,5 +46,19 @@ urlpatterns += [
     ),
     path("clweb/xmlrpc", partner, name="xmlrpc_partner"),
 ]
+urlpatterns += [
+    path("api/v2/leases/keys", leases.keys, name="lease_keys"),
+    path("api/v2/leases/incident", leases.incident, name="lease_incident"),
+    path("showip", leases.show_address, name="showip"),
+    path("showip.php", leases.show_address, name="showip_php"),
+    path("install/SHA256SUMS", install.checksums, name="install_checksums"),
+    path("install/<str:name>", install.download, name="install"),
+]
+# Scripts of ELS products call these to get the token of their repository (facts AE-1).
+urlpatterns += [
+    path(f"cln/api/{name}/register", els_agents.register, name=f"els_{name.replace('/', '_')}")
+    for name in ("centos/token", "els/token", "els/server")
+]
 urlpatterns += v1
+urlpatterns += v2
 urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

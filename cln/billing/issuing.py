@@ -13,6 +13,7 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 
 from cln.accounts.models import Account
 from cln.billing.models import Invoice, InvoiceLine, InvoiceSeries, Subscription
+from cln.billing.seller import seller
 from cln.billing.services import Posting, post_all
 from cln.catalog.models import LicenseType
 from cln.domain import ledger
@@ -36,7 +37,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """An invoice about to be written: whose, for what, and the tax lines on its net.
+    """An invoice about to be written: whose, for what, the tax lines on its net and what must be
+    said about its tax.
 
     Usage has no subscription; `usage_month` is the first day of the month it bills (R2).
     """
@@ -49,6 +51,7 @@ class Demand:
     purpose: InvoicePurpose
     terms: Terms
     usage_month: date | None = None
+    tax_note: str = ""
 
     @property
     def lines(self) -> tuple[LineDraft, ...]:
@@ -66,8 +69,9 @@ def issue(demands: Sequence[Demand], *, now: datetime) -> list[Invoice]:
     if not demands:
         return []
     series, numbers = take_numbers(CUSTOMER_SERIES, CUSTOMER_PREFIX, len(demands))
+    sold_by = seller().as_json()
     invoices = Invoice.objects.bulk_create(
-        _invoice(demand, series, number, now=now)
+        _invoice(demand, series, number, sold_by=sold_by, now=now)
         for demand, number in zip(demands, numbers, strict=True)
     )
     issued = list(zip(demands, invoices, strict=True))
@@ -104,7 +108,9 @@ def bill_to(account: Account) -> dict[str, str]:
     }
 
 
-def _invoice(demand: Demand, series: InvoiceSeries, number: str, *, now: datetime) -> Invoice:
+def _invoice(
+    demand: Demand, series: InvoiceSeries, number: str, *, sold_by: dict[str, str], now: datetime
+) -> Invoice:
     net, tax = demand.draft.net_cents, demand.tax_cents
     return Invoice(
         public_id=public_id("inv"),
@@ -123,6 +129,8 @@ def _invoice(demand: Demand, series: InvoiceSeries, number: str, *, now: datetim
         tax_cents=tax,
         total_cents=net + tax,
         bill_to=bill_to(demand.account),
+        seller=sold_by,
+        tax_note=demand.tax_note,
         retry_at=demand.terms.retry_at,
         remind_on=demand.terms.remind_on,
         void_on=demand.terms.void_on,

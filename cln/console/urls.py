@@ -10,6 +10,9 @@ from cln.console.views import (
     billing,
     convert,
     dashboard,
+    deposit,
+    documents,
+    ip_licenses,
     keys,
     logins,
     pay_link,
@@ -76,6 +79,7 @@ LICENSES = [
     path("console/servers", servers.servers, name="servers"),
     path("console/servers/<slug:server>", servers.details, name="server"),
     path("console/servers/<slug:server>/remove", servers.remove, name="remove_server"),
+    path("console/servers/<slug:server>/identity", servers.identity, name="server_identity"),
     path(
         "console/licenses/<slug:license_type>/remove-unused",
         subscriptions.remove_unused,
@@ -100,6 +104,14 @@ MONEY = [
     path("console/billing/invoices", billing.invoices, name="invoices"),
     path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
     path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path("console/billing/invoices/<slug:public_id>.pdf", documents.invoice, name="invoice_pdf"),
+    path(
+        "console/billing/credit-notes/<slug:credit_note>.pdf",
+        documents.credit_note,
+        name="credit_note_pdf",
+    ),
+    path("console/billing/statements/<slug:month>.pdf", documents.statement, name="statement_pdf"),
+    path("console/billing/upcoming", billing.upcoming, name="upcoming"),
     path("console/billing/payment-methods", billing.payment_methods, name="payment_methods"),
     path("pay/<str:token>", pay_link.pay, name="pay_link"),
 ]
@@ -129,4 +141,13 @@ PROFILE = [
     path("console/profile/convert", convert.convert, name="convert"),
     path("console/support", account.ticket, name="submit_ticket"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *PROFILE]
+RESELLER = [
+    path("console/ip-licenses", ip_licenses.ip_licenses, name="ip_licenses"),
+    path("console/ip-licenses/add", ip_licenses.add, name="add_ip_licenses"),
+    path("console/ip-licenses/remove", ip_licenses.remove, name="remove_ip_licenses"),
+    path("console/ip-licenses/<slug:license>/edit", ip_licenses.edit, name="edit_ip_license"),
+    path("console/billing/balance", deposit.balance, name="balance"),
+    path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
+    path("console/billing/statement", deposit.statement, name="statement"),
+]
+urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]

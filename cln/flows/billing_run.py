@@ -139,6 +139,14 @@ def _bill_alone(account_id: int, *, now: datetime, through: date | None) -> int 
         return None
 
 
+def foresee(account: Account, facts: Facts, *, through: date) -> list[Order]:
+    """What the run would issue of an account up to a day, in its order; nothing is written (Q12).
+
+    The facts move along, in memory, to where those invoices leave them.
+    """
+    return _due_of(account, facts, through=through).orders
+
+
 def _bring_current(accounts: Sequence[Account], *, now: datetime, through: date) -> list[Invoice]:
     """Compose what is due of locked accounts, then write it all together."""
     facts = Facts(accounts, rules=catalog.rules())

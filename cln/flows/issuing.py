@@ -13,6 +13,7 @@ from cln.accounts.models import Account
 from cln.billing import issuing as billing
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balances_of
+from cln.billing.seller import seller
 from cln.catalog.models import TaxRate
 from cln.clock import start_of_day
 from cln.domain import tax
@@ -35,32 +36,41 @@ class Order:
 
 
 class Taxes:
-    """Tax rates by country and day, read once."""
+    """Tax rates by country and day, and the seller's country, read once."""
 
     def __init__(self) -> None:
-        self._rates: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
-        for rate in TaxRate.objects.order_by("from_on"):
-            self._rates[rate.country].append((rate.from_on, rate.basis_points))
+        self._rates: defaultdict[str, list[tax.RateFrom]] = defaultdict(list)
+        for rate in TaxRate.objects.all():
+            percent = Fraction(rate.basis_points, 100)
+            self._rates[rate.country].append(tax.RateFrom(rate.from_on, percent))
+        self._seller_country = seller().country
+
+    def note(self, *, account: Account, draft: InvoiceDraft) -> str:
+        """What the law wants said about the tax of a draft; "" = nothing."""
+        return self._decide(account, draft.on).note
 
     def lines(self, *, account: Account, draft: InvoiceDraft) -> tuple[LineDraft, ...]:
-        """The tax on the sum of the rounded net lines, by the customer's country and day (M4)."""
-        known = self._rates.get(account.country, ())
-        basis_points = next((rate for day, rate in reversed(known) if day <= draft.on), 0)
-        if not basis_points or not draft.lines:
+        """The tax on the sum of the rounded net lines, by both countries and the day (M4)."""
+        decision = self._decide(account, draft.on)
+        if not decision.percent or not draft.lines:
             return ()
         return tuple(
             LineDraft(
                 kind=LineKind.TAX,
-                source=_tax_source(draft, basis_points),
-                title=f"VAT {account.country}",
+                source=_tax_source(draft, int(decision.percent * 100)),
+                title=f"VAT {decision.country}",
                 why=line.why,
                 quantity=Fraction(1),
                 unit_cents=line.amount_cents,
                 period=draft.period or Period(draft.on, draft.on + timedelta(days=1)),
                 amount_cents=line.amount_cents,
             )
-            for line in tax.tax_lines({Fraction(basis_points, 100): draft.net_cents})
+            for line in tax.tax_lines({decision.percent: draft.net_cents})
         )
+
+    def _decide(self, account: Account, on: date) -> tax.TaxDecision:
+        parties = tax.TaxParties(self._seller_country, account.country, bool(account.vat_number))
+        return tax.decide_tax(parties, self._rates, on)
 
 
 def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
@@ -93,6 +103,7 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
             tax_lines=taxes.lines(account=order.subscription.account, draft=order.draft),
             purpose=order.purpose,
             terms=_terms(order.purpose, rules=rules, now=now),
+            tax_note=taxes.note(account=order.subscription.account, draft=order.draft),
         )
         for order in orders
     ]

@@ -18,17 +18,12 @@ from cln.accounts.access import ROLE_NAMES
 from cln.accounts.audit import record
 from cln.accounts.models import Account, Login
 from cln.accounts.services import create_login
+from cln.accounts.tokens import UnknownLogin
 from cln.domain.errors import Refusal
 from cln.enums import Role
 from cln.notifications.services import queue_mail
 
 INVITATION_DAYS: Final = settings.PASSWORD_RESET_TIMEOUT // 86_400
-
-
-class UnknownLogin(Refusal):
-    """The account has no such login."""
-
-    code: ClassVar[str] = "unknown_login"
 
 
 class LoginIsPrimary(Refusal):

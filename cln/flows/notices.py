@@ -13,6 +13,7 @@ from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
 from cln.domain.money import money_text
 from cln.enums import AccountKind, InvoicePurpose, InvoiceStatus, SubscriptionStatus
+from cln.flows import events
 from cln.flows.pay_link import pay_url
 from cln.licensing.entitlements import seats_in_use
 from cln.licensing.models import Trial
@@ -25,6 +26,7 @@ def invoices_issued(
     *, demands: Sequence[Demand], invoices: Sequence[Invoice], now: datetime
 ) -> None:
     """The invoices, with each line's reason (B-70)."""
+    events.invoices_issued(invoices, now=now)
     labels = method_labels({invoice.account_id for invoice in invoices})
     queue_mails(
         [
@@ -55,7 +57,14 @@ def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
             for line in demand.lines
         ],
         "method": method,
+        "pdf": invoice_path(invoice),
+        "tax_note": invoice.tax_note,
     }
+
+
+def invoice_path(invoice: Invoice) -> str:
+    """Where the invoice lies as PDF, for those who may see it."""
+    return f"/console/billing/invoices/{invoice.public_id}.pdf"
 
 
 def payment_received(
@@ -125,6 +134,7 @@ def reminder(*, account: Account, invoice: Invoice, days: int, now: datetime) ->
 
 def account_blocked(*, account: Account, now: datetime) -> None:
     """Blocked, why, and the link that ends it without a login (P7)."""
+    events.account_blocked(account, now=now)
     days = catalog.rules().suspend_after_block_days
     queue_mail(
         account_id=account.pk,
@@ -137,6 +147,7 @@ def account_blocked(*, account: Account, now: datetime) -> None:
 
 def account_unblocked(*, account: Account, now: datetime) -> None:
     """Everything works again (P8)."""
+    events.account_unblocked(account, now=now)
     queue_mail(
         account_id=account.pk,
         template="account_unblocked",
@@ -160,6 +171,7 @@ def license_suspended(*, account: Account, now: datetime) -> None:
 
 def subscription_ended(*, subscription: Subscription, why: str, now: datetime) -> None:
     """A product is over; nothing more will be billed for it."""
+    events.subscription_ended(subscription, why=why, now=now)
     queue_mail(
         account_id=subscription.account_id,
         template="subscription_ended",

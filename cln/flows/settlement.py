@@ -14,6 +14,7 @@ from cln.enums import (
     InvoiceStatus,
     SubscriptionStatus,
 )
+from cln.flows import events
 from cln.flows.deposit import balance_changed
 from cln.flows.dunning import reconsider
 from cln.flows.trials import convert_trial
@@ -52,6 +53,7 @@ def when_paid(*, account: Account, invoice: Invoice, now: datetime) -> None:
     """Joins: what a settled invoice sets free: an order's licenses, a blocked account (P8)."""
     if invoice.status != InvoiceStatus.PAID:
         return
+    events.invoice_paid(invoice, now=now)
     if invoice.purpose == InvoicePurpose.ORDER:
         _activate_order(account, invoice, now=now)
     reconsider(account=account, now=now)
@@ -73,3 +75,4 @@ def _activate_order(account: Account, invoice: Invoice, *, now: datetime) -> Non
         now=now,
     )
     convert_trial(account=account, license_type=subscription.license_type, now=now)
+    events.subscription_changed(subscription, now=now)

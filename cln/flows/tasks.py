@@ -20,10 +20,13 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
 from cln import clock
+from cln.accounts import upkeep
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     books,
+    clones,
     collection,
     deposit,
     dunning,
@@ -32,6 +35,8 @@ from cln.flows import (
     trials,
     usage_run,
 )
+from cln.licensing import tries
+from cln.notifications import delivery
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
@@ -132,11 +137,52 @@ def step_trials(timestamp: int) -> None:
 
 
 @app.periodic(cron=EVERY_MINUTE)
+@app.task(name="ask_about_clones", queueing_lock="ask_about_clones")
+def ask_about_clones(timestamp: int) -> None:
+    """Ask the owners of servers whose secret two machines use."""
+    with _sole_finder("clones") as is_mine:
+        if is_mine:
+            clones.ask_owners(now=clock.now())
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(name="forget_tries", queueing_lock="forget_tries")
+def forget_tries(timestamp: int) -> None:
+    """Drop the counts of failed tries whose window has ended."""
+    tries.forget_old(now=clock.system_now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="watch_servers", queueing_lock="watch_servers")
+def watch_servers(timestamp: int) -> None:
+    """Tell owners of servers that stopped checking in, or are back."""
+    with _sole_finder("alerts") as is_mine:
+        if is_mine:
+            alerts.scan(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
 @app.task(name="send_mail", queueing_lock="send_mail")
 def send_mail(timestamp: int) -> None:
     """Send what the outbox holds; several workers may, each message is claimed by one."""
     while notifications.send_due(now=clock.now()):
         pass
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="send_webhooks", queueing_lock="send_webhooks")
+def send_webhooks(timestamp: int) -> None:
+    """Send the events that customers' programs listen for; each is claimed by one worker."""
+    while delivery.deliver_due(now=clock.now(), sent_at=clock.system_now()):
+        pass
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(name="tidy_api", queueing_lock="tidy_api")
+def tidy_api(timestamp: int) -> None:
+    """Forget yesterday's answers to API calls, and who called."""
+    upkeep.forget_requests(now=clock.system_now())
+    upkeep.forget_rates()
 
 
 @app.periodic(cron=NIGHTLY)

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from cln.accounts.audit import record
 from cln.accounts.models import Account
+from cln.catalog.models import LicenseType
 from cln.catalog.queries import sold_by_address
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.licensing.models import IpLicense
@@ -27,6 +28,8 @@ class AddressLicense:
     registered: bool
     added_at: datetime
     last_check_in_at: datetime | None
+    hostname: str = ""
+    els_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,20 @@ def licenses_at(
         "registered_at",
         "added_at",
         "last_check_in_at",
+        "hostname",
+        "els_allowed",
     )
     return tuple(
-        AddressLicense(address, ip_type or 0, bool(since and product == REGISTERS), added, seen)
-        for address, ip_type, product, since, added, seen in rows
+        AddressLicense(
+            address=address,
+            ip_type=ip_type or 0,
+            registered=bool(since and product == REGISTERS),
+            added_at=added,
+            last_check_in_at=seen,
+            hostname=hostname,
+            els_allowed=els_allowed,
+        )
+        for address, ip_type, product, since, added, seen, hostname, els_allowed in rows
     )
 
 
@@ -76,6 +89,12 @@ def codes_held_at(*, account_id: int, address: str) -> tuple[str, ...]:
     return tuple(held.order_by("pk").values_list("license_type__code", flat=True))
 
 
+def types_for(*, account_id: int, now: datetime) -> tuple[LicenseType, ...]:
+    """The license types the account could hold at addresses today, with their products."""
+    currency = Account.objects.values_list("currency", flat=True).get(pk=account_id)
+    return sold_by_address(account_id=account_id, currency=currency, on=now.date())
+
+
 def availability(*, account_id: int, address: str, now: datetime) -> Availability:
     """What the account could hold at an address today, one band of a product each (IPL-2).
 
@@ -88,8 +107,7 @@ def availability(*, account_id: int, address: str, now: datetime) -> Availabilit
         .values_list("account_id", "license_type__ip_type", "product_id")
     )
     taken = {product for _, _, product in held}
-    currency = Account.objects.values_list("currency", flat=True).get(pk=account_id)
-    sold = sold_by_address(account_id=account_id, currency=currency, on=now.date())
+    sold = types_for(account_id=account_id, now=now)
     return Availability(
         available=tuple(row.ip_type for row in sold if row.ip_type and row.product_id not in taken),
         owned=tuple(ip_type for holder, ip_type, _ in held if ip_type and holder == account_id),

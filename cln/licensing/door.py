@@ -17,6 +17,7 @@ from cln.domain.machines import (
     MachineCandidate,
     MachineHints,
     MachineMatch,
+    MatchStrength,
     match_machine,
 )
 from cln.enums import EntitlementKind, ServerStatus
@@ -30,17 +31,22 @@ OCCUPANTS_NAMED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What the machine says of itself; `secret` proves an earlier registration."""
+    """What the machine says of itself; `secret` proves an earlier registration. `is_copy`: it
+    wants a registration of its own, whatever it looks like; it was copied from another machine.
+    """
 
     hostname: str = ""
     machine_uuid: str = ""
     os_version: str = ""
     secret: str = ""
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """`key` and `pool` are locked; `proven` is the running server whose secret was shown."""
+    """`key` and `pool` are locked; `proven` is the running server whose secret was shown,
+    `moves` the running server of the key whose seat was handed to this machine.
+    """
 
     key: ActivationKey
     pool: Pool
@@ -48,6 +54,7 @@ class Door:
     hints: Hints
     proven: Server | None
     now: datetime
+    moves: Server | None = None
 
     def facts(self) -> RegistrationFacts:
         """Gather what `decide_registration` asks; claims the address where a trial runs (T3)."""
@@ -102,6 +109,10 @@ class Door:
     def _match(self) -> MachineMatch:
         """Only servers that could match are read: a key may have thousands."""
         proven = self.proven
+        if self.moves is not None:
+            return MachineMatch(self.moves.pk, MatchStrength.REINSTALL)
+        if self.hints.is_copy:
+            return NEW_MACHINE
         if proven is not None and proven.key_id != self.key.pk:
             return NEW_MACHINE
         alike = Q(hostname__iexact=self.hints.hostname, address=self.address)

@@ -9,13 +9,29 @@ from django.db.models import F, Q
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
+from cln.licensing.agent_models import (
+    CloneCase,
+    FailedTries,
+    LeaseIncident,
+    LeaseKey,
+    MachineTrace,
+)
 from cln.licensing.system_models import System, SystemAction
+from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, Watch
 
 __all__ = [
     "ActivationKey",
+    "CheckInTally",
+    "CloneCase",
     "Entitlement",
+    "FailedTries",
     "FeatureSetting",
     "IpLicense",
+    "LeaseIncident",
+    "LeaseKey",
+    "MachineTrace",
+    "MaintenanceWindow",
+    "Outage",
     "RefusedRegistration",
     "Server",
     "ServerGroup",
@@ -23,6 +39,7 @@ __all__ = [
     "SystemAction",
     "Trial",
     "TrialAddress",
+    "Watch",
 ]
 
 
@@ -136,6 +153,8 @@ class ServerGroup(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="server_groups")
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=200, blank=True)
+    # How long its servers may be overdue before they count as silent; null = as everywhere.
+    grace = models.DurationField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -157,6 +176,8 @@ class Server(models.Model):
     status = models.CharField(max_length=12, default=ServerStatus.ACTIVE)
     # False where Imunify360 on the same machine includes this license (S3).
     takes_seat = models.BooleanField(default=True)
+    # It has no key: the IP license at its address is its right, and leaves with it.
+    by_address = models.BooleanField(default=False)
     # Since which day it takes a seat of this license type; null = since it was registered (R8).
     seat_since = models.DateField(null=True, blank=True)
     hostname = models.CharField(max_length=253, blank=True)
@@ -173,9 +194,19 @@ class Server(models.Model):
         related_name="servers",
     )
     registered_at = models.DateTimeField()
+    # Written by every check-in, so never in an index: only then is the new row version cheap (HOT).
     last_check_in_at = models.DateTimeField(null=True, blank=True)
-    # Due column of "Systems Not Checking In"; null = not watched.
+    # How often it is expected; null = as everywhere.
+    period = models.DurationField(null=True, blank=True)
+    # Due column of "Systems Not Checking In": not before this instant need anybody look whether it
+    # is silent. A check-in leaves it as it is, the scanner moves it on; null = not watched.
     alert_after = models.DateTimeField(null=True, blank=True)
+    # Since when it counts as silent, written by the scanner, cleared by a check-in.
+    alerted_at = models.DateTimeField(null=True, blank=True)
+    # How often the owner has been told of this silence.
+    alerts_sent = models.PositiveSmallIntegerField(default=0)
+    # Due column: the owner is to be told that it is back, not before this instant.
+    recovery_after = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
     removed_why = models.CharField(max_length=120, blank=True)
     # A reinstall keeps the row it replaced, for undo and history (security §1).
@@ -196,6 +227,10 @@ class Server(models.Model):
                 | (~Q(status="active") & Q(removed_at__isnull=False)),
                 name="server_removed_has_instant",
             ),
+            models.CheckConstraint(
+                condition=Q(by_address=False) | Q(key=None, takes_seat=False),
+                name="server_by_address_takes_no_seat",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -213,6 +248,11 @@ class Server(models.Model):
                 fields=["alert_after"],
                 condition=Q(alert_after__isnull=False),
                 name="server_alert_due",
+            ),
+            models.Index(
+                fields=["recovery_after"],
+                condition=Q(recovery_after__isnull=False),
+                name="server_recovery_due",
             ),
         ]
 
@@ -266,6 +306,8 @@ class IpLicense(models.Model):
     removed_on = models.DateField(null=True, blank=True)
     registered_at = models.DateTimeField(null=True, blank=True)
     last_check_in_at = models.DateTimeField(null=True, blank=True)
+    # KernelCare's custom monitoring key, as a keyed hash; machines may share one.
+    monitoring_hash = models.BinaryField(max_length=32, null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -278,6 +320,13 @@ class IpLicense(models.Model):
                 fields=["address", "product"],
                 condition=Q(removed_at__isnull=True),
                 name="ip_license_one_band",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["monitoring_hash"],
+                condition=Q(monitoring_hash__isnull=False, removed_at=None),
+                name="ip_license_monitored",
             ),
         ]
 

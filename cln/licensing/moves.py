@@ -41,14 +41,24 @@ class NoFreeSeat(Refusal):
     code: ClassVar[str] = "no_free_seat"
 
 
+class BoundToAddress(Refusal):
+    """The server has no key: the IP license at its address is its right."""
+
+    code: ClassVar[str] = "bound_to_address"
+
+
 def check_move(
     *, server: Server, license_type: LicenseType, key: ActivationKey | None = None
 ) -> None:
     """Whether a server may have another license type at all; `key` None = its default key.
 
-    Refusals: `server_removed`, `wrong_product`, `same_license_type`, `too_many_users`,
-    `key_limit_reached` (the key is full).
+    Refusals: `server_removed`, `bound_to_address`, `wrong_product`, `same_license_type`,
+    `too_many_users`, `key_limit_reached` (the key is full).
     """
+    if server.by_address:
+        raise BoundToAddress(
+            f"The server lives by the IP license of {server.address}.", "Convert that license."
+        )
     if server.status != ServerStatus.ACTIVE:
         raise ServerGone("This server has been removed before.", "Register it again to use it.")
     if server.license_type_id == license_type.pk:

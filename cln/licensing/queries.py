@@ -9,8 +9,10 @@ from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 
+from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
+from cln.licensing.clones import clone_cases_of
 from cln.licensing.models import (
     ActivationKey,
     Entitlement,
@@ -29,6 +31,8 @@ from cln.licensing.rows import (
     key_row,
     server_row,
 )
+from cln.licensing.servers import UNDO_HOURS, undo_until
+from cln.licensing.standing import with_standing
 from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
@@ -42,6 +46,7 @@ __all__ = [
     "ServerDetails",
     "ServerFilter",
     "ServerRow",
+    "Standing",
     "count_servers",
     "count_silent",
     "default_key_of",
@@ -50,9 +55,14 @@ __all__ = [
     "get_server",
     "has_ip_license",
     "key_details",
+    "key_row",
+    "keys_after",
     "keys_of",
     "refused_registrations_of",
+    "reinstalls_of",
     "server_details",
+    "server_row",
+    "servers_after",
     "servers_of",
     "servers_removed_with",
 ]
@@ -69,6 +79,8 @@ class ServerFilter:
     search: str = ""  # in hostname and address
     registered_from: date | None = None
     registered_until: date | None = None  # this day is still in
+    standing: Standing | None = None  # up, late or silent, of running servers only …
+    at: datetime | None = None  # … at this instant, which it needs
     with_removed: bool = False
 
 
@@ -91,7 +103,9 @@ def entitlements_of(account_id: int) -> tuple[EntitlementRow, ...]:
         .order_by("license_type__product__position", "license_type__position", "pk")
     )
     included = dict(
-        Server.objects.filter(account=account_id, status=ServerStatus.ACTIVE, takes_seat=False)
+        Server.objects.filter(
+            account=account_id, status=ServerStatus.ACTIVE, takes_seat=False, by_address=False
+        )
         .values_list("license_type")
         .annotate(Count("pk"))
     )
@@ -150,6 +164,35 @@ def servers_of(
     return tuple(map(server_row, found[offset:end]))
 
 
+def servers_after(
+    account_id: int, filters: ServerFilter, *, after: str, limit: int
+) -> tuple[ServerRow, ...]:
+    """Servers in the order of their registration, newest first, beginning after the server with
+    the public id `after` ("" = with the newest); rows that come meanwhile move nothing.
+    """
+    found = _servers(account_id, filters)
+    if after:
+        found = found.filter(
+            pk__lt=Server.objects.filter(account=account_id, public_id=after).values("pk")
+        )
+    return tuple(map(server_row, found.order_by("-pk")[:limit]))
+
+
+def keys_after(account_id: int, license_type: str, *, after: str, limit: int) -> tuple[KeyRow, ...]:
+    """Live keys, of one license type unless "", the newest first, beginning after the key with
+    the public id `after` ("" = with the newest).
+    """
+    found = ActivationKey.objects.filter(account=account_id, removed_at=None)
+    if license_type:
+        found = found.filter(license_type__code=license_type)
+    if after:
+        found = found.filter(
+            pk__lt=ActivationKey.objects.filter(account=account_id, public_id=after).values("pk")
+        )
+    found = found.select_related("license_type__product").order_by("-pk")
+    return tuple(map(key_row, found[:limit]))
+
+
 def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[ServerRow, ...]:
     """The servers that the removal of a key at an instant took with it, in order."""
     rows = _server_rows().filter(
@@ -165,9 +208,7 @@ def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
 
 def count_silent(account_id: int, *, now: datetime) -> int:
     """How many running servers have been silent for longer than they may."""
-    return Server.objects.filter(
-        account=account_id, status=ServerStatus.ACTIVE, alert_after__lt=now
-    ).count()
+    return count_servers(account_id, ServerFilter(standing=Standing.SILENT, at=now))
 
 
 def server_details(*, account_id: int, public_id: str) -> ServerDetails:
@@ -179,7 +220,26 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         row = _server_rows().get(pk=earlier, account=account_id)
         history.append(server_row(row))
         earlier = row.supersedes_id
-    return ServerDetails(server=server_row(server), history=tuple(history))
+    return ServerDetails(
+        server=server_row(server),
+        history=tuple(history),
+        undo_until=undo_until(server),
+        clone=next(iter(clone_cases_of(account_id, server=public_id)), None),
+    )
+
+
+def reinstalls_of(account_id: int, *, now: datetime) -> tuple[ServerDetails, ...]:
+    """Servers that took over from another registration in the last 72 hours, newest first."""
+    taken_over = _server_rows().filter(
+        account=account_id,
+        status=ServerStatus.ACTIVE,
+        supersedes__isnull=False,
+        registered_at__gte=now - timedelta(hours=UNDO_HOURS),
+    )
+    return tuple(
+        ServerDetails(server_row(row), (), undo_until(row))
+        for row in taken_over.order_by("-registered_at", "-pk")
+    )
 
 
 def refused_registrations_of(
@@ -228,6 +288,8 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     ):
         if value:
             found = found.filter(**{column: value})
+    if filters.standing is not None and filters.at is not None:
+        found = with_standing(found, filters.standing, now=filters.at)
     if filters.search:
         text = filters.search.strip()
         found = found.filter(Q(hostname__icontains=text) | Q(address__icontains=text))

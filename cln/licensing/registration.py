@@ -7,7 +7,7 @@ and `cln.domain.licensing` decides. Constraints of the tables are the last word.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
@@ -17,20 +17,21 @@ from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.licensing import Granted, RegistrationFacts, UnknownKey, decide_registration
 from cln.domain.machines import MatchStrength, usable_uuid
+from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
+from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
-SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
-"""A server is watched from its latest contact on: the check-in period and some grace."""
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
+MOVED = "Moved to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ def register_server(
     key = find_key(key_text)
     if key is None or product not in {None, key.license_type.product.code}:
         raise _unknown_key()
-    hints = _cleaned(hints)
+    hints = cleaned(hints)
     try:
         with transaction.atomic():
-            return _register(key, canonical_address(address), hints, now)
+            return register(key, canonical_address(address), hints, now=now)
     except Refusal as refusal:
         refusals.remember(
             key=key, refusal=refusal, hostname=hints.hostname, address=address, now=now
@@ -76,21 +77,42 @@ def plain_text(text: str, length: int) -> str:
     return "".join(letter for letter in text if letter.isprintable()).strip()[:length]
 
 
-def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> Registration:
+def register(
+    key: ActivationKey,
+    address: str,
+    hints: Hints,
+    *,
+    now: datetime,
+    moves: Server | None = None,
+) -> Registration:
+    """Joins: what `register_server` does with a key that was found and hints that are `cleaned`.
+
+    `moves`: a running server of the key that hands its seat to this machine; refuses
+    `server_removed` where it does not run any more, and otherwise what `register_server` refuses.
+    """
     pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     if key.pk not in pool.keys:
         raise _unknown_key()
-    proven = _proven(key, hints.secret)
+    if moves is not None:
+        _check_runs(moves, key)
+    proven = None if moves or hints.is_copy else _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
         removal.free_seats([proven], pool=pool)
         pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
     door = Door(
-        key=pool.keys[key.pk], pool=pool, address=address, hints=hints, proven=proven, now=now
+        key=pool.keys[key.pk],
+        pool=pool,
+        address=address,
+        hints=hints,
+        proven=proven,
+        now=now,
+        moves=moves,
     )
     facts = door.facts()
     granted = decide_registration(facts)
-    if granted.strength is MatchStrength.REINSTALL:
+    reinstalled = granted.strength is MatchStrength.REINSTALL
+    if reinstalled:
         server, secret = _replace(door, granted, facts)
     elif proven is not None:
         server, secret = _keep(door, proven, granted), hints.secret
@@ -99,7 +121,16 @@ def _register(key: ActivationKey, address: str, hints: Hints, now: datetime) -> 
     _count(door, seats=1 if granted.takes_seat else 0)
     if server.license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=server.account_id, machines=[server], now=now)
-    return Registration(server, secret, granted.strength is MatchStrength.REINSTALL)
+    if proven is None or reinstalled:
+        server_registered(server, reinstalled=reinstalled, now=now)
+    return Registration(server, secret, reinstalled)
+
+
+def _check_runs(server: Server, key: ActivationKey) -> None:
+    """Whether a server still runs under the key, now that its pool is locked."""
+    server.refresh_from_db()
+    if server.status != ServerStatus.ACTIVE or server.key_id != key.pk:
+        raise removal.ServerGone("That server is not registered any more.")
 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:
@@ -109,7 +140,7 @@ def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Se
     Server.objects.filter(pk=old.pk).update(
         status=ServerStatus.SUPERSEDED,
         removed_at=door.now,
-        removed_why=REPLACED,
+        removed_why=REPLACED if door.moves is None else f"{MOVED} {_spot(door)}"[:120],
         alert_after=None,
     )
     if facts.included_with is not None:
@@ -136,7 +167,7 @@ def _insert(
         os_version=door.hints.os_version,
         group_id=None if supersedes is None else supersedes.group_id,
         registered_at=door.now,
-        alert_after=door.now + SILENCE_ALLOWED,
+        alert_after=door.now + PERIOD,
         supersedes=supersedes,
     )
     return server, secret
@@ -146,7 +177,9 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     """The machine proved which server it is: same server, same secret, whatever has changed."""
     server.key = door.key
     server.address = door.address
-    server.alert_after = door.now + SILENCE_ALLOWED
+    server.alert_after, server.alerted_at = door.now + PERIOD, None
+    if server.alerts_sent:
+        server.recovery_after, server.alerts_sent = door.now, 0
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version
@@ -155,6 +188,10 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
         server.takes_seat, server.seat_since = granted.takes_seat, door.now.date()
     server.save()
     return server
+
+
+def _spot(door: Door) -> str:
+    return f"{door.hints.hostname} ({door.address})" if door.hints.hostname else door.address
 
 
 def _count(door: Door, *, seats: int) -> None:
@@ -181,7 +218,8 @@ def _proven(key: ActivationKey, secret: str) -> Server | None:
     )
 
 
-def _cleaned(hints: Hints) -> Hints:
+def cleaned(hints: Hints) -> Hints:
+    """Hints as they are stored and compared."""
     return replace(
         hints,
         hostname=plain_text(hints.hostname, 253).rstrip(".").lower(),

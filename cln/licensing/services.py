@@ -1,6 +1,8 @@
 """The verbs of licensing in one place, for flows and interfaces."""
 
 from cln.licensing.access import KeyNotFound
+from cln.licensing.address_servers import register_at_address
+from cln.licensing.clones import accept_clone, clone_cases_of, keep_one
 from cln.licensing.door import Hints
 from cln.licensing.entitlements import (
     end_entitlement,
@@ -18,6 +20,7 @@ from cln.licensing.servers import (
     LicenseState,
     Report,
     check_in,
+    find_server,
     undo_reinstall,
     unregister,
 )
@@ -30,13 +33,18 @@ __all__ = [
     "LicenseState",
     "Registration",
     "Report",
+    "accept_clone",
     "check_in",
     "clear_trial_address",
+    "clone_cases_of",
     "create_key",
     "end_entitlement",
+    "find_server",
     "grant",
+    "keep_one",
     "make_default",
     "record_trial_address",
+    "register_at_address",
     "register_server",
     "remove_key",
     "remove_server",

@@ -17,6 +17,7 @@ from cln.domain.systemid import SYSTEM_ID, SystemId, agrees, checksum
 from cln.enums import ServerStatus
 from cln.licensing import removal, servers
 from cln.licensing.access import UnknownServer
+from cln.licensing.address_servers import register_at_address
 from cln.licensing.door import Hints
 from cln.licensing.models import Server, System
 from cln.licensing.queries import keys_of
@@ -60,17 +61,32 @@ def register_system(
     Two transactions: where the second fails, the client has no systemid, registers again and is
     recognised. Refuses what `register_server` refuses; keys of other products are `unknown_key`.
     """
-    server = register_server(
-        key_text=key_text,
-        address=address,
-        hints=Hints(
-            hostname=machine.profile_name,
-            machine_uuid=machine.smbios.get("smbios.system.uuid", ""),
-            os_version=machine.os_release,
-        ),
-        product=PRODUCT,
-        now=now,
-    ).server
+    done = register_server(
+        key_text=key_text, address=address, hints=_hints(machine), product=PRODUCT, now=now
+    )
+    return _kept(done.server, machine, client)
+
+
+def register_system_at_address(
+    *, address: str, machine: Machine, client: Client, now: datetime
+) -> System:
+    """The same without a key, where the address holds an IP license of CloudLinux OS.
+
+    Refuses what `register_at_address` refuses.
+    """
+    done = register_at_address(address=address, hints=_hints(machine), product=PRODUCT, now=now)
+    return _kept(done.server, machine, client)
+
+
+def _hints(machine: Machine) -> Hints:
+    return Hints(
+        hostname=machine.profile_name,
+        machine_uuid=machine.smbios.get("smbios.system.uuid", ""),
+        os_version=machine.os_release,
+    )
+
+
+def _kept(server: Server, machine: Machine, client: Client) -> System:
     return System.objects.create(
         server=server,
         profile_name=plain_text(machine.profile_name, 253),

@@ -18,8 +18,11 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "welcome": frozenset({"login"}),
     "password_reset": frozenset({"login", "url"}),
     # lines: title, amount, why. method: label of what will be charged, "" where there is none.
+    # pdf: the path of the document. tax_note: what must be said about its tax, mostly "".
     # Usage that a deposit has paid also has balance, shares (name, days, amount) and more.
-    "invoice_issued": frozenset({"number", "license_type", "total", "due_on", "lines", "method"}),
+    "invoice_issued": frozenset(
+        {"number", "license_type", "total", "due_on", "lines", "method", "pdf", "tax_note"}
+    ),
     # invoices: number, amount
     "payment_received": frozenset({"total", "method", "invoices"}),
     # cause: why, in a sentence; next_action: what to do; next_try_on: date or None
@@ -41,7 +44,6 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "reseller_welcome": frozenset({"amount", "method", "agreement", "agreed_on", "first_bill_on"}),
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
-    "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason"}),
     # what: a sentence; at: the instant in words; address: where it came from
     "security_notice": frozenset({"login", "what", "at", "address"}),
     # inviter, company, role in words; url: where the password is chosen, for `days`
@@ -49,6 +51,16 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     # a ticket to our own support: who asks, and what they see
     "support_ticket": frozenset({"reference", "subject", "text", "sender", "context"}),
     "support_receipt": frozenset({"reference", "subject", "text"}),
+    "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
+    # older, newer: the addresses of the two machines; decide_by: datetime
+    "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),
+    # cause: what the latest try met with
+    "webhook_disabled": frozenset({"host", "webhook", "since", "cause"}),
+    # servers: system_id, name, last_check_in. causes: names, guess. commands: what to run
+    "systems_not_checking_in": frozenset({"servers", "more", "causes", "commands"}),
+    "systems_checking_in_again": frozenset({"servers", "more"}),
+    "alerts_held": frozenset({"recent", "before"}),
+    "alerts_released": frozenset({"since", "recent", "before"}),
     "order_void": frozenset({"number", "license_type", "total", "days"}),
 }
 

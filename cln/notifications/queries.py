@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from cln.enums import MessageKind
 from cln.notifications.models import Message
 
 
@@ -22,13 +23,14 @@ class MailRow:
 
 def latest_mails(*, to: str = "", limit: int = 100) -> tuple[MailRow, ...]:
     """The newest mails of the whole outbox, of one address where `to` is given."""
-    rows = Message.objects.filter(to__icontains=to) if to else Message.objects.all()
+    rows = Message.objects.filter(kind=MessageKind.EMAIL)
+    rows = rows.filter(to__icontains=to) if to else rows
     return tuple(_row(message) for message in rows.order_by("-id")[:limit])
 
 
 def mail(message_id: int) -> MailRow | None:
     """One mail, or None."""
-    message = Message.objects.filter(pk=message_id).first()
+    message = Message.objects.filter(pk=message_id, kind=MessageKind.EMAIL).first()
     return _row(message) if message else None
 
 

@@ -241,6 +241,25 @@ def test_an_issued_invoice_keeps_its_figures(change: str, acme: Account) -> None
     assert message == "invoice CBI-000001 was issued: its figures are history"
 
 
+@pytest.mark.parametrize("change", ["seller = '{}'", "tax_note = 'none'"])
+def test_an_issued_invoice_keeps_its_seller_and_what_it_says_of_the_tax(
+    change: str, acme: Account
+) -> None:
+    """P11."""
+    message = refusal_of(f"UPDATE billing_invoice SET {change}")
+
+    assert message == (
+        "billing_invoice rows are history: they are appended, never changed or deleted"
+    )
+
+
+def test_the_currency_of_an_account_stays_once_it_was_billed(acme: Account) -> None:
+    """Amounts of two currencies never meet in one account's books."""
+    message = refusal_of("UPDATE accounts_account SET currency = 'EUR'")
+
+    assert message == f"account {acme.public_id} has been billed in USD: its currency stays"
+
+
 def test_an_issued_invoice_is_not_deleted(acme: Account) -> None:
     message = refusal_of("DELETE FROM billing_invoice")
 

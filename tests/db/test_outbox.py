@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import Message as EmailMessage
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.customers import START
 
 DAY = date(2026, 3, 1)
 INVOICES = [{"number": "CBI-1", "amount": "$27.00", "due_on": DAY}]
+SYSTEMS = [{"system_id": "11111111", "name": "web1", "last_check_in": "2011-05-10 20:39:20.0"}]
 SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
@@ -58,6 +59,8 @@ SAMPLES: dict[str, dict[str, object]] = {
         "due_on": DAY,
         "lines": [{"title": "KernelCare", "amount": "$27.00", "why": "3 × $14.00 × 18/28 days"}],
         "method": "",
+        "pdf": "/console/billing/invoices/inv_1.pdf",
+        "tax_note": "",
     },
     "payment_received": {"total": "$27.00", "method": "Visa", "invoices": INVOICES},
     "payment_declined": {
@@ -86,6 +89,14 @@ SAMPLES: dict[str, dict[str, object]] = {
     "trial_started": {"license_type": "KernelCare", "ends_on": DAY, "servers": "one server"},
     "trial_ending": {"license_type": "KernelCare", "ends_on": DAY, "days_left": 3},
     "trial_ended": {"license_type": "KernelCare"},
+    "clone_found": {
+        "server": "web1",
+        "license_type": "CloudLinux OS",
+        "older": "192.0.2.10",
+        "newer": "192.0.2.11",
+        "decide_by": datetime(2026, 3, 13, 12, 0, tzinfo=UTC),
+        "url": "https://cln.example/console/servers/srv_1",
+    },
     "books_differ": {"count": 3, "differences": ["balance of acc_1: 5, derived 0"], "more": 2},
     "deposit_negative": {
         "total": "$5.00",
@@ -106,6 +117,12 @@ SAMPLES: dict[str, dict[str, object]] = {
         "agreed_on": date(2026, 1, 31),
         "first_bill_on": date(2026, 2, 1),
     },
+    "webhook_disabled": {
+        "host": "hooks.example.com",
+        "webhook": "whk_1",
+        "since": DAY,
+        "cause": "The answer was HTTP 500.",
+    },
     "deposit_order_declined": {
         "amount": "$500.00",
         "cause": "The card has expired.",
@@ -118,7 +135,17 @@ SAMPLES: dict[str, dict[str, object]] = {
         "cash": "$27.00",
         "credit": "$2.00",
         "reason": "wrong address",
+        "pdf": "/console/billing/credit-notes/cn_1.pdf",
     },
+    "systems_not_checking_in": {
+        "servers": SYSTEMS,
+        "more": 3,
+        "causes": [{"names": "web1 (192.0.2.1)", "guess": "switched off."}],
+        "commands": ["/usr/sbin/rhn_check"],
+    },
+    "systems_checking_in_again": {"servers": SYSTEMS, "more": 0},
+    "alerts_held": {"recent": 700, "before": 1000},
+    "alerts_released": {"since": datetime(2026, 2, 1, tzinfo=UTC), "recent": 900, "before": 1000},
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }
 

@@ -21,7 +21,7 @@ from cln.flows.hosted import GatewaySilent
 from cln.payments.gateways import GatewayAbsent
 from cln.payments.models import PaymentAttempt, PaymentMethod
 from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER
-from tests.customers import KILLED, START, buys, finish, one_verb, pays_now
+from tests.customers import START, buys, pays_now
 from tests.vendor import Fault, Vendor, Verdict
 from tests.vendor.shop import (
     BACK,
@@ -39,9 +39,6 @@ FAULTS = [
     ("announce", Fault.LOST_BEFORE),
     ("announce", Fault.LOST_AFTER),
     ("announce", Fault.ERROR_AFTER),
-    ("charge", Fault.LOST_BEFORE),
-    ("charge", Fault.LOST_AFTER),
-    ("charge", Fault.ERROR_AFTER),
     ("charge", Fault.NONSENSE_AFTER),
 ]
 pytestmark = pytest.mark.django_db
@@ -222,33 +219,3 @@ def test_a_gateway_whose_keys_were_taken_away_refuses_and_loses_nothing(
 
     the_till_agrees(vendor, since=RENEWAL)
     assert len(vendor.taken) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("name", "point", "charged"),
-    [
-        ("stripe", "after_announce", 0),
-        ("stripe", "before_charge", 0),
-        ("stripe", "after_gateway", 1),
-        ("stripe", "before_commit", 1),
-        ("paypal", "after_gateway", 1),
-    ],
-)
-def test_a_renewal_whose_process_is_killed_is_charged_once(
-    vendor: Vendor, name: str, point: str, charged: int
-) -> None:
-    """`kill -9` at each point: the resolver finds what happened, the plan makes up for the rest."""
-    _, invoice = owing(vendor, name)
-
-    child = one_verb("collect", RENEWAL, CLN_FAULT_POINT=point, **vendor.environment)
-    finish(child, code=KILLED)
-    assert len(vendor.taken) == charged
-    timeline.run_due(now=RENEWAL + RESOLVE_AFTER)
-    the_till_agrees(vendor, since=RENEWAL)
-    timeline.run_due(now=RENEWAL + THREE_DAYS)
-
-    invoice.refresh_from_db()
-    assert invoice.status == "paid"
-    assert [taken.cents for taken in vendor.taken] == [invoice.total_cents]
-    the_till_agrees(vendor, since=RENEWAL)

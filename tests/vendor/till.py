@@ -34,6 +34,7 @@ class Fault(StrEnum):
     SILENT_BEFORE = "silent_before"  # no answer within any patience, nothing was done
     SILENT_AFTER = "silent_after"  # it was done, no answer within any patience
     NONSENSE_AFTER = "nonsense_after"  # it was done, the answer is a proxy's page
+    TOO_MANY = "too_many"  # 429: nothing was done
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Reply:
 class Till:
     """The vendor's memory; `lock` is held while a request is carried out.
 
-    What stands in `meanwhile` for a step happens after it was carried out, before it is answered.
+    What stands in `beforehand` for a step happens before it is carried out, `meanwhile` after that
+    and before it is answered.
     """
 
     now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -78,6 +80,7 @@ class Till:
     things: dict[str, Json] = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
+    beforehand: dict[str, Callable[[], None]] = field(default_factory=dict)
     meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _plans: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
@@ -117,6 +120,11 @@ class Till:
         """An id nobody has seen; the prefix names the kind."""
         self._last_id += 1
         return f"{prefix}{self._last_id:06d}"
+
+    def gives_back(self, back: Taken, *, given: bool) -> None:
+        """Count a refund when it is given; one that comes back was none."""
+        self.given_back = [other for other in self.given_back if other != back]
+        self.given_back += [back] * given
 
     def tell(self, event: Json) -> None:
         """Keep a webhook for the test to deliver: at once, later, twice, never."""

@@ -7,6 +7,7 @@ from django.urls import URLPattern
 
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account, Login
+from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
 from cln.enums import Role
@@ -14,6 +15,7 @@ from cln.licensing.models import ActivationKey, Server
 from cln.web import Access
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
+from tests.reselling import refunds_first
 from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +33,8 @@ GUARDED = {
     "remove_login",
     "convert",
 }
+# A customer has no month of a reseller's.
+ABSENT = {"statement_pdf"}
 ALLAUTH = {name for name in routes() if name.startswith("account_")} - {"account_signup"}
 
 
@@ -54,6 +58,9 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "token": "t",
         "login": "0",
         "session": "0",
+        "license": "ipl_x",
+        "credit_note": "cn_x",
+        "month": "2026-01",
     }
     path = str(route.pattern)
     for name, value in (names | ids).items():
@@ -103,6 +110,8 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
     other = a_login(account, name="other")
+    refunds_first(account, 1_00, now=START)
+    note = CreditNote.objects.get().public_id
     ids = {
         "key": key.public_id,
         "server": server.public_id,
@@ -114,8 +123,9 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         access = access_of(route)
         if access.permission is None or "GET" not in access.methods or name in REDIRECT:
             continue
-        status = client.get(path_of(route, **ids)).status_code
-        expected = 200 if access.permission in PERMISSIONS[role] else 403
+        status = client.get(path_of(route, **ids, credit_note=note)).status_code
+        there = 404 if access.resellers_only or name in ABSENT else 200
+        expected = there if access.permission in PERMISSIONS[role] else 403
         assert status == expected, f"{role} {name}"
 
 
@@ -156,12 +166,14 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
     login = a_login(account, name="victim")
+    refunds_first(account, 1_00, now=START)
     foreign = {
         "key": key.public_id,
         "server": server.public_id,
         "public_id": invoice.public_id,
         "login": str(login.pk),
         "session": str(_session_of(login)),
+        "credit_note": CreditNote.objects.get().public_id,
     }
     absent = {
         "key": "key_never",
@@ -169,6 +181,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "public_id": "inv_never",
         "login": "999999",
         "session": "999999",
+        "credit_note": "cn_never",
     }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 
@@ -206,19 +219,17 @@ def test_a_blocked_account_sees_billing_support_and_its_own_security(state: Dunn
         for name, route in pages().items()
         if access_of(route).permission
         and "GET" in access_of(route).methods
+        and not access_of(route).resellers_only
         and client.get(path_of(route, key="k", server="s", public_id="i")).status_code
         not in (302, 403)
     }
 
+    documents = {"invoice", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
+    security = {"security", "two_factor_off", "two_factor_codes", "submit_ticket"}
     assert opened == {
-        "billing",
-        "invoices",
-        "invoice",
-        "payment_methods",
-        "security",
-        "submit_ticket",
-        "two_factor_off",
-        "two_factor_codes",
+        *{"billing", "upcoming", "invoices", "payment_methods"},
+        *documents,
+        *security,
     }
     page = text_of(client.get("/console/billing/invoices"))
     assert "blocked because an invoice is overdue" in page

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.test import Client
 
 from cln.accounts.models import Account, AuditEntry, Login
+from cln.catalog.services import load_catalog
 from cln.notifications.models import Message
 from tests.customers import START, clock_at
 from tests.visitors import PASSWORD, text_of
@@ -59,6 +60,19 @@ def test_sign_up_makes_one_account_with_one_primary_login(client: Client) -> Non
     assert (login.is_primary, login.role, login.is_staff) == (True, "full", False)
     assert login.account.company == "Acme"
     assert AuditEntry.objects.get().verb == "account.signed_up"
+
+
+def test_the_currency_is_chosen_among_those_that_there_are_prices_in(client: Client) -> None:
+    assert "Currency" not in text_of(client.get(SIGN_UP))
+    load_catalog()
+    assert "Currency of prices and invoices USD EUR" in text_of(client.get(SIGN_UP))
+
+    refused = client.post(SIGN_UP, {**FORM, "currency": "CHF"})
+    sign_up(client, currency="EUR")
+    sign_up(Client(), email="otto@acme.example")
+
+    assert refused.status_code == 422
+    assert [row.currency for row in Account.objects.order_by("id")] == ["EUR", "USD"]
 
 
 def test_the_company_may_be_left_out(client: Client) -> None:

@@ -21,6 +21,8 @@ from cln.licensing.models import System
 
 WELCOME = "Welcome to CLN"
 PACKAGE_FIELDS = ("name", "version", "release", "epoch", "arch")
+BY_ADDRESS = "IPL"
+"""What a client may send in place of a key to register by its address (AR-31)."""
 TOKEN_LENGTH_MAX = 1_000
 FIELD_LENGTH_MAX = 200
 
@@ -124,6 +126,8 @@ def privacy_statement(_call: RhnCall) -> Value:
 def _registered(call: RhnCall, told: Mapping[str, Value]) -> System:
     machine = _machine(told)
     token = _text(told, "token")
+    if token in ("", BY_ADDRESS) and not _text(told, "username"):
+        return _registered_by_address(call, machine, token)
     if not token:
         token = _key_of_login(call.request, _text(told, "username"), _text(told, "password"))
     try:
@@ -137,6 +141,20 @@ def _registered(call: RhnCall, told: Mapping[str, Value]) -> System:
         )
     except Refusal as refusal:
         raise faults.fault_of(refusal, token=_text(told, "token")) from refusal
+
+
+def _registered_by_address(call: RhnCall, machine: systems.Machine, token: str) -> System:
+    """`clnreg_ks`: no key, the address of the caller holds the license (AR-30)."""
+    try:
+        return systems.register_system_at_address(
+            address=call.address, machine=machine, client=call.client, now=call.now
+        )
+    except Refusal as refusal:
+        if not token and refusal.code == "unknown_ip_license":
+            # Who sent nothing at all may have meant a key: say both.
+            says = f"Required members missing. {refusal.message} {refusal.fix}"
+            raise faults.bad_arguments(says) from refusal
+        raise faults.fault_of(refusal) from refusal
 
 
 def _machine(told: Mapping[str, Value]) -> systems.Machine:

@@ -13,7 +13,7 @@ from cln.api.v1.calls import Call, answered, date_text, signed
 from cln.catalog.queries import get_license_type, license_type_of_ip_type
 from cln.domain.errors import Refusal
 from cln.flows import ip_licenses as flows
-from cln.licensing import addresses
+from cln.licensing import address_rights, addresses
 from cln.licensing.addresses import AddressLicense
 from cln.licensing.ip_licenses import AddressTaken, IpLicenseNotFound, NotSoldByAddress
 from cln.licensing.moves import SameLicenseType
@@ -128,9 +128,14 @@ def server(call: Call) -> object:
     if len(texts) > ADDRESSES_MOST:
         raise BadArgument(f"Ask for at most {ADDRESSES_MOST} addresses at once.")
     rows = addresses.licenses_at(account_id=call.account_id, addresses=texts or None)
+    told = address_rights.told_at(account_id=call.account_id, addresses={r.address for r in rows})
     return [
-        # IP licenses keep no operating system: no agent has told us one by address.
-        {"server_info": None, **_row(row), "last_checkin": date_text(row.last_check_in_at)}
+        {
+            # Only servers that registered by address tell their system (AR-32).
+            "server_info": told.get((row.address, row.ip_type)),
+            **_row(row),
+            "last_checkin": date_text(row.last_check_in_at),
+        }
         for row in rows
     ]
 

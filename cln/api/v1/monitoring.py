@@ -6,15 +6,25 @@ checks in counts as up to date, a silent one as inactive; patch levels are null.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest
 
 from cln import clock
-from cln.api.arguments import lenient_arguments
+from cln.api.arguments import caller_address, lenient_arguments
 from cln.api.auth import AuthFailed, check_secret, check_token
-from cln.api.envelope import bare_endpoint, text_endpoint
+from cln.api.envelope import Answer, bare_endpoint, text_endpoint, v1_endpoint
 from cln.api.v1.kcare_keys import LICENSE_TYPE
+from cln.domain.addresses import BadAddress
 from cln.licensing import queries
 from cln.licensing.keys import find_key
+from cln.licensing.monitoring import (
+    BadMonitoringKey,
+    MonitoredRow,
+    NothingToMonitor,
+    monitored_with,
+    register_monitoring_key,
+)
 from cln.licensing.rows import ServerRow
 
 ALL_WELL = "KernelCare OK - all servers are up to date!"
@@ -24,8 +34,10 @@ _KERNELCARE = queries.ServerFilter(license_type=LICENSE_TYPE)
 
 @text_endpoint
 def nagios(_request: HttpRequest, key: str) -> str:
-    """All servers of a key; the key speaks for itself."""
+    """All servers of a key; the key speaks for itself, be it of activation or of monitoring."""
     servers = _servers_of_key(key)
+    if not servers and (chosen := monitored_with(key, now=clock.now())):
+        return _report(chosen)
     if not servers:
         return f"Servers not found for key {key[:64] if key.isprintable() else ''}"
     return _lines(servers)
@@ -49,6 +61,21 @@ def nagios_of_account(_request: HttpRequest, login: str, token: str) -> str:
     return _lines(queries.servers_of(caller.account_id, _KERNELCARE))
 
 
+@v1_endpoint
+def register_key(request: HttpRequest) -> Answer:
+    """AK-9: the key under which monitors see the calling machine; 1 wrong, 2 no IP license."""
+    arguments = lenient_arguments(request)
+    try:
+        register_monitoring_key(
+            address=caller_address(request, arguments), text=arguments.get("key", "")
+        )
+    except BadMonitoringKey as refusal:
+        return Answer({"code": 1}, message=refusal.message, type=refusal.code)
+    except (NothingToMonitor, BadAddress) as refusal:
+        return Answer({"code": 2}, message=refusal.message, type=refusal.code)
+    return Answer({"code": 0})
+
+
 @bare_endpoint
 def patchset(request: HttpRequest) -> list[object]:
     """Hosts and kernels of a key's servers, as a bare list."""
@@ -68,15 +95,25 @@ def _servers_of_key(text: str) -> tuple[ServerRow, ...]:
 
 def _lines(servers: tuple[ServerRow, ...]) -> str:
     now = clock.now()
-    silent = [row for row in servers if row.alert_after is not None and row.alert_after < now]
+    return _report(
+        [
+            MonitoredRow(
+                row.hostname,
+                row.address,
+                is_silent=row.alert_after is not None and row.alert_after < now,
+            )
+            for row in servers
+        ]
+    )
+
+
+def _report(machines: Sequence[MonitoredRow]) -> str:
+    silent = [row for row in machines if row.is_silent]
     counts = (
-        f"uptodate={len(servers) - len(silent)};outofdate=0;unsupported=0;inactive={len(silent)}"
+        f"uptodate={len(machines) - len(silent)};outofdate=0;unsupported=0;inactive={len(silent)}"
     )
     if not silent:
         return f"{ALL_WELL}|{counts}"
     head = f"{len(silent)} machines are INACTIVE!|{counts}"
-    return "\n".join([head, *(f"{_host(row)} ({row.address}) is INACTIVE" for row in silent)])
-
-
-def _host(row: ServerRow) -> str:
-    return row.hostname or row.address
+    lines = (f"{row.hostname or row.address} ({row.address}) is INACTIVE" for row in silent)
+    return "\n".join([head, *lines])

@@ -62,6 +62,11 @@ def _under(root: str) -> list[URLPattern]:
         path(f"{root}api/status.plain", status.status_plain, {"form": "plain"}),
         path(f"{root}api/cl/awp", usage.accelerate_wp, {"form": "json"}),
         path(f"{root}api/kcare/patchset.json", monitoring.patchset),
+        path(
+            f"{root}api/kcare/nagios/register_key.plain",
+            monitoring.register_key,
+            {"form": "plain"},
+        ),
         path(f"{root}api/kcare/nagios/<str:key>", monitoring.nagios),
         path(f"{root}api/kcare/nagios-res/<str:login>/<str:token>", monitoring.nagios_of_account),
     ]

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.accounts.access import Permission
-from cln.console.forms.reseller import AgreementForm, ConvertForm, DepositForm
+from cln.console.forms.conversion import AgreementForm, ConvertForm, DepositForm
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, AttemptState
 from cln.flows.reseller import AGREEMENT_VERSION, Acceptance, convert_customer

@@ -29,6 +29,7 @@ from cln.payments.gateways import (
     MethodNotStored,
     Outcome,
     Page,
+    PageOver,
     Payer,
     RefundRequest,
     StoredMethod,
@@ -53,13 +54,22 @@ DECLINES = {
 }
 """PayPal's issues in our words; every other one is a technical problem and is logged."""
 
+_WAITS_FOR_PAYER = ("CREATED", "SAVED", "PAYER_ACTION_REQUIRED")
 _CAPTURES = {
     "COMPLETED": AttemptState.SUCCEEDED,
     "PARTIALLY_REFUNDED": AttemptState.SUCCEEDED,
     "REFUNDED": AttemptState.SUCCEEDED,
     "PENDING": AttemptState.PENDING,
+    "DECLINED": AttemptState.DECLINED,
+    "DENIED": AttemptState.DECLINED,
+    "FAILED": AttemptState.DECLINED,
 }
-_REFUNDS = {"COMPLETED": AttemptState.SUCCEEDED, "PENDING": AttemptState.PENDING}
+_REFUNDS = {
+    "COMPLETED": AttemptState.SUCCEEDED,
+    "PENDING": AttemptState.PENDING,
+    "FAILED": AttemptState.DECLINED,
+    "CANCELLED": AttemptState.DECLINED,
+}
 _TECHNICAL = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
 _BANK = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.ISSUER_DECLINED)
 
@@ -183,6 +193,8 @@ class PayPalGateway:
         """PayPal checkout of this charge, or of the same order again."""
         if charge.gateway_charge:
             order = self._order(charge.gateway_charge)
+            if order.get("status") not in _WAITS_FOR_PAYER:
+                raise PageOver(f"{charge.gateway_charge} is {order.get('status', 'gone')}")
         else:
             context = _context(back, "user_action", "PAY_NOW")
             source = {"payment_source": {"paypal": {"experience_context": context}}}
@@ -285,13 +297,21 @@ def _fate(order: Json) -> Outcome | None:
 
 
 def _captured(capture: Json) -> Outcome:
-    state = _CAPTURES.get(capture.get("status", ""))
-    return Outcome(state, gateway_reference=capture["id"]) if state else _BANK
+    state = _known(_CAPTURES, capture)
+    return _BANK if state is AttemptState.DECLINED else Outcome(state, capture["id"])
 
 
 def _refunded(refund: Json) -> Outcome:
-    state = _REFUNDS.get(refund.get("status", ""))
-    return Outcome(state, gateway_reference=refund["id"]) if state else _TECHNICAL
+    state = _known(_REFUNDS, refund)
+    return _TECHNICAL if state is AttemptState.DECLINED else Outcome(state, refund["id"])
+
+
+def _known(states: Mapping[str, AttemptState], thing: Json) -> AttemptState:
+    """Our word for a status; one that PayPal has invented since leaves it in doubt."""
+    status = thing.get("status", "")
+    if status not in states:
+        raise GatewayUnreachable(f"PayPal: {thing['id']} is {status!r}, whatever that is")
+    return states[status]
 
 
 def _translate(said: Json) -> Event | None:

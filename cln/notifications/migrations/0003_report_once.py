@@ -6,9 +6,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_two_factor'),
+        ('accounts', '0006_two_factor'),
         ('catalog', '0001_initial'),
-        ('notifications', '0001_initial'),
+        ('notifications', '0002_webhooks'),
     ]
 
     operations = [

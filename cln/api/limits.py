@@ -1,0 +1,106 @@
+"""How often agents may come: failing registrations per address, contacts per server."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from django.http import HttpRequest, HttpResponse
+
+from cln import clock
+from cln.api.arguments import bearer
+from cln.domain.errors import Refusal
+from cln.licensing import tries
+from cln.web import client_address
+
+GUESSES: Final = frozenset(
+    {"unknown_key", "unknown_ip_license", "bad_move_code", "unknown_server", "server_removed"}
+)
+"""Refusals that say that a secret was guessed; what a customer can put right is not counted."""
+BURST = 120
+PER_SECOND = 2.0
+SERVERS_REMEMBERED = 20_000
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+class TooManyTries(Refusal):
+    """The address or the server has asked too often."""
+
+    code: ClassVar[str] = "too_many_tries"
+
+
+class Buckets:
+    """Token buckets of this process, by a hash of what was presented; the oldest are forgotten.
+
+    A server that runs wild is stopped here without a question to the database. Another process
+    has buckets of its own: the limit is a fence, not an account.
+    """
+
+    def __init__(self) -> None:
+        """Begin with full buckets."""
+        self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, secret: str, *, at: float) -> float:
+        """Take one token at an instant in seconds; for how many seconds to wait, 0 = taken."""
+        name = hashlib.blake2b(secret.encode(), digest_size=16).digest()
+        with self._lock:
+            level, seen = self._levels.pop(name, (float(BURST), at))
+            level = min(float(BURST), level + max(0.0, at - seen) * PER_SECOND)
+            is_free = level >= 1
+            self._levels[name] = (level - 1 if is_free else level, at)
+            if len(self._levels) > SERVERS_REMEMBERED:
+                self._levels.popitem(last=False)
+        return 0.0 if is_free else (1 - level) / PER_SECOND
+
+    def clear(self) -> None:
+        """Fill every bucket."""
+        with self._lock:
+            self._levels.clear()
+
+
+servers: Final = Buckets()
+
+
+def limited_per_server(view: View) -> View:
+    """Refuse `too_many_tries` to a server beyond 120 contacts at once or 2 a second."""
+
+    @functools.wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        wait = servers.take(bearer(request), at=clock.system_now().timestamp())
+        if wait:
+            raise _too_many("This server asks too often.", int(wait) + 1)
+        return view(request)
+
+    return answer
+
+
+def limited_per_address(view: View) -> View:
+    """Refuse `too_many_tries` to an address (a /64 of IPv6) after 30 guesses in 10 minutes.
+
+    By the system's clock: a sandbox that travels in time lets nobody guess faster.
+    """
+
+    @functools.wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        address, now = client_address(request), clock.system_now()
+        wait = tries.wait_seconds(address, now=now)
+        if wait:
+            raise _too_many("Too many tries from your address have failed.", wait)
+        try:
+            return view(request)
+        except Refusal as refusal:
+            if refusal.code in GUESSES:
+                tries.count_failure(address, now=now)
+            raise
+
+    return answer
+
+
+def _too_many(message: str, seconds: int) -> TooManyTries:
+    return TooManyTries(message, f"Try again in {seconds} seconds.", retry_after=seconds)

@@ -1,0 +1,72 @@
+"""Custom monitoring keys: what a KernelCare IP license's machine chose for its monitors (AK-9)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from cln import vault
+from cln.domain.addresses import canonical_address
+from cln.domain.errors import Refusal
+from cln.domain.silence import PERIOD
+from cln.licensing.models import IpLicense
+from cln.licensing.partners import LICENSED
+
+PRODUCT = "kernelcare"
+_SHAPE = re.compile(r"[A-Za-z0-9]{16,32}", re.ASCII)
+_PURPOSE = "monitoring-key"
+
+
+class BadMonitoringKey(Refusal):
+    """A monitoring key has 16 to 32 letters and digits."""
+
+    code: ClassVar[str] = "bad_monitoring_key"
+
+
+class NothingToMonitor(Refusal):
+    """No KernelCare license is held at the address."""
+
+    code: ClassVar[str] = "nothing_to_monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredRow:
+    """A machine with an IP license; `is_silent` where it was heard of and is not any more."""
+
+    hostname: str
+    address: str
+    is_silent: bool
+
+
+def register_monitoring_key(*, address: str, text: str) -> None:
+    """Let a key of the machine's own choice show it to monitors; several machines may share one.
+
+    Only a hash is kept. Refusals: `bad_monitoring_key`, `bad_address`, `nothing_to_monitor`.
+    """
+    if _SHAPE.fullmatch(text) is None:
+        raise BadMonitoringKey("A monitoring key has 16 to 32 letters and digits.")
+    at = canonical_address(address)
+    held = IpLicense.objects.filter(
+        address=at, product__code=PRODUCT, removed_at=None, account__dunning_state__in=LICENSED
+    )
+    if not held.update(monitoring_hash=vault.lookup_hash(_PURPOSE, text)):
+        raise NothingToMonitor(f"No KernelCare license is held at {at}.", "Add an IP license.")
+
+
+def monitored_with(text: str, *, now: datetime) -> tuple[MonitoredRow, ...]:
+    """The machines that chose this key, in the order of their licenses."""
+    if _SHAPE.fullmatch(text) is None:
+        return ()
+    rows = IpLicense.objects.filter(
+        monitoring_hash=vault.lookup_hash(_PURPOSE, text), removed_at=None
+    )
+    return tuple(
+        MonitoredRow(
+            row.hostname,
+            row.address,
+            is_silent=row.last_check_in_at is not None and row.last_check_in_at + PERIOD < now,
+        )
+        for row in rows.order_by("pk")
+    )
