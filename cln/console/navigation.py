@@ -101,7 +101,7 @@ BILLING: Final = (
     Entry("Cart", "cart", "shopping-cart", kind=AccountKind.CUSTOMER),
 )
 ACCOUNT: Final = (
-    Entry("Account details", "profile", "identification", _also("profile_person")),
+    Entry("Account details", "profile", "identification", _also("profile_person", "profile_tax")),
     Entry(
         "Security",
         "security",
@@ -111,7 +111,7 @@ ACCOUNT: Final = (
     Entry(
         "Account sublogins", "logins", "users", _also("invite_login", "edit_login", "remove_login")
     ),
-    Entry("API", "api", "code-bracket", _also("api_secret")),
+    Entry("API", "api", "code-bracket", _also("api_secret", "new_api_token", "revoke_api_token")),
     Entry("Reports", "reports", "envelope", _also("edit_report")),
     Entry("Audit log", "audit", "clipboard-document-list"),
     Entry("Become a reseller", "convert", "building-storefront", kind=AccountKind.CUSTOMER),

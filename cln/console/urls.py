@@ -7,6 +7,7 @@ from cln.console.limits import limited
 from cln.console.views import (
     account,
     api_access,
+    api_tokens,
     billing,
     convert,
     dashboard,
@@ -128,6 +129,13 @@ PROFILE = [
         name="end_session",
     ),
     path("console/profile/person", profile.person, name="profile_person"),
+    path("console/profile/tax", profile.tax, name="profile_tax"),
+    path("console/profile/api/tokens/new", api_tokens.create, name="new_api_token"),
+    path(
+        "console/profile/api/tokens/<slug:api_token>/revoke",
+        api_tokens.revoke,
+        name="revoke_api_token",
+    ),
     path("console/profile/api", api_access.api, name="api"),
     path("console/profile/api-secret", api_access.api_secret, name="api_secret"),
     path("console/profile/logins", logins.logins, name="logins"),

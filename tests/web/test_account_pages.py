@@ -10,8 +10,10 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from cln import clock
-from cln.accounts.models import Account, Agreement, AuditEntry, Login
+from cln.accounts.access import Permission
+from cln.accounts.models import Account, Agreement, ApiToken, AuditEntry, Login
 from cln.accounts.services import rotate_api_secret
+from cln.accounts.tokens import token_caller
 from cln.api.auth import AuthFailed, check_token
 from cln.billing.queries import balance_cents
 from cln.domain.collection import DeclineCode, explain_decline
@@ -21,7 +23,7 @@ from cln.notifications.models import Message, ReportSubscription
 from cln.payments.gateways.sandbox import Script, script_account
 from cln.payments.models import AutopayRuleRow
 from tests.customers import START
-from tests.visitors import a_login, a_visitor, signed_in, text_of
+from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +58,18 @@ class TestDetails:
         entry = AuditEntry.objects.get(verb="account.updated")
         assert (entry.actor, entry.address) == (Login.objects.get().username, "127.0.0.1")
         assert entry.details["company"] == ["Acme", "Zen"]
+
+    def test_what_invoices_print_is_saved_and_checked(self, owner: tuple[Account, Client]) -> None:
+        """P11."""
+        form = {"address": "Main St 1\n10115 Berlin", "country": "de", "vat_number": "DE136695976"}
+
+        bad = owner[1].post(f"{PROFILE}/tax", {**form, "vat_number": "DE136695977"})
+        owner[1].post(f"{PROFILE}/tax", form)
+
+        owner[0].refresh_from_db()
+        assert bad.status_code == 422
+        assert "is not a VAT number of DE" in text_of(bad)
+        assert (owner[0].country, owner[0].vat_number) == ("DE", "DE136695976")
 
 
 class TestApi:
@@ -97,7 +111,7 @@ class TestApi:
         self, owner: tuple[Account, Client]
     ) -> None:
         asked = owner[1].get(f"{PROFILE}/api-secret")
-        owner[1].post(asked["Location"], {"password": "a sentence nobody guesses"})
+        owner[1].post(asked["Location"], {"password": PASSWORD})
 
         page = text_of(owner[1].post(f"{PROFILE}/api-secret"))
 
@@ -105,6 +119,33 @@ class TestApi:
         mail = Message.objects.get(template="security_notice")
         assert "A new API secret was made" in mail.body
         assert secret not in mail.body
+
+    def test_a_token_of_rest_v2_is_shown_once_works_and_is_revoked(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        new, client = f"{API}/tokens/new", owner[1]
+        client.post(client.get(new)["Location"], {"password": PASSWORD})
+        form = {"name": "cron", "days": "30", "scopes": ["view_servers"]}
+
+        text = next(w for w in text_of(client.post(new, form)).split() if w.startswith("cln_"))
+        caller = token_caller(text, now=clock.system_now())
+        page = text_of(client.get(API))
+        client.post(f"{API}/tokens/{ApiToken.objects.get().public_id}/revoke")
+
+        assert caller is not None
+        assert caller.rights == {Permission.VIEW_SERVERS}
+        assert "cron" in page
+        assert text not in page
+        assert token_caller(text, now=clock.system_now()) is None
+
+    def test_a_token_that_may_do_nothing_is_not_made(self, owner: tuple[Account, Client]) -> None:
+        new, client = f"{API}/tokens/new", owner[1]
+        client.post(client.get(new)["Location"], {"password": PASSWORD})
+
+        answer = client.post(new, {"name": "cron", "days": "30"})
+
+        assert answer.status_code == 422
+        assert ApiToken.objects.count() == 0
 
 
 def _takes(token: str) -> bool:

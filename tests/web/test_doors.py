@@ -6,7 +6,8 @@ from django.test import Client
 from django.urls import URLPattern
 
 from cln.accounts.access import PERMISSIONS
-from cln.accounts.models import Account, Login
+from cln.accounts.models import Account, ApiToken, Login
+from cln.accounts.tokens import create_token
 from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
@@ -21,7 +22,7 @@ from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_
 pytestmark = pytest.mark.django_db
 
 # Pages that lead on: to the cart without an order, to the password before a secret.
-REDIRECT = {"order_done", "api_secret", "two_factor_on", "two_factor_codes"}
+REDIRECT = {"order_done", "api_secret", "new_api_token", "two_factor_on", "two_factor_codes"}
 SAME_ID = {"x-request-id": "the-same-one"}
 # Whose POST is worth a password that was given lately.
 GUARDED = {
@@ -58,6 +59,7 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "token": "t",
         "login": "0",
         "session": "0",
+        "api_token": "tok_x",
         "license": "ipl_x",
         "credit_note": "cn_x",
         "month": "2026-01",
@@ -117,6 +119,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         "server": server.public_id,
         "public_id": invoice.public_id,
         "login": str(other.pk),
+        "api_token": a_token(account, other),
     }
 
     for name, route in pages().items():
@@ -172,6 +175,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "server": server.public_id,
         "public_id": invoice.public_id,
         "login": str(login.pk),
+        "api_token": a_token(account, login),
         "session": str(_session_of(login)),
         "credit_note": CreditNote.objects.get().public_id,
     }
@@ -180,6 +184,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "server": "srv_never",
         "public_id": "inv_never",
         "login": "999999",
+        "api_token": "tok_never",
         "session": "999999",
         "credit_note": "cn_never",
     }
@@ -200,6 +205,20 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     assert ActivationKey.objects.get().removed_at is None
     assert Login.objects.get(pk=login.pk).role == Role.FULL
     assert UserSession.objects.filter(user=login).count() == 1
+    assert ApiToken.objects.get().revoked_at is None
+
+
+def a_token(account: Account, login: Login) -> str:
+    row, _ = create_token(
+        account_id=account.pk,
+        login=login.username,
+        name="cron",
+        scopes=["view_servers"],
+        granted=PERMISSIONS[Role.FULL],
+        actor=login.username,
+        now=START,
+    )
+    return row.public_id
 
 
 def _session_of(login: Login) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from cln.accounts.access import ROLE_NAMES
+from cln.console.matrix import MATRIX
 from cln.enums import Role
 
 
@@ -92,4 +93,47 @@ class TicketForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 8}),
         help_text="Say what you did, what you expected and what you saw. Never write a password, "
         "an API secret or a card number here.",
+    )
+
+
+class TaxForm(forms.Form):
+    """What invoices print of the company, and what decides their tax."""
+
+    address = forms.CharField(
+        label="Address",
+        required=False,
+        max_length=600,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "street-address"}),
+        help_text="Street, city and postal code, as invoices should print them.",
+    )
+    country = forms.CharField(
+        label="Country",
+        required=False,
+        max_length=2,
+        widget=forms.TextInput(attrs={"autocomplete": "country", "list": "countries"}),
+        help_text="Two letters, such as DE or US.",
+    )
+    vat_number = forms.CharField(
+        label="VAT number",
+        required=False,
+        max_length=40,
+        help_text="In the EU with its letters, such as DE136695976. Empty: none.",
+    )
+
+
+SCOPE_CHOICES = [(permission.value, words) for permission, words in MATRIX]
+
+
+class ApiTokenForm(forms.Form):
+    """A token for a program."""
+
+    name = forms.CharField(label="What is it for?", max_length=60)
+    days = forms.IntegerField(
+        label="Good for how many days?", min_value=1, max_value=366, initial=90
+    )
+    scopes = forms.MultipleChoiceField(
+        label="What may it do?",
+        choices=SCOPE_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "A token that may do nothing is of no use."},
     )

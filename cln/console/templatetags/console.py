@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES
+from cln.console.matrix import MATRIX
 from cln.console.words import details_text, verb_words
 from cln.domain.money import money_text
 from cln.enums import Role
@@ -166,3 +168,10 @@ def role_name(role: str) -> str:
 
 register.filter("verb_words", verb_words)
 register.filter("details_text", details_text)
+
+
+@register.filter
+def scope_words(scopes: Sequence[str]) -> str:
+    """What a token may do, as the table of roles calls it."""
+    names = {permission.value: words for permission, words in MATRIX}
+    return ", ".join(names.get(scope, scope) for scope in scopes)

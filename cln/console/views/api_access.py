@@ -8,6 +8,7 @@ from django.shortcuts import render
 from cln import clock
 from cln.accounts import queries, services
 from cln.accounts.access import Permission
+from cln.accounts.tokens import tokens_of
 from cln.console.forms.account import TokenForm
 from cln.console.limits import too_often
 from cln.console.notices import tell_login
@@ -35,6 +36,8 @@ def api(request: Request) -> HttpResponse:
         "form": form,
         "verdict": verdict,
         "base_url": settings.CLN_BASE_URL,
+        "tokens": tokens_of(request.account.pk),
+        "system_now": clock.system_now(),
         "minutes": settings.CLN_TOKEN_MAX_AGE // 60,
     }
     status = 422 if form.errors else 200
