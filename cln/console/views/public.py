@@ -5,6 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.console.forms.public import AddressForm
+from cln.console.limits import too_often
 from cln.domain.errors import Refusal
 from cln.licensing.public_check import products_at
 from cln.web import Request, client_address, page
@@ -22,6 +23,10 @@ def check_license(request: Request) -> HttpResponse:
     asked = "ip" in request.GET
     form = AddressForm(request.GET if asked else None, initial={"ip": client_address(request)})
     context: dict[str, object] = {"form": form, "base_url": settings.CLN_BASE_URL}
+    if asked:
+        limited = too_often(request, "check_license")
+        if limited is not None:
+            return limited
     if asked and form.is_valid():
         address = form.cleaned_data["ip"]
         try:
