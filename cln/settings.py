@@ -92,11 +92,17 @@ def _database(url: str) -> dict[str, Any]:
     options = f"{parts.pop('options', None) or ''} -c lock_timeout=3000".strip()
     pool_size = _number("CLN_DATABASE_POOL", 0)
     # A pool of its own for each process that serves many threads; others keep one connection.
-    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10} if pool_size else False
+    # Who gets no connection in time hears 503; a long queue would hide an outage. The pool's own
+    # tries to reconnect would back off up to minutes; ended after a second, each request tries.
+    pool = (
+        {"min_size": 1, "max_size": pool_size, "timeout": 3, "reconnect_timeout": 1}
+        if pool_size
+        else False
+    )
     return database | {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0 if pool else 60,
-        "CONN_HEALTH_CHECKS": not pool,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": parts | {"options": options, "pool": pool},
     }
 
@@ -182,6 +188,9 @@ CLN_ALLOW_PRIVATE_ADDRESSES = (
 )
 # Networks of our own proxies: only they may say in X-Forwarded-For whom they speak for.
 CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
+
+# Threads of each web process; docs/operator says which doors give way when all are busy.
+CLN_WEB_THREADS = _number("CLN_WEB_THREADS", 64)
 
 # How old a signed token of REST v1 may be, and how far ahead the caller's clock may go, in seconds.
 CLN_TOKEN_MAX_AGE = _number("CLN_TOKEN_MAX_AGE", 1800)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Concatenate, Final, ParamSpec, cast
 from urllib.parse import urlencode
 
@@ -46,6 +46,7 @@ from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, Role
+from cln.shedding import Overloaded, passing
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -114,18 +115,21 @@ def page(
         @functools.wraps(view)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             entered = cast(Request, request)
-            entered.now = clock.now()
-            stop = (
-                _not_here(entered, access)
-                or _not_allowed(entered, access)
-                or _not_recent(entered, access)
-            )
-            if stop is not None:
-                return stop
             try:
-                response = view(entered, *args, **kwargs)
+                with passing(request.path_info):
+                    entered.now = clock.now()
+                    stop = (
+                        _not_here(entered, access)
+                        or _not_allowed(entered, access)
+                        or _not_recent(entered, access)
+                    )
+                    if stop is not None:
+                        return stop
+                    response = view(entered, *args, **kwargs)
             except Refusal as refusal:
                 response = refused(entered, refusal)
+            except Overloaded:
+                return overloaded(request)
             if access.permission is not None:
                 add_never_cache_headers(response)
             return response
@@ -236,11 +240,16 @@ def _auditable(text: str) -> str:
 
 
 def _is_our_proxy(text: str) -> bool:
+    return bool(settings.CLN_TRUSTED_PROXIES) and _is_in(text, settings.CLN_TRUSTED_PROXIES)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_in(text: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
     try:
         address = ip_address(canonical_address(text))
     except BadAddress:
         return False
-    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+    return any(address in network for network in networks)
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
@@ -315,6 +324,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     return _error(request, 403, "Not allowed", str(exception) or "This is not for you.", "")
+
+
+def overloaded(request: HttpRequest) -> HttpResponse:
+    """Pages give way to servers when there is too much to do (security §6)."""
+    return _error(
+        request,
+        503,
+        "Very busy at the moment",
+        "Your request was not carried out.",
+        "Try again in half a minute. Running servers are not affected.",
+    )
 
 
 def too_many_requests(request: HttpRequest, *, seconds: int = 60) -> HttpResponse:

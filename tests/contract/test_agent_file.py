@@ -324,7 +324,8 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 def test_a_second_agent_waits_for_nothing_and_says_so(tmp_path: Path) -> None:
     machine = AgentMachine.built(tmp_path, "web1")
-    held = agent.Machine(str(tmp_path)).lock()
+    other = agent.Machine(str(tmp_path))
+    other.lock()
 
     done = machine.run("register", "--key", "K", "--server", "https://cln.example.com")
 
@@ -332,7 +333,7 @@ def test_a_second_agent_waits_for_nothing_and_says_so(tmp_path: Path) -> None:
         7,
         "cln-agent: Another cln-agent is running.\n           Wait for it to end.\n",
     )
-    held.close()
+    other.release()
 
 
 def test_the_fingerprint_tells_neither_number() -> None:

@@ -12,21 +12,24 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import QuerySet
 from pytest_django import Settings
 
 from cln.accounts.models import Account
 from cln.domain.addresses import AddressNotPublic, check_outbound_address
 from cln.enums import MessageKind
-from cln.flows import subscriptions
+from cln.flows import subscriptions, timeline
+from cln.licensing.address_servers import register_at_address
 from cln.licensing.ip_licenses import add_ip_license, remove_ip_license
 from cln.licensing.keys import create_key, remove_key, update_key
 from cln.licensing.removal import remove_server
-from cln.licensing.services import reveal
+from cln.licensing.services import Hints, reveal, undo_reinstall
 from cln.notifications import delivery, outbound, webhooks
 from cln.notifications.events import EventType
 from cln.notifications.models import Message, WebhookEndpoint
 from cln.notifications.services import BACKOFF, send_due
-from tests.customers import START, a_customer, buys
+from cln.payments.gateways.sandbox import Script
+from tests.customers import START, a_customer, buys, use_card
 from tests.licensing import NOW, an_account, bought, refusal_of, registered
 from tests.receiver import Receiver, a_receiver
 from tests.v1 import a_client
@@ -59,10 +62,14 @@ def sent(now: Any = NOW) -> int:
     return delivery.deliver_due(now=now, sent_at=now)
 
 
+def webhooks_of(account: Account) -> QuerySet[Message]:
+    """The deliveries written for the account, in order."""
+    return Message.objects.filter(account=account, kind=MessageKind.WEBHOOK).order_by("id")
+
+
 def told(account: Account) -> list[str]:
     """The types of the events written for the account, in order."""
-    rows = Message.objects.filter(account=account, kind=MessageKind.WEBHOOK)
-    return list(rows.order_by("id").values_list("template", flat=True))
+    return list(webhooks_of(account).values_list("template", flat=True))
 
 
 def test_an_event_arrives_signed_over_its_time_and_its_bytes(
@@ -158,8 +165,47 @@ def test_keys_servers_and_ip_licenses_are_told() -> None:
     assert (second["reinstalled"], second["replaces"]) == (True, server.public_id)
 
 
-def test_invoices_subscriptions_and_blocks_are_told() -> None:
-    """Q3, P7, P8."""
+def test_servers_by_address_and_an_undone_reinstall_are_told() -> None:
+    zenith = a_client("zenith").account
+    listening(zenith, "https://hooks.example.com/", "server.registered", "server.removed")
+    who: dict[str, Any] = {"account_id": zenith.pk, "actor": "t", "now": NOW}
+    add_ip_license(license_type="kernelcare", address="192.0.2.9", **who)
+    register_at_address(address="192.0.2.9", hints=Hints(hostname="ip1"), now=NOW)
+    remove_ip_license(license_type="kernelcare", address="192.0.2.9", **who)
+    key = create_key(license_type="cloudlinux", **who)
+    uuid = "4c4c4544-0042-3510-8052-b4c04f564433"
+    registered(key, "web1", machine_uuid=uuid)
+    again = registered(key, "web1", machine_uuid=uuid).server
+    undo_reinstall(server=again.public_id, **who)
+
+    rows = Message.objects.filter(kind=MessageKind.WEBHOOK).order_by("id")
+    assert [(row.template, json.loads(row.body)["data"]["hostname"]) for row in rows] == [
+        ("server.registered", "ip1"),
+        ("server.removed", "ip1"),
+        ("server.registered", "web1"),
+        ("server.registered", "web1"),
+        ("server.removed", "web1"),
+        ("server.registered", "web1"),
+    ]
+
+
+def test_blocks_are_told_and_their_end_too() -> None:
+    """P7, P8."""
+    account = a_customer()
+    buys(account, 2)
+    use_card(account, Script.HARD_DECLINE)
+    listening(account, "https://hooks.example.com/", "account.blocked", "account.unblocked")
+
+    timeline.run_until(START + timedelta(days=75), since=START)
+    assert told(account) == ["account.blocked"]
+    use_card(account, Script.OK, now=START + timedelta(days=75))
+
+    assert told(account) == ["account.blocked", "account.unblocked"]
+    states = [json.loads(row.body)["data"]["state"] for row in webhooks_of(account)]
+    assert states == ["blocked", "current"]
+
+
+def test_invoices_and_subscriptions_are_told_q3() -> None:
     account = a_customer()
     listening(account, "https://hooks.example.com/")
     buys(account, 2)

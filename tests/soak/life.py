@@ -30,7 +30,7 @@ from tests.soak.people import Person
 from tests.vendor import Verdict
 from tests.vendor.shop import BACK, side_of, stored_at
 
-SPANS = (timedelta(minutes=11), timedelta(minutes=40), timedelta(hours=6), timedelta(days=2))
+SPANS = tuple(timedelta(minutes=minutes) for minutes in (11, 60, 12 * 60, 2 * 1440, 5 * 1440))
 JOBS = (tasks.find_billing, tasks.find_usage, tasks.collect, tasks.dun, tasks.send_mail)
 
 

@@ -52,11 +52,11 @@ def test_after_everything_at_once_the_vendors_counter_is_our_books(settings: Set
             summary = told(life, vendor, crew)
     sys.stderr.write(summary)
 
-    assert not complaints, complaints[0]
-    assert not life.broken, life.broken[:3]
+    forget_jobs()
     agrees(vendor)
     assert (books.returncode, books.stdout) == (0, "The books are clean.\n"), books.stderr
-    forget_jobs()
+    assert not complaints, "\n".join(complaints)[:20_000]
+    assert not life.broken, life.broken[:3]
 
 
 def agrees(vendor: MoodyVendor) -> None:
@@ -88,15 +88,14 @@ def is_unfinished() -> bool:
 
 
 def what_is_wrong(log: str) -> list[str]:
-    """The parts of a log that an operator would have to look into; a webhook that is asked for
-    again, because its gateway is silent, is none.
+    """The parts of a log that an operator would have to look into. A 503 is none: a webhook that
+    cannot be verified now is sent again, a click on a row that is busy is made again.
     """
     lines = log.splitlines()
     return [
         "\n".join(lines[at : at + 60])
         for at, line in enumerate(lines)
-        if (" ERROR " in line and "Service Unavailable: /webhooks/" not in line)
-        or " CRITICAL " in line
+        if (" ERROR " in line and "Service Unavailable: /" not in line) or " CRITICAL " in line
     ]
 
 

@@ -9,17 +9,18 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 
 from cln.api.arguments import BadArgument, BadRequestBody
 from cln.api.v2 import limits
 from cln.api.v2.body import BYTES_MOST, TooLarge, check_storable
 from cln.api.v2.problems import busy, problem, refused
 from cln.domain.errors import Refusal
+from cln.shedding import passing
 
 ERRORS_SHOWN = 10
 
@@ -31,14 +32,15 @@ def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @functools.wraps(view)
     def door(request: HttpRequest, **parts: Any) -> HttpResponse:
         try:
-            _check_size(request)
-            check_storable([request.path, *request.GET.keys(), *_values(request)])
-            response = view(request, **parts)
+            with passing(request.path_info):
+                _check_size(request)
+                check_storable([request.path, *request.GET.keys(), *_values(request)])
+                response = view(request, **parts)
         except Refusal as refusal:
             response = refused(request, refusal)
         except TooManyFieldsSent:
             response = refused(request, BadArgument("There are too many arguments."))
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             response = busy(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response = _other_methods(request, response["Allow"])
@@ -63,6 +65,8 @@ def install_errors(api: NinjaAPI) -> None:
     handlers: dict[type[Exception], Callable[..., HttpResponse]] = {
         Refusal: refused,
         ValidationError: _invalid,
+        HttpError: _unparsed,
+        InterfaceError: lambda request, _: busy(request),
         OperationalError: lambda request, _: busy(request),
         UnreadablePostError: _unreadable,
         RequestDataTooBig: _unreadable,
@@ -83,6 +87,13 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         BadArgument(f"{first['where'][:80]}: {first['says']}.", "See /api/v2/docs."),
         errors=errors,
     )
+
+
+def _unparsed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What our parser said, which ninja has wrapped into an error of its own."""
+    cause = error.__cause__
+    known = cause if isinstance(cause, Refusal) else BadRequestBody("The body cannot be read.")
+    return refused(request, known)
 
 
 def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:

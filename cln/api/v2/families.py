@@ -15,13 +15,13 @@ from ninja import Router, Schema
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
 from cln.api.v2.family_shapes import (
-    ChangedKey,
-    KeyGone,
-    KeyOut,
+    FamilyChangedKey,
+    FamilyKeyGone,
+    FamilyKeyOut,
+    FamilyNewKey,
+    FamilyServerOut,
     MaybeType,
     NamedServerOut,
-    NewKey,
-    ServerOut,
     SubAccountServerOut,
     WhichKey,
     WhichNumber,
@@ -104,8 +104,8 @@ def family(root: str, *products: str, by_number: bool = False) -> tuple[Router, 
 def _key_doors(door: Door, one: Family) -> None:
     list_by: type[Schema] = WhichType if one.by_number else MaybeType
 
-    @door.operation("POST", "/keys", needs=EDIT_KEYS, answers=KeyOut, joins=True)
-    def create_key(request: V2Request, new: Annotated[NewKey, Either(...)]) -> object:
+    @door.operation("POST", "/keys", needs=EDIT_KEYS, answers=FamilyKeyOut, joins=True)
+    def create_key(request: V2Request, new: Annotated[FamilyNewKey, Either(...)]) -> object:
         """Create a key."""
         key = licensing.create_key(
             account_id=request.caller.account_id,
@@ -119,12 +119,14 @@ def _key_doors(door: Door, one: Family) -> None:
 
     if one.root != "imunify":
 
-        @door.operation("PATCH", "/keys", needs=EDIT_KEYS, answers=KeyOut, joins=True)
-        def update_key(request: V2Request, changed: Annotated[ChangedKey, Either(...)]) -> object:
+        @door.operation("PATCH", "/keys", needs=EDIT_KEYS, answers=FamilyKeyOut, joins=True)
+        def update_key(
+            request: V2Request, changed: Annotated[FamilyChangedKey, Either(...)]
+        ) -> object:
             """Change the limit and the note of a key."""
             return key_out(changed_key(request, one.products, changed))
 
-    @door.operation("DELETE", "/keys", needs=EDIT_KEYS, answers=KeyGone, joins=True)
+    @door.operation("DELETE", "/keys", needs=EDIT_KEYS, answers=FamilyKeyGone, joins=True)
     def remove_key(request: V2Request, which: Annotated[WhichKey, Either(...)]) -> object:
         """Remove a key, and the registrations of its servers with it."""
         account_id = request.caller.account_id
@@ -134,7 +136,7 @@ def _key_doors(door: Door, one: Family) -> None:
         )
         return {"key": which.key.strip()}
 
-    @door.operation("GET", "/keys", needs=VIEW, answers=list[KeyOut])
+    @door.operation("GET", "/keys", needs=VIEW, answers=list[FamilyKeyOut])
     def list_keys(request: V2Request, which: Annotated[list_by, Either(...)]) -> object:  # type: ignore[valid-type]
         """The account's keys of a license type."""
         wanted, names = _wanted(one, which), names_of(one.products)
@@ -151,7 +153,7 @@ def _key_doors(door: Door, one: Family) -> None:
 
 
 def changed_key(
-    request: V2Request, products: Collection[str], changed: ChangedKey
+    request: V2Request, products: Collection[str], changed: FamilyChangedKey
 ) -> ActivationKey:
     """The key after a change. Refuses `unknown_key` and what `update_key` refuses."""
     account_id = request.caller.account_id
@@ -169,7 +171,7 @@ def changed_key(
 def _server_doors(door: Door, one: Family) -> None:
     list_by: type[Schema] = WhichType if one.by_number else MaybeType
     known_by: type[Schema] = WhichNumber if one.by_number else WhichServer
-    shown: type[Schema] = ServerOut if one.by_number else NamedServerOut
+    shown: type[Schema] = FamilyServerOut if one.by_number else NamedServerOut
 
     @door.operation("GET", "/servers", needs=VIEW, answers=list[shown])  # type: ignore[valid-type]
     def list_servers(request: V2Request, which: Annotated[list_by, Either(...)]) -> object:  # type: ignore[valid-type]
