@@ -6,7 +6,6 @@ long as to answer it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -103,10 +102,7 @@ def _seen(condition: str, value: bytes | int) -> SeenServer | None:
     with connection.cursor() as cursor:
         cursor.execute(_SEEN + condition, [value])
         row = cursor.fetchone()
-    if row is None:
-        return None
-    # Django leaves json as the text it came as.
-    return SeenServer(*(*row[:-1], json.loads(row[-1]) if row[-1] else None))
+    return None if row is None else SeenServer(*row)
 
 
 def lease_of(
@@ -140,7 +136,7 @@ def lease_of(
 def features_of(server: SeenServer) -> tuple[str, ...]:
     """The features that are on: the account's word, else the key's, else the server's (F-2)."""
     decided: dict[str, bool] = {}
-    for feature, enabled, _, _ in sorted(server.switched or (), key=lambda row: row[2:]):
+    for feature, enabled, _, _ in sorted(server.switched or (), key=lambda row: tuple(row[2:])):
         decided.setdefault(feature, enabled)
     return tuple(
         sorted(
