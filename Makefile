@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 PORT ?= 8000
+MINUTES ?= 10
 PYTEST := .venv/bin/python -m pytest
 
 .PHONY: help
@@ -54,7 +55,11 @@ golden: venv ## write the golden invoices anew; the diff is the review
 deep: venv ## run the laws of the pure core with 5,000 examples each, and 300 walks through all verbs
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -c tests/domain.ini --rootdir=. -q tests/domain
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -n 2 -q tests/stories/test_any_life.py \
-		tests/contract/test_v1_bad_input.py
+		tests/contract/test_v1_bad_input.py tests/contract/test_v2_schemathesis.py
+
+.PHONY: soak
+soak: venv ## everything at once with failing gateways and dying workers (MINUTES=10), then the books
+	@CLN_SOAK_SECONDS=$$(( $(MINUTES) * 60 )) $(PYTEST) -q -s tests/stories/test_soak.py
 
 .PHONY: clean
 clean: ## remove what tests and tools left; var/ with your data stays

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from cln.accounts.vat import BadCountry, BadVatNumber, checked_country, checked_vat_number
+
 PACKAGE_DIR = Path(__file__).resolve().parent
 
 
@@ -90,13 +92,33 @@ def _database(url: str) -> dict[str, Any]:
     options = f"{parts.pop('options', None) or ''} -c lock_timeout=3000".strip()
     pool_size = _number("CLN_DATABASE_POOL", 0)
     # A pool of its own for each process that serves many threads; others keep one connection.
-    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10} if pool_size else False
+    # Who gets no connection in time hears 503; a long queue would hide an outage. The pool's own
+    # tries to reconnect would back off up to minutes; ended after a second, each request tries.
+    pool = (
+        {"min_size": 1, "max_size": pool_size, "timeout": 3, "reconnect_timeout": 1}
+        if pool_size
+        else False
+    )
     return database | {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0 if pool else 60,
-        "CONN_HEALTH_CHECKS": not pool,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": parts | {"options": options, "pool": pool},
     }
+
+
+def _seller_tax_details() -> tuple[str, str]:
+    """Country and VAT number of the seller, checked as customers' are."""
+    invented = CLN_MODE == "sandbox" and "CLN_SELLER_COUNTRY" not in os.environ
+    country = os.environ.get("CLN_SELLER_COUNTRY", "IE" if invented else "")
+    number = os.environ.get("CLN_SELLER_VAT_NUMBER", "IE1234567T" if invented else "")
+    try:
+        country = checked_country(country)
+        return country, checked_vat_number(number, country=country)
+    except (BadCountry, BadVatNumber) as refusal:
+        raise ImproperlyConfigured(
+            f"CLN_SELLER_COUNTRY or CLN_SELLER_VAT_NUMBER is wrong: {refusal.message} {refusal.fix}"
+        ) from refusal
 
 
 # -- where and how this runs --------------------------------------------------------------------
@@ -149,6 +171,15 @@ elif "_live_" in CLN_STRIPE_SECRET_KEY or "//api-m.paypal.com" in CLN_PAYPAL_API
         "A sandbox must not take real money; use test keys, or set CLN_MODE to production."
     )
 
+# Who sells: stands on every invoice, which keeps a copy. A sandbox has somebody invented.
+CLN_SELLER_NAME = os.environ.get("CLN_SELLER_NAME") or (
+    "Example Software Ltd" if CLN_MODE == "sandbox" else "CLN"
+)
+CLN_SELLER_ADDRESS = os.environ.get(
+    "CLN_SELLER_ADDRESS", "1 Sample Street; Dublin D02 XY45" if CLN_MODE == "sandbox" else ""
+)
+CLN_SELLER_COUNTRY, CLN_SELLER_VAT_NUMBER = _seller_tax_details()
+
 # A sandbox runs on one machine, whose address is private; on the internet it is a wrong setting.
 CLN_ALLOW_PRIVATE_ADDRESSES = (
     _flag("CLN_ALLOW_PRIVATE_ADDRESSES")
@@ -158,9 +189,23 @@ CLN_ALLOW_PRIVATE_ADDRESSES = (
 # Networks of our own proxies: only they may say in X-Forwarded-For whom they speak for.
 CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
 
+# Threads of each web process; docs/operator says which doors give way when all are busy.
+CLN_WEB_THREADS = _number("CLN_WEB_THREADS", 64)
+
 # How old a signed token of REST v1 may be, and how far ahead the caller's clock may go, in seconds.
 CLN_TOKEN_MAX_AGE = _number("CLN_TOKEN_MAX_AGE", 1800)
 CLN_TOKEN_MAX_AHEAD = _number("CLN_TOKEN_MAX_AHEAD", 300)
+
+# Calls of REST v2 a minute: of one account, and of one address that has proved nothing.
+CLN_API_RATE = max(1, _number("CLN_API_RATE", 600))
+CLN_API_STRANGERS_RATE = max(1, _number("CLN_API_STRANGERS_RATE", 60))
+
+# Webhooks to http:// and to private addresses, for trying things out on one machine.
+CLN_WEBHOOK_INSECURE = _flag("CLN_WEBHOOK_INSECURE")
+if CLN_WEBHOOK_INSECURE and CLN_MODE == "production":
+    raise ImproperlyConfigured(
+        "CLN_WEBHOOK_INSECURE lets customers reach into our network; production refuses it."
+    )
 
 _HTTPS = CLN_BASE_URL.startswith("https://")
 _HOST = urlsplit(CLN_BASE_URL).hostname or "localhost"
@@ -204,6 +249,7 @@ AUTH_USER_MODEL = "accounts.Login"
 MIDDLEWARE = [
     "cln.web.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "cln.web.MachineDoorsMiddleware",
     "cln.console.static_files.StaticFiles",
     "cln.console.static_files.Pages",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Concatenate, Final, ParamSpec, cast
 
 from django.conf import settings
@@ -30,6 +30,7 @@ from django.http import (
 )
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -40,7 +41,8 @@ from cln.accounts.models import Account, Login
 from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
-from cln.enums import Role
+from cln.enums import AccountKind, Role
+from cln.shedding import Overloaded, passing
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -79,6 +81,7 @@ class Access:
     permission: Permission | None
     open_when_blocked: bool
     sandbox_only: bool
+    resellers_only: bool
 
 
 View = Callable[Concatenate[Request, P], HttpResponse]
@@ -89,26 +92,30 @@ def page(
     permission: Permission | None,
     open_when_blocked: bool = False,
     sandbox_only: bool = False,
+    resellers_only: bool = False,
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """Declare a page: its methods, what a login must be allowed to do (None = public).
 
     The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
-    Sandbox pages do not exist in production.
+    Sandbox pages do not exist in production, and a customer has none of the resellers' pages.
     """
-    access = Access(methods, permission, open_when_blocked, sandbox_only)
+    access = Access(methods, permission, open_when_blocked, sandbox_only, resellers_only)
 
     def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @functools.wraps(view)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             entered = cast(Request, request)
-            entered.now = clock.now()
-            stop = _not_here(entered, access) or _not_allowed(entered, access)
-            if stop is not None:
-                return stop
             try:
-                response = view(entered, *args, **kwargs)
+                with passing(request.path_info):
+                    entered.now = clock.now()
+                    stop = _not_here(entered, access) or _not_allowed(entered, access)
+                    if stop is not None:
+                        return stop
+                    response = view(entered, *args, **kwargs)
             except Refusal as refusal:
                 response = refused(entered, refusal)
+            except Overloaded:
+                return overloaded(request)
             if access.permission is not None:
                 add_never_cache_headers(response)
             return response
@@ -154,6 +161,8 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             f"Your role is “{role}”, which does not include this page.",
             "Ask the owner of the account for another role.",
         )
+    if access.resellers_only and login.account.kind != AccountKind.RESELLER:
+        raise Http404
     if is_blocked(request.account) and not access.open_when_blocked:
         if request.method == "GET" and not request.htmx and may(login.role, BILLS):
             return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted
@@ -192,16 +201,47 @@ def client_address(request: HttpRequest) -> str:
 
 
 def _is_our_proxy(text: str) -> bool:
+    return bool(settings.CLN_TRUSTED_PROXIES) and _is_in(text, settings.CLN_TRUSTED_PROXIES)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_in(text: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
     try:
         address = ip_address(canonical_address(text))
     except BadAddress:
         return False
-    return any(address in network for network in settings.CLN_TRUSTED_PROXIES)
+    return any(address in network for network in networks)
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to: the POST, also an empty one; None on a GET."""
     return request.POST if request.method == "POST" else None
+
+
+class MachineDoorsMiddleware:
+    """Answers doors for machines right here: sessions, forms and messages are people's matters.
+
+    A door that takes no cookie (it is exempt from CSRF, and the token or key in the request is all
+    it trusts) has no use for the layers below, which cost more than most of its answers.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return self.get_response(request)
+        if not getattr(match.func, "csrf_exempt", False):
+            return self.get_response(request)
+        request.resolver_match = match
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
 
 
 class RequestMiddleware:
@@ -244,6 +284,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     return _error(request, 403, "Not allowed", str(exception) or "This is not for you.", "")
+
+
+def overloaded(request: HttpRequest) -> HttpResponse:
+    """Pages give way to servers when there is too much to do (security §6)."""
+    return _error(
+        request,
+        503,
+        "Very busy at the moment",
+        "Your request was not carried out.",
+        "Try again in half a minute. Running servers are not affected.",
+    )
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.services import update_tax_details
 from cln.billing import queries as billing
 from cln.billing.models import Invoice, InvoiceLine
 from cln.domain.money import format_cents, parse_amount
@@ -33,6 +34,7 @@ from cln.licensing.models import Server, Trial
 from cln.licensing.servers import Report, check_in
 from cln.licensing.services import Hints, register_server, update_key
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import (
     SandboxGateway,
     Script,
@@ -171,6 +173,17 @@ class Customer:
             request_key=f"form {next(self.world.numbers)}",
         )
 
+    def lives_in(self, country: str, vat_number: str = "", address: str = "") -> None:
+        """Tell the address, and the VAT number of a business."""
+        update_tax_details(
+            account_id=self.account_id,
+            address=address,
+            country=country,
+            vat_number=vat_number,
+            actor=self.name,
+            now=self.world.now,
+        )
+
     def limits_key(self, product: str, to: int) -> None:
         """Let the default key register that many servers at most."""
         row = licensing.default_key_of(self.account_id, PRODUCTS[product])
@@ -303,7 +316,7 @@ class Customer:
     def mail(self, template: str) -> str:
         """The newest mail of a template: its subject and text."""
         row = Message.objects.filter(account=self.account_id, template=template).latest("id")
-        return f"{row.subject}\n{row.body}"
+        return "\n".join(written(row))
 
     def pay_link(self, template: str) -> str:
         """The token of the payment link in the newest mail of a template (P7)."""

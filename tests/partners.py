@@ -33,6 +33,7 @@ def applies(
     rule: AutopayRule | None = None,
     agreed: reseller.Acceptance = AGREED,
     login: str = "",
+    currency: str = "",
 ) -> reseller.DepositResult:
     """Fill in the form of a new reseller, and pay (R1)."""
     return reseller.register_reseller(
@@ -42,6 +43,7 @@ def applies(
             password=PASSWORD,
             company=name.title(),
             billing_email=f"billing@{name}.example",
+            currency=currency,
         ),
         deposit_cents=parse_amount(deposit),
         acceptance=agreed,
@@ -88,10 +90,6 @@ class Reseller(Customer):
     def creates_key(self, product: str) -> None:
         """Create a key without having bought anything (R8)."""
         self._do(create_key, license_type=PRODUCTS[product])
-
-    def moves_to(self, country: str) -> None:
-        """Live in a country; the page for it is an issue of its own."""
-        Account.objects.filter(pk=self.account_id).update(country=country)
 
     def tops_up(self, amount: str) -> InvoiceResult:
         """Add funds by hand (R5)."""

@@ -108,14 +108,18 @@ class World:
         self.nothing_more_is_due()
         return self
 
-    def customer(self, name: str, card: str | None = "works", country: str = "") -> Customer:
+    def customer(
+        self, name: str, card: str | None = "works", country: str = "", currency: str = "USD"
+    ) -> Customer:
         """A new account with a card, or without any payment method."""
         account = create_account(
-            company=name.title(), billing_email=f"billing@{name}.example", now=self.now
+            company=name.title(),
+            billing_email=f"billing@{name}.example",
+            currency=currency,
+            now=self.now,
         )
-        # No verb sets the country yet: the profile page is an issue of its own.
-        Account.objects.filter(pk=account.pk).update(country=country)
         customer = Customer(self, name, account.pk)
+        customer.lives_in(country)
         self.customers.append(customer)
         if card is not None:
             customer.replaces_method(card)
@@ -185,12 +189,13 @@ class Operator:
         tiers: dict[int, str],
         effective: str = "2011-01-01",
         yearly: bool = False,
+        currency: str = "USD",
     ) -> None:
         """Enter a price list; the screen for it is an issue of its own."""
         price_list = PriceList.objects.create(
             license_type=LicenseType.objects.get(code=PRODUCTS[product]),
             interval="year" if yearly else "month",
-            currency="USD",
+            currency=currency,
             effective_on=date.fromisoformat(effective),
         )
         for start, unit in tiers.items():

@@ -1,7 +1,9 @@
 """The audit log: one verb writes, a trigger refuses everything else."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cln.accounts.models import AuditEntry
 
@@ -28,4 +30,32 @@ def record(
         verb=verb,
         subject=subject[:120],
         details=dict(details or {}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An entry as its account reads it."""
+
+    id: int
+    at: datetime
+    actor: str
+    address: str | None
+    verb: str
+    subject: str
+    details: Mapping[str, Any]
+
+
+def entries_after(
+    account_id: int, *, verb: str = "", after: int | None = None, limit: int
+) -> tuple[AuditRow, ...]:
+    """Entries of the account, the newest first, beginning after the one with the id `after`."""
+    rows = AuditEntry.objects.filter(account=account_id)
+    if verb:
+        rows = rows.filter(verb=verb)
+    if after is not None:
+        rows = rows.filter(pk__lt=after)
+    return tuple(
+        AuditRow(row.pk, row.at, row.actor, row.address, row.verb, row.subject, row.details)
+        for row in rows.order_by("-pk")[:limit]
     )

@@ -11,9 +11,25 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from cln.accounts.api_models import ApiRequest, ApiToken
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptState, MethodKind, Role, one_of
+
+__all__ = [
+    "IS_UNDECIDED",
+    "Account",
+    "Agreement",
+    "ApiRequest",
+    "ApiSecret",
+    "ApiToken",
+    "AuditEntry",
+    "DepositOrder",
+    "IdempotentRequest",
+    "Login",
+    "LoginManager",
+    "ServerAccount",
+]
 
 IS_UNDECIDED = Q(state__in=[str(state) for state in UNFINISHED_ATTEMPT])
 

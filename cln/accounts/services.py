@@ -19,11 +19,13 @@ from django.db.models import Q
 from cln import vault
 from cln.accounts.audit import record
 from cln.accounts.models import IS_UNDECIDED, Account, ApiSecret, DepositOrder, Login
+from cln.accounts.vat import checked_country, checked_vat_number
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, Role
 from cln.ids import public_id
 
 API_SECRET_LENGTH = 40
+ADDRESS_LENGTH = 400
 _LOGIN_SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{2,149}", re.ASCII)
 
 
@@ -49,6 +51,12 @@ class BadLogin(Refusal):
     """The text cannot be a login name."""
 
     code: ClassVar[str] = "bad_login"
+
+
+class AddressTooLong(Refusal):
+    """The postal address does not fit on an invoice."""
+
+    code: ClassVar[str] = "address_too_long"
 
 
 class WeakPassword(Refusal):
@@ -214,19 +222,51 @@ def update_contact(
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
         new = {"company": company.strip(), "billing_email": billing_email.strip()}
-        changed = {
-            name: [getattr(account, name), value]
-            for name, value in new.items()
-            if getattr(account, name) != value
-        }
-        Account.objects.filter(pk=account_id).update(**new)
-        record(
-            account_id=account_id,
-            actor=actor,
-            verb="account.updated",
-            details=changed,
-            now=now,
-        )
+        _update(account, new, actor=actor, now=now)
+
+
+def update_tax_details(
+    *,
+    account_id: int,
+    address: str,
+    country: str,
+    vat_number: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Change what later invoices print and what decides their tax; issued ones stay (P11).
+
+    A VAT number is checked offline against the country and kept as invoices print it. Lines of
+    the address are separated by line breaks. Refusals: `bad_country`, `bad_vat_number`,
+    `address_too_long`.
+    """
+    country = checked_country(country)
+    new = {
+        "address": _checked_postal_address(address),
+        "country": country,
+        "vat_number": checked_vat_number(vat_number, country=country),
+    }
+    with transaction.atomic():
+        account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
+        _update(account, new, actor=actor, now=now)
+
+
+def _update(account: Account, new: dict[str, str], *, actor: str, now: datetime) -> None:
+    """Joins: write what is new of a locked account, and who changed it."""
+    changed = {
+        name: [getattr(account, name), value]
+        for name, value in new.items()
+        if getattr(account, name) != value
+    }
+    Account.objects.filter(pk=account.pk).update(**new)
+    record(account_id=account.pk, actor=actor, verb="account.updated", details=changed, now=now)
+
+
+def _checked_postal_address(text: str) -> str:
+    address = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    if len(address) > ADDRESS_LENGTH:
+        raise AddressTooLong(f"An address has at most {ADDRESS_LENGTH} letters.", "Shorten it.")
+    return address
 
 
 def _checked_email(email: str) -> str:

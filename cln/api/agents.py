@@ -9,6 +9,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 
 from cln import clock
+from cln.api import check_ins
 from cln.api.arguments import bearer, caller_address, required, strict_arguments, whole_number
 from cln.api.envelope import v2_endpoint, v2_response
 from cln.api.limits import limited_per_address, limited_per_server
@@ -16,7 +17,6 @@ from cln.licensing import services as licensing
 from cln.licensing.agents import (
     AgentAnswer,
     Presented,
-    check_in_agent,
     current_lease,
     first_answer,
 )
@@ -47,8 +47,8 @@ def register(request: HttpRequest) -> HttpResponse:
 @limited_per_server
 def check_in(request: HttpRequest) -> HttpResponse:
     """Note that the server lives and tell it what its license is worth; a lease where due."""
-    arguments, now = strict_arguments(request), clock.now()
-    answer = check_in_agent(
+    arguments = strict_arguments(request)
+    answer, now = check_ins.check_in_agent(
         secret=bearer(request),
         address=caller_address(request, arguments),
         report=licensing.Report(
@@ -58,7 +58,6 @@ def check_in(request: HttpRequest) -> HttpResponse:
             users=whole_number(arguments, "users", most=USERS_MAX),
         ),
         presented=_presented(arguments),
-        now=now,
     )
     return v2_response(_worth(answer, now=now))
 

@@ -19,8 +19,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from cln import vault
-from cln.accounts.queries import ApiCaller, api_caller
+from cln.accounts.queries import ApiCaller
 from cln.api.arguments import bearer
+from cln.api.questions import caller_named
 from cln.domain.errors import Refusal
 
 _TOKEN = re.compile(
@@ -40,6 +41,7 @@ class Caller:
 
     account_id: int
     login: str
+    role: str
 
 
 def caller_of(request: HttpRequest, arguments: Mapping[str, str], *, now: datetime) -> Caller:
@@ -56,22 +58,22 @@ def check_token(text: str, *, now: datetime) -> Caller:
     parts = _TOKEN.fullmatch(text)
     if parts is None:
         raise _failed()
-    known = api_caller(parts["login"]) if _may_be_stored(parts["login"]) else None
+    known = caller_named(parts["login"]) if _may_be_stored(parts["login"]) else None
     signed = _digest(known, parts["at"])
     age = now.timestamp() - int(parts["at"])
     in_time = -settings.CLN_TOKEN_MAX_AHEAD <= age <= settings.CLN_TOKEN_MAX_AGE
     if not hmac.compare_digest(signed, parts["hash"]) or known is None or not in_time:
         raise _failed()
-    return Caller(known.account_id, known.username)
+    return Caller(known.account_id, known.username, known.role)
 
 
 def check_secret(*, login: str, secret: str) -> Caller:
     """The account whose API secret itself was shown, as monitors do. Refuses `auth_failed`."""
-    known = api_caller(login) if _may_be_stored(login) and len(login) <= 254 else None
+    known = caller_named(login) if _may_be_stored(login) and len(login) <= 254 else None
     expected = vault.unseal(_sealed_nobody()) if known is None else known.secret
     if not hmac.compare_digest(expected.encode(), _encoded(secret)) or known is None:
         raise _failed()
-    return Caller(known.account_id, known.username)
+    return Caller(known.account_id, known.username, known.role)
 
 
 def _digest(known: ApiCaller | None, at: str) -> str:

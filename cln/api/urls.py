@@ -8,6 +8,7 @@ from cln.api import agents, els_agents, install, kcare, leases, webhooks
 from cln.api.rhn.door import rhn
 from cln.api.rhn.downloads import download
 from cln.api.v1.urls import urlpatterns as v1
+from cln.api.v2.urls import urlpatterns as v2
 from cln.api.xmlrpc.partner import partner
 
 _KCARE = {
@@ -59,4 +60,5 @@ urlpatterns += [
     for name in ("centos/token", "els/token", "els/server")
 ]
 urlpatterns += v1
+urlpatterns += v2
 urlpatterns += [path("webhooks/<slug:gateway>", webhooks.webhook, name="webhook")]

@@ -138,8 +138,12 @@ class Invoice(models.Model):
     # Σ allocations; a copy kept under the account lock, re-derived by check-books.
     paid_cents = models.BigIntegerField(default=0)
     settled_at = models.DateTimeField(null=True, blank=True)
-    # The parties as they were on the day of issue.
+    # The parties as they were on the day of issue (P11); `seller` is empty on invoices from before
+    # it was kept.
     bill_to = models.JSONField(default=dict)
+    seller = models.JSONField(default=dict)
+    # What the law wants said about its tax, e.g. reverse charge; "" = nothing.
+    tax_note = models.CharField(max_length=200, blank=True, default="")
     # Due column of collection (P2); null = no automatic attempt planned.
     retry_at = models.DateTimeField(null=True, blank=True)
     # Due column of reminders (P6); null = none left.

@@ -1,5 +1,6 @@
 """What screens, mails and flows read from the books; every figure is derived from the ledger."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +10,7 @@ from typing import ClassVar
 from django.db.models import Q, QuerySet, Sum
 
 from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer, UsageShare
+from cln.database.rows import among
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
 from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
@@ -64,6 +66,8 @@ class InvoiceRow:
     tax_cents: int
     total_cents: int
     paid_cents: int
+    tax_note: str
+    usage_month: date | None
     lines: tuple[LineRow, ...]
 
     @property
@@ -125,6 +129,22 @@ def invoices_of(
     return tuple(_invoice(row) for row in _with_lines(rows).order_by(*order))
 
 
+def invoices_after(
+    account_id: int, *, status: str, after: str, limit: int
+) -> tuple[InvoiceRow, ...]:
+    """Invoices in the order of their issue, newest first, beginning after the one with the public
+    id `after` ("" = with the newest); of one status unless "".
+    """
+    rows = Invoice.objects.filter(account_id=account_id)
+    if status:
+        rows = rows.filter(status=status)
+    if after:
+        rows = rows.filter(
+            pk__lt=Invoice.objects.filter(account_id=account_id, public_id=after).values("pk")
+        )
+    return tuple(_invoice(row) for row in _with_lines(rows).order_by("-pk")[:limit])
+
+
 def balance_due_cents(account_id: int) -> int:
     """What the account owes, in cents: open invoices, or what its deposit is below zero (R3)."""
     return amount_due_cents(account_id) + max(0, -balance_cents(account_id))
@@ -136,8 +156,17 @@ def usage_statement(*, account_id: int, public_id: str) -> tuple[ShareRow, ...]:
     Refusals: `unknown_invoice`.
     """
     invoice_details(account_id=account_id, public_id=public_id)
-    rows = UsageShare.objects.filter(invoice__public_id=public_id).order_by("position")
-    return tuple(ShareRow(row.name, row.days, row.quantity, row.amount_cents) for row in rows)
+    return shares_of([public_id]).get(public_id, ())
+
+
+def shares_of(public_ids: Sequence[str]) -> dict[str, tuple[ShareRow, ...]]:
+    """What each license added, by the public id of its usage invoice; others are absent."""
+    found: defaultdict[str, list[ShareRow]] = defaultdict(list)
+    rows = UsageShare.objects.filter(invoice__public_id__in=public_ids).select_related("invoice")
+    for row in rows.order_by("invoice_id", "position"):
+        share = ShareRow(row.name, row.days, row.quantity, row.amount_cents)
+        found[row.invoice.public_id].append(share)
+    return {public_id: tuple(shares) for public_id, shares in found.items()}
 
 
 def unpaid_count(account_id: int) -> int:
@@ -206,7 +235,7 @@ def paid_subscription(*, account_id: int, license_type: str) -> Subscription:
 def _net(account_ids: Sequence[int], place: LedgerAccount) -> dict[int, int]:
     """Credits minus debits of a place in the ledger, by account, in cents."""
     sums = (
-        Transfer.objects.filter(account__in=account_ids)
+        Transfer.objects.filter(account__in=among(account_ids))
         .values("account_id")
         .annotate(
             credits=Sum("cents", filter=Q(credit=place), default=0),
@@ -237,6 +266,8 @@ def _invoice(row: Invoice) -> InvoiceRow:
         tax_cents=row.tax_cents,
         total_cents=row.total_cents,
         paid_cents=row.paid_cents,
+        tax_note=row.tax_note,
+        usage_month=row.usage_month,
         lines=tuple(_line(line) for line in lines),
     )
 

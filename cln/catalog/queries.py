@@ -15,11 +15,19 @@ from cln.domain.errors import Refusal
 from cln.domain.pricing import PriceList, SurchargeRate
 from cln.domain.rules import Rules
 
+USUAL_CURRENCY = "USD"
+
 
 class UnknownLicenseType(Refusal):
     """There is no such license type."""
 
     code: ClassVar[str] = "unknown_license_type"
+
+
+class UnknownCurrency(Refusal):
+    """Nothing is sold in that currency."""
+
+    code: ClassVar[str] = "unknown_currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +104,42 @@ def sold_by_address(*, account_id: int, currency: str, on: date) -> tuple[models
         currency=currency,
         effective_on__lte=on,
     )
-    rows = models.LicenseType.objects.filter(
+    rows = models.LicenseType.objects.select_related("product").filter(
         ip_type__isnull=False, pk__in=lists.values("license_type")
     )
     return tuple(rows.order_by("ip_type"))
 
 
-def license_types(*, product: str | None = None) -> tuple[LicenseTypeRow, ...]:
-    """All license types, or those of one product, in the order of the catalog."""
+def currencies(*, on: date) -> tuple[str, ...]:
+    """The currencies with a public price list in force on a day, the usual one first."""
+    lists = models.PriceList.objects.filter(account=None, effective_on__lte=on)
+    found = set(lists.values_list("currency", flat=True))
+    return tuple(sorted(found, key=lambda one: (one != USUAL_CURRENCY, one)))
+
+
+def checked_currency(text: str, *, on: date) -> str:
+    """The currency an account can have; empty = the usual one. Refusals: `unknown_currency`."""
+    currency = text.strip().upper() or USUAL_CURRENCY
+    known = currencies(on=on)
+    if currency != USUAL_CURRENCY and currency not in known:
+        raise UnknownCurrency(
+            f"Nothing is sold in {currency[:10]!r}.",
+            f"Choose one of {', '.join(known)}." if known else "",
+        )
+    return currency
+
+
+def license_types(
+    *, product: str | None = None, currency: str = USUAL_CURRENCY
+) -> tuple[LicenseTypeRow, ...]:
+    """All license types, or those of one product, in the order of the catalog; `priced` is meant
+    in the currency.
+    """
     found = models.LicenseType.objects.select_related("product")
     if product is not None:
         found = found.filter(product__code=product)
-    priced = set(
-        models.PriceList.objects.filter(account=None).values_list("license_type_id", flat=True)
-    )
+    lists = models.PriceList.objects.filter(account=None, currency=currency)
+    priced = set(lists.values_list("license_type_id", flat=True))
     return tuple(
         LicenseTypeRow(
             code=row.code,

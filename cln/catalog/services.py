@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -16,6 +17,7 @@ from cln.domain.money import parse_amount
 
 Row = dict[str, Any]
 CURRENCY = "USD"
+_NO_COLUMNS = {"product", "tiers", "tiers_in"}
 CATALOG_LOCK = 0x636C6E01
 """Advisory lock: two processes that start at once load the catalog one after the other."""
 
@@ -43,13 +45,9 @@ def load_catalog(text: str | None = None) -> Loaded:
         return Loaded(
             products=_add_products(data.get("product", [])),
             license_types=_add_license_types(types),
-            price_lists=_add_price_lists(
-                {
-                    row["code"]: row["tiers"]
-                    for row in data.get("license_type", [])
-                    if "tiers" in row
-                },
-                effective_on=data["effective_on"],
+            price_lists=sum(
+                _add_price_lists(tiers, currency=currency, effective_on=data["effective_on"])
+                for currency, tiers in _tiers_by_currency(types).items()
             ),
             surcharge_rates=_add_surcharge_rates(data.get("surcharge", [])),
         )
@@ -75,7 +73,7 @@ def _add_license_types(rows: list[Row]) -> int:
     products = {product.code: product for product in Product.objects.all()}
     new = [
         LicenseType(
-            **{name: value for name, value in row.items() if name not in {"product", "tiers"}},
+            **{name: value for name, value in row.items() if name not in _NO_COLUMNS},
             product=products[row["product"]],
         )
         for row in rows
@@ -84,11 +82,22 @@ def _add_license_types(rows: list[Row]) -> int:
     return len(LicenseType.objects.bulk_create(new))
 
 
-def _add_price_lists(tiers: dict[str, list[Row]], *, effective_on: date) -> int:
+def _tiers_by_currency(types: list[Row]) -> dict[str, dict[str, list[Row]]]:
+    """The tiers of each license type that has any, by currency."""
+    found: defaultdict[str, dict[str, list[Row]]] = defaultdict(dict)
+    for row in types:
+        if "tiers" in row:
+            found[CURRENCY][row["code"]] = row["tiers"]
+        for currency, tiers in row.get("tiers_in", {}).items():
+            found[currency][row["code"]] = tiers
+    return found
+
+
+def _add_price_lists(tiers: dict[str, list[Row]], *, currency: str, effective_on: date) -> int:
     this_day = {
         "account": None,
         "interval": Interval.MONTH,
-        "currency": CURRENCY,
+        "currency": currency,
         "effective_on": effective_on,
     }
     known = PriceList.objects.filter(**this_day).values("license_type")

@@ -92,7 +92,7 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
 def offers_of(account: Account, *, but: set[str], now: datetime) -> tuple[Offer, ...]:
     """Products the account does not hold, each by its first license type (U-2)."""
     offers: dict[str, Offer] = {}
-    for row in catalog.license_types():
+    for row in catalog.license_types(currency=account.currency):
         if row.product in but or row.product in offers or not (row.priced or row.trial_days):
             continue
         days, note = _trial(account, row, now)

@@ -62,6 +62,12 @@ class Frame:
         return money_text(balance_cents(account.pk), account.currency)
 
     @cached_property
+    def is_reseller(self) -> bool:
+        """Whether a reseller is signed in: deposit and IP licenses instead of cart and purchase."""
+        account = self.login.account if self.login else None
+        return account is not None and account.kind == AccountKind.RESELLER
+
+    @cached_property
     def in_cart(self) -> int:
         """Lines in the cart."""
         return len(cart.lines(self.request.session))

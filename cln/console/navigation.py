@@ -50,7 +50,14 @@ def _also(*routes: str) -> frozenset[str]:
 DASHBOARD: Final = (
     Entry("Products", "dashboard", "squares-2x2"),
     Entry("Servers", "servers", "server-stack", _also("server", "remove_server")),
-    Entry("Buy licenses", "purchase_products", "plus-circle"),
+    Entry(
+        "IP licenses",
+        "ip_licenses",
+        "globe-alt",
+        _also("add_ip_licenses", "remove_ip_licenses", "edit_ip_license"),
+        kind=AccountKind.RESELLER,
+    ),
+    Entry("Buy licenses", "purchase_products", "plus-circle", kind=AccountKind.CUSTOMER),
 )
 PRODUCT: Final = (
     Entry(
@@ -61,21 +68,47 @@ PRODUCT: Final = (
         of_product=True,
     ),
     Entry("Servers", "servers", "server-stack", query="product"),
-    Entry("Buy licenses", "purchase", "plus-circle", of_product=True),
+    Entry("IP licenses", "ip_licenses", "globe-alt", kind=AccountKind.RESELLER, query="product"),
+    Entry("Buy licenses", "purchase", "plus-circle", of_product=True, kind=AccountKind.CUSTOMER),
 )
 BILLING: Final = (
-    Entry("Overview", "billing", "chart-bar", _also("remove_unused", "unsubscribe")),
+    Entry(
+        "Balance & top up",
+        "balance",
+        "banknotes",
+        _also("statement"),
+        kind=AccountKind.RESELLER,
+    ),
+    Entry(
+        "Overview",
+        "billing",
+        "chart-bar",
+        _also("remove_unused", "unsubscribe"),
+        kind=AccountKind.CUSTOMER,
+    ),
+    Entry("Next 12 months", "upcoming", "calendar-days", kind=AccountKind.CUSTOMER),
     Entry("Invoices", "invoices", "document-text", _also("invoice"), badge="unpaid"),
     Entry("Payment methods", "payment_methods", "credit-card"),
-    Entry("Purchase", "purchase_products", "plus-circle", _also("purchase", "order_done")),
-    Entry("Cart", "cart", "shopping-cart"),
+    Entry("Autopayment", "autopayment", "arrow-path", kind=AccountKind.RESELLER),
+    Entry(
+        "Purchase",
+        "purchase_products",
+        "plus-circle",
+        _also("purchase", "order_done"),
+        kind=AccountKind.CUSTOMER,
+    ),
+    Entry("Cart", "cart", "shopping-cart", kind=AccountKind.CUSTOMER),
 )
 ACCOUNT: Final = (
     Entry("Account details", "profile", "identification"),
     Entry("Change password", "account_change_password", "lock-closed"),
     Entry("API", "api_secret", "code-bracket"),
 )
-SECTIONS: Final = {"dashboard": DASHBOARD, "billing": BILLING, "account": ACCOUNT}
+SECTIONS: Final = {
+    "dashboard": DASHBOARD,
+    "billing": BILLING,
+    "account": ACCOUNT,
+}
 
 
 @cache

@@ -6,6 +6,9 @@ from django.urls import URLPattern, path, re_path
 from cln.console.views import (
     billing,
     dashboard,
+    deposit,
+    documents,
+    ip_licenses,
     keys,
     pay_link,
     profile,
@@ -91,6 +94,14 @@ MONEY = [
     path("console/billing/invoices", billing.invoices, name="invoices"),
     path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
     path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path("console/billing/invoices/<slug:public_id>.pdf", documents.invoice, name="invoice_pdf"),
+    path(
+        "console/billing/credit-notes/<slug:credit_note>.pdf",
+        documents.credit_note,
+        name="credit_note_pdf",
+    ),
+    path("console/billing/statements/<slug:month>.pdf", documents.statement, name="statement_pdf"),
+    path("console/billing/upcoming", billing.upcoming, name="upcoming"),
     path("console/billing/payment-methods", billing.payment_methods, name="payment_methods"),
     path("pay/<str:token>", pay_link.pay, name="pay_link"),
 ]
@@ -98,4 +109,13 @@ PROFILE = [
     path("console/profile", profile.profile, name="profile"),
     path("console/profile/api-secret", profile.api_secret, name="api_secret"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *PROFILE]
+RESELLER = [
+    path("console/ip-licenses", ip_licenses.ip_licenses, name="ip_licenses"),
+    path("console/ip-licenses/add", ip_licenses.add, name="add_ip_licenses"),
+    path("console/ip-licenses/remove", ip_licenses.remove, name="remove_ip_licenses"),
+    path("console/ip-licenses/<slug:license>/edit", ip_licenses.edit, name="edit_ip_license"),
+    path("console/billing/balance", deposit.balance, name="balance"),
+    path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
+    path("console/billing/statement", deposit.statement, name="statement"),
+]
+urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]

@@ -92,6 +92,20 @@ def check_public_address(text: str) -> str:
     return str(address)
 
 
+def check_outbound_address(text: str) -> str:
+    """The canonical address, if we may connect to it because a customer says so (webhooks).
+
+    IPv4 inside NAT64 or 6to4 is refused whatever it is: a router of ours could lead it inside.
+    Refusals: `bad_address`, `address_not_public`.
+    """
+    address = _parse(text)
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address in _NAT64 or address in _SIX_TO_FOUR
+    ):
+        raise AddressNotPublic(f"The address {address} is a translation of IPv4, not public.")
+    return check_public_address(str(address))
+
+
 def check_cidrs(texts: Iterable[str]) -> tuple[str, ...]:
     """Canonical ranges in the given order, without repetitions; a bare address is one range.
 

@@ -1,4 +1,4 @@
-"""A believable sandbox: a customer, a reseller and an operator with a little history.
+"""A believable sandbox: two customers, a reseller and an operator with a little history.
 
 Made through the same verbs as everybody's data, 45 days in the past, and lived through up to now.
 Its passwords are random; they lie in the data directory, readable by its owner alone.
@@ -15,7 +15,12 @@ from django.conf import settings
 from django.db import transaction
 
 from cln.accounts.models import Account
-from cln.accounts.services import create_account, create_login, rotate_api_secret
+from cln.accounts.services import (
+    create_account,
+    create_login,
+    rotate_api_secret,
+    update_tax_details,
+)
 from cln.enums import AccountKind, MethodKind
 from cln.flows import purchase, reseller, timeline
 from cln.flows.collection import set_payment_method
@@ -28,6 +33,8 @@ from cln.payments.gateways.sandbox import Script, token_for
 HISTORY = timedelta(days=45)
 ACTOR = "demo"
 HOLDINGS = {"cloudlinux": 5, "kernelcare": 10, "imunify360_30": 5}
+# Of the second customer, who is billed in euros and accounts for the VAT itself.
+EURO_HOLDINGS = {"cloudlinux": 8, "imunify360_30": 5}
 SERVERS = (
     ("cloudlinux", "web1.acme.example", "198.51.100.11", "9.4"),
     ("cloudlinux", "web2.acme.example", "198.51.100.12", "8.10"),
@@ -61,18 +68,28 @@ def _make(now: datetime) -> dict[str, Any]:
     begin = now if Account.objects.exists() else now - HISTORY
     suffix = "" if begin < now else f"-{secrets.token_hex(2)}"
     customer, customer_login = _account("acme" + suffix, AccountKind.CUSTOMER, now=begin)
+    euro, euro_login = _account("nordwind" + suffix, AccountKind.CUSTOMER, "EUR", now=begin)
+    update_tax_details(
+        account_id=euro.pk,
+        address="Hafenstraße 12\n20457 Hamburg",
+        country="DE",
+        vat_number="DE123456788",
+        actor=ACTOR,
+        now=begin,
+    )
     partner, partner_login = _account("zenith" + suffix, AccountKind.RESELLER, now=begin)
     operator = _login(None, "operator" + suffix, now=begin)
-    for license_type, quantity in HOLDINGS.items():
-        purchase.buy(
-            account_id=customer.pk,
-            license_type=license_type,
-            quantity=quantity,
-            interval="month",
-            actor=ACTOR,
-            request_key=f"demo:{license_type}",
-            now=begin,
-        )
+    for buyer, holdings in ((customer, HOLDINGS), (euro, EURO_HOLDINGS)):
+        for license_type, quantity in holdings.items():
+            purchase.buy(
+                account_id=buyer.pk,
+                license_type=license_type,
+                quantity=quantity,
+                interval="month",
+                actor=ACTOR,
+                request_key=f"demo:{license_type}",
+                now=begin,
+            )
     keys = {code: _default_key(customer, code) for code in HOLDINGS}
     reseller.top_up(account_id=partner.pk, amount_cents=500_00, actor=ACTOR, now=begin)
     _register_servers(keys, since=begin, now=now)
@@ -88,18 +105,22 @@ def _make(now: datetime) -> dict[str, Any]:
         timeline.run_until(now, since=begin)
     return {
         "customer": customer_login,
+        "customer_eur": euro_login,
         "reseller": partner_login,
         "operator": operator,
         "keys": keys,
     }
 
 
-def _account(name: str, kind: AccountKind, *, now: datetime) -> tuple[Account, dict[str, str]]:
+def _account(
+    name: str, kind: AccountKind, currency: str = "USD", *, now: datetime
+) -> tuple[Account, dict[str, str]]:
     with transaction.atomic():
         account = create_account(
             company=f"{name.capitalize()} Hosting",
             billing_email=f"billing@{name}.example",
             kind=kind,
+            currency=currency,
             now=now,
         )
         login = _login(account.pk, name, now=now)

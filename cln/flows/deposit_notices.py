@@ -10,7 +10,8 @@ from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
 from cln.domain.money import money_text
-from cln.flows.notices import owed_by_reseller
+from cln.flows import events
+from cln.flows.notices import invoice_path, owed_by_reseller
 from cln.flows.pay_link import pay_url
 from cln.notifications.services import queue_mail
 from cln.payments.models import PaymentAttempt
@@ -21,6 +22,7 @@ MOST_SHARES = 100
 
 def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -> None:
     """A month of one license type, license by license, and the deposit after it (R2, R3)."""
+    events.invoice_issued(invoice, now=now)
     queue_mail(
         account_id=account.pk,
         template="invoice_issued",
@@ -29,6 +31,8 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
             "license_type": invoice.license_type.name,
             "due_on": invoice.due_on,
             "method": "",
+            "pdf": invoice_path(invoice.public_id),
+            "tax_note": invoice.tax_note,
             "total": money_text(invoice.total_cents, invoice.currency),
             "balance": money_text(balance_cents(account.pk), account.currency),
             "lines": [
@@ -140,6 +144,7 @@ def refund_issued(*, account: Account, note: CreditNote, cash_cents: int, now: d
             if note.total_cents > cash_cents
             else "",
             "reason": note.reason,
+            "pdf": f"/console/billing/credit-notes/{note.public_id}.pdf",
         },
         dedupe=f"refund_issued:{note.number}",
         now=now,

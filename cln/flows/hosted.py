@@ -21,7 +21,7 @@ from cln.flows.collection import InvoiceResult, conclude, settle
 from cln.flows.reseller import check_amount
 from cln.licensing.partners import not_a_reseller
 from cln.payments import services as payments
-from cln.payments.gateways import Back, Charge, GatewayUnreachable, Page, gateway_named
+from cln.payments.gateways import Back, Charge, GatewayUnreachable, Page, PageOver, gateway_named
 from cln.payments.models import PaymentAttempt
 
 
@@ -125,9 +125,9 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
         gateway_charge=attempt.gateway_charge,
     )
     try:
-        if attempt.gateway_charge:
-            _refuse_paid(attempt, now=now)
         page = gateway_named(attempt.gateway).hosted_page(charge, back)
+    except PageOver:
+        raise _ended(attempt, now=now) from None
     except (GatewayUnreachable, Refusal) as error:
         if not attempt.gateway_charge:
             settle(attempt_id=attempt.pk, outcome=NOTHING_TAKEN, now=now)
@@ -144,10 +144,9 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
     return OpenPage(attempt.public_id, page, attempt.amount_cents, attempt.currency)
 
 
-def _refuse_paid(attempt: PaymentAttempt, *, now: datetime) -> None:
-    """A page that was paid and never left must not be shown again; its money is booked now."""
-    gateway, known_as = gateway_named(attempt.gateway), attempt.gateway_charge
-    taken = gateway.find_by_reference(attempt.public_id, gateway_charge=known_as)
-    if taken is not None:
-        result = settle(attempt_id=attempt.pk, outcome=taken, now=now)
-        raise payments.NothingToPay(result.sentence, result.fix)
+def _ended(attempt: PaymentAttempt, *, now: datetime) -> Refusal:
+    """A page that was paid and never left is booked now; one that came to nothing makes room."""
+    result = conclude(attempt_id=attempt.pk, now=now)
+    if result.state in (AttemptState.ABANDONED, AttemptState.DECLINED):
+        return UnknownPayment("The payment has ended meanwhile.", "Open the page again.")
+    return payments.NothingToPay(result.sentence, result.fix)

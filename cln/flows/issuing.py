@@ -13,6 +13,7 @@ from cln.accounts.models import Account
 from cln.billing import issuing as billing
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balances_of
+from cln.billing.seller import seller
 from cln.catalog.models import TaxRate
 from cln.clock import start_of_day
 from cln.domain import tax
@@ -22,7 +23,7 @@ from cln.domain.rules import Rules
 from cln.enums import AccountKind, InvoicePurpose
 from cln.flows import notices
 from cln.flows.dunning import watch
-from cln.flows.settlement import settle_from_balance
+from cln.flows.settlement import settle_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +36,45 @@ class Order:
 
 
 class Taxes:
-    """Tax rates by country and day, read once."""
+    """Tax rates by country and day, and the seller's country, read once."""
 
     def __init__(self) -> None:
-        self._rates: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
-        for rate in TaxRate.objects.order_by("from_on"):
-            self._rates[rate.country].append((rate.from_on, rate.basis_points))
+        self._rates: defaultdict[str, list[tax.RateFrom]] = defaultdict(list)
+        for rate in TaxRate.objects.all():
+            percent = Fraction(rate.basis_points, 100)
+            self._rates[rate.country].append(tax.RateFrom(rate.from_on, percent))
+        self._seller_country = seller().country
+        self._decided: dict[tuple[str, bool, date], tax.TaxDecision] = {}
+
+    def note(self, *, account: Account, draft: InvoiceDraft) -> str:
+        """What the law wants said about the tax of a draft; "" = nothing."""
+        return self._decide(account, draft.on).note
 
     def lines(self, *, account: Account, draft: InvoiceDraft) -> tuple[LineDraft, ...]:
-        """The tax on the sum of the rounded net lines, by the customer's country and day (M4)."""
-        known = self._rates.get(account.country, ())
-        basis_points = next((rate for day, rate in reversed(known) if day <= draft.on), 0)
-        if not basis_points or not draft.lines:
+        """The tax on the sum of the rounded net lines, by both countries and the day (M4)."""
+        decision = self._decide(account, draft.on)
+        if not decision.percent or not draft.lines:
             return ()
         return tuple(
             LineDraft(
                 kind=LineKind.TAX,
-                source=_tax_source(draft, basis_points),
-                title=f"VAT {account.country}",
+                source=_tax_source(draft, int(decision.percent * 100)),
+                title=f"VAT {decision.country}",
                 why=line.why,
                 quantity=Fraction(1),
                 unit_cents=line.amount_cents,
                 period=draft.period or Period(draft.on, draft.on + timedelta(days=1)),
                 amount_cents=line.amount_cents,
             )
-            for line in tax.tax_lines({Fraction(basis_points, 100): draft.net_cents})
+            for line in tax.tax_lines({decision.percent: draft.net_cents})
         )
+
+    def _decide(self, account: Account, on: date) -> tax.TaxDecision:
+        asked = (account.country, bool(account.vat_number), on)
+        if asked not in self._decided:
+            parties = tax.TaxParties(self._seller_country, *asked[:2])
+            self._decided[asked] = tax.decide_tax(parties, self._rates, on)
+        return self._decided[asked]
 
 
 def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
@@ -74,12 +88,11 @@ def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
 
 def issue(*, order: Order, rules: Rules, now: datetime) -> Invoice:
     """Joins: issue one order's invoice, and return it as its settlement left it."""
-    [invoice] = issue_all([order], rules=rules, now=now)
-    invoice.refresh_from_db()
-    return invoice
+    [issued] = issue_all([order], rules=rules, now=now)
+    return Invoice.objects.get(pk=issued.pk)
 
 
-def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[Invoice]:
+def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[billing.Issued]:
     """Joins: number the drafts, tell the customers, pay from their credit as far as that goes."""
     if not orders:
         return []
@@ -93,29 +106,30 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
             tax_lines=taxes.lines(account=order.subscription.account, draft=order.draft),
             purpose=order.purpose,
             terms=_terms(order.purpose, rules=rules, now=now),
+            tax_note=taxes.note(account=order.subscription.account, draft=order.draft),
         )
         for order in orders
     ]
-    invoices = billing.issue(demands, now=now)
-    notices.invoices_issued(demands=demands, invoices=invoices, now=now)
-    watch(invoices=invoices)
-    _settle(demands, invoices, now=now)
-    return invoices
+    issued = billing.issue(demands, now=now)
+    notices.invoices_issued(issued=issued, now=now)
+    watch(issued=issued)
+    _settle(demands, now=now)
+    return issued
 
 
-def _settle(
-    demands: Sequence[billing.Demand], invoices: Sequence[Invoice], *, now: datetime
-) -> None:
+def _settle(demands: Sequence[billing.Demand], *, now: datetime) -> None:
     """Pay from credit where there is any, and settle what costs nothing; resellers pay from their
     deposit in any case (R3).
     """
     accounts = {demand.account.pk: demand.account for demand in demands}
     credits = balances_of(list(accounts))
-    free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
-    for pk, account in accounts.items():
-        is_reseller = account.kind == AccountKind.RESELLER
-        if credits.get(pk, 0) > 0 or pk in free or is_reseller:
-            settle_from_balance(account=account, now=now)
+    free = {demand.account.pk for demand in demands if demand.total_cents == 0}
+    settled = [
+        account
+        for pk, account in accounts.items()
+        if credits.get(pk, 0) > 0 or pk in free or account.kind == AccountKind.RESELLER
+    ]
+    settle_all(settled, now=now)
 
 
 def _terms(purpose: InvoicePurpose, *, rules: Rules, now: datetime) -> billing.Terms:

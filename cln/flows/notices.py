@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from cln.accounts.models import Account
-from cln.billing.issuing import Demand
+from cln.billing.issuing import Issued
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
 from cln.domain.money import money_text
 from cln.enums import AccountKind, InvoicePurpose, InvoiceStatus, SubscriptionStatus
+from cln.flows import events
 from cln.flows.pay_link import pay_url
 from cln.licensing.entitlements import seats_in_use
 from cln.licensing.models import Trial
@@ -21,41 +22,49 @@ from cln.payments.models import Payment, PaymentAttempt
 from cln.payments.services import method_labels
 
 
-def invoices_issued(
-    *, demands: Sequence[Demand], invoices: Sequence[Invoice], now: datetime
-) -> None:
+def invoices_issued(*, issued: Sequence[Issued], now: datetime) -> None:
     """The invoices, with each line's reason (B-70)."""
-    labels = method_labels({invoice.account_id for invoice in invoices})
+    events.invoices_issued(issued, now=now)
+    labels = method_labels({one.demand.account.pk for one in issued})
     queue_mails(
         [
             Mail(
-                account_id=invoice.account_id,
+                account_id=one.demand.account.pk,
                 template="invoice_issued",
-                context=_issued(demand, invoice, labels.get(invoice.account_id, "")),
-                dedupe=f"invoice_issued:{invoice.number}",
+                context=_issued(one, labels.get(one.demand.account.pk, "")),
+                dedupe=f"invoice_issued:{one.number}",
+                to=one.demand.account.billing_email,
             )
-            for demand, invoice in zip(demands, invoices, strict=True)
+            for one in issued
         ],
         now=now,
     )
 
 
-def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
+def _issued(issued: Issued, method: str) -> dict[str, object]:
+    demand, currency = issued.demand, issued.demand.account.currency
     return {
-        "number": invoice.number,
+        "number": issued.number,
         "license_type": demand.license_type.name,
-        "total": money_text(invoice.total_cents, invoice.currency),
-        "due_on": invoice.due_on,
+        "total": money_text(demand.total_cents, currency),
+        "due_on": demand.terms.due_on,
         "lines": [
             {
                 "title": line.title,
-                "amount": money_text(line.amount_cents, invoice.currency),
+                "amount": money_text(line.amount_cents, currency),
                 "why": line.why,
             }
             for line in demand.lines
         ],
         "method": method,
+        "pdf": invoice_path(issued.public_id),
+        "tax_note": demand.tax_note,
     }
+
+
+def invoice_path(public_id: str) -> str:
+    """Where the invoice lies as PDF, for those who may see it."""
+    return f"/console/billing/invoices/{public_id}.pdf"
 
 
 def payment_received(
@@ -125,6 +134,7 @@ def reminder(*, account: Account, invoice: Invoice, days: int, now: datetime) ->
 
 def account_blocked(*, account: Account, now: datetime) -> None:
     """Blocked, why, and the link that ends it without a login (P7)."""
+    events.account_blocked(account, now=now)
     days = catalog.rules().suspend_after_block_days
     queue_mail(
         account_id=account.pk,
@@ -137,6 +147,7 @@ def account_blocked(*, account: Account, now: datetime) -> None:
 
 def account_unblocked(*, account: Account, now: datetime) -> None:
     """Everything works again (P8)."""
+    events.account_unblocked(account, now=now)
     queue_mail(
         account_id=account.pk,
         template="account_unblocked",
@@ -160,6 +171,7 @@ def license_suspended(*, account: Account, now: datetime) -> None:
 
 def subscription_ended(*, subscription: Subscription, why: str, now: datetime) -> None:
     """A product is over; nothing more will be billed for it."""
+    events.subscription_ended(subscription, why=why, now=now)
     queue_mail(
         account_id=subscription.account_id,
         template="subscription_ended",

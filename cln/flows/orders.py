@@ -85,13 +85,25 @@ def checked_order(
             quantity=quantity,
             today=today,
         )
-        list_in_force(facts.price_lists, today)
+        _check_priced(account, license_type, facts, today)
         _check_covers_servers(account, license_type, quantity)
         return PurchaseOrder(license_type, wanted, quantity, facts, None)
     _check_may_grow(own, license_type)
     facts = Facts([account], rules=rules).of(own)
     check_quantity(own.quantity + quantity)
     return PurchaseOrder(license_type, wanted, quantity, facts, own)
+
+
+def _check_priced(
+    account: Account, license_type: LicenseType, facts: SubscriptionFacts, today: date
+) -> None:
+    """There is a price in force, in the account's currency. Refusals: `price_unknown`."""
+    if not facts.price_lists:
+        raise PriceUnknown(
+            f"There is no public price for {license_type.name} in {account.currency}.",
+            "Ask us for an offer: it is sold on request only.",
+        )
+    list_in_force(facts.price_lists, today)
 
 
 def _check_covers_servers(account: Account, license_type: LicenseType, quantity: int) -> None:

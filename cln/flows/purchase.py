@@ -36,6 +36,7 @@ from cln.enums import (
     InvoicePurpose,
     InvoiceStatus,
 )
+from cln.flows import events
 from cln.flows.billing_run import bring_current
 from cln.flows.collection import Begun, InvoiceResult, begin, finish
 from cln.flows.facts import NEW_CHANGE_ID
@@ -209,6 +210,7 @@ def _add(
         valid_until=None,
         now=now,
     )
+    events.subscription_changed(subscription, now=now)
     return {
         "license_type": order.license_type.code,
         "quantity": order.quantity,

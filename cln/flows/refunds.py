@@ -180,15 +180,17 @@ def refund(*, operator: str, account_id: int, wish: Wish, now: datetime) -> Refu
 def retry_refund(*, operator: str, account_id: int, refund_id: str, now: datetime) -> str:
     """Try a failed refund once more, from the balance it has become; returns its new state.
 
-    Refusals: `nothing_to_retry`.
+    The gateway is asked first whether it made the failed one after all. Refusals:
+    `nothing_to_retry`.
     """
+    failed = Refund.objects.filter(
+        public_id=refund_id, payment__account=account_id, state__in=FAILED
+    ).select_related("payment", "credit_note")
+    for given_up in failed:
+        conclude_refund(row=given_up, now=now)
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        row = (
-            Refund.objects.filter(public_id=refund_id, payment__account=account, state__in=FAILED)
-            .select_related("payment", "credit_note")
-            .first()
-        )
+        row = failed.first()
         if row is None or balance_cents(account_id) < row.amount_cents:
             raise NothingToRetry("There is no failed refund of that much balance.")
         again = _open(account, row.credit_note, row.payment, row.amount_cents, now=now)
@@ -204,13 +206,22 @@ def retry_refund(*, operator: str, account_id: int, refund_id: str, now: datetim
 
 
 def settle_refund(*, refund_id: int, outcome: Outcome | None, now: datetime) -> str:
-    """End a refund with what the gateway said; None = it did not answer. Twice changes nothing."""
+    """End a refund with what the gateway said; None = it did not answer. Twice changes nothing.
+
+    What was given after we had given it up is booked, and what comes back from the bank too.
+    """
     with transaction.atomic(durable=True):
         account_id = Refund.objects.values_list("payment__account_id", flat=True).get(pk=refund_id)
         account = lock_account(account_id)
         row = Refund.objects.select_related("credit_note").get(pk=refund_id)
-        if row.state in UNFINISHED_ATTEMPT:
-            _end(account, row, outcome.state if outcome else AttemptState.UNKNOWN, now=now)
+        state = outcome.state if outcome else AttemptState.UNKNOWN
+        is_late = row.state in FAILED and state is AttemptState.SUCCEEDED
+        comes_back = row.state == AttemptState.SUCCEEDED and state is AttemptState.DECLINED
+        if is_late:
+            _take_from_balance(account, row, now=now)
+            settle_from_balance(account=account, now=now)
+        if is_late or comes_back or row.state in UNFINISHED_ATTEMPT:
+            _end(account, row, state, now=now)
             faults.reach("before_commit")
     faults.reach("after_commit")
     return str(row.state)
@@ -330,16 +341,20 @@ def _open(
         created_at=now,
         resolve_at=now + RESOLVE_AFTER,
     )
+    _take_from_balance(account, row, now=now)
+    return row
+
+
+def _take_from_balance(account: Account, row: Refund, *, now: datetime) -> None:
     post(
         account=account,
-        transfers=ledger.refunded(cents=cents),
+        transfers=ledger.refunded(cents=row.amount_cents),
         kind="refunded",
         now=now,
-        invoice=note.invoice,
-        payment_id=payment.pk,
-        credit_note=note,
+        invoice=row.credit_note.invoice,
+        payment_id=row.payment_id,
+        credit_note=row.credit_note,
     )
-    return row
 
 
 def _request(row: Refund) -> RefundRequest:
@@ -368,8 +383,12 @@ def _end(account: Account, row: Refund, state: AttemptState, *, now: datetime) -
     row.resolve_at = now + RESOLVE_AFTER if waits else None
     row.finished_at = None if waits else now
     row.save(update_fields=["state", "resolve_at", "finished_at"])
-    if state not in FAILED:
-        return
+    if state in FAILED:
+        _give_to_balance(account, row, now=now)
+        settle_from_balance(account=account, now=now)
+
+
+def _give_to_balance(account: Account, row: Refund, *, now: datetime) -> None:
     post(
         account=account,
         transfers=ledger.refund_failed(cents=row.amount_cents),
@@ -386,7 +405,6 @@ def _end(account: Account, row: Refund, state: AttemptState, *, now: datetime) -
         details={"refund": row.public_id, "amount": format_cents(row.amount_cents)},
         now=now,
     )
-    settle_from_balance(account=account, now=now)
 
 
 def _label(payment: Payment) -> str:

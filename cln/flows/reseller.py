@@ -81,13 +81,16 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applicant:
-    """Who wants to become a reseller: the login, and where bills go."""
+    """Who wants to become a reseller: the login, where bills go and in which currency ("" = the
+    usual one).
+    """
 
     email: str
     password: str
     username: str = ""
     company: str = ""
     billing_email: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,7 @@ def register_reseller(
 
     A decline leaves nothing behind but the order's state. Refusals: `bad_top_up`,
     `agreement_not_accepted`, `bad_autopay_target`, `bad_email`, `email_taken`, `bad_login`,
-    `login_taken`, `weak_password`, `gateway_absent`, `payment_in_progress`.
+    `login_taken`, `weak_password`, `unknown_currency`, `gateway_absent`, `payment_in_progress`.
     """
     _check_terms(deposit_cents, acceptance)
     rule = check_autopay_rule(autopay or AutopayRule(), catalog.rules())
@@ -145,7 +148,7 @@ def register_reseller(
             "company": applicant.company.strip(),
             "billing_email": applicant.billing_email.strip() or email,
         },
-        currency="USD",
+        currency=catalog.checked_currency(applicant.currency, on=now.date()),
         actor=email,
     )
     with transaction.atomic(durable=True):

@@ -14,15 +14,20 @@ from cln.accounts.audit import record
 from cln.accounts.models import Login
 from cln.accounts.queries import login_of_email
 from cln.accounts.services import check_new_password, create_account, create_login
+from cln.catalog import queries as catalog
 from cln.notifications.services import queue_mail
 
 
-def sign_up(*, email: str, password: str, company: str = "", now: datetime) -> None:
+def sign_up(
+    *, email: str, password: str, company: str = "", currency: str = "", now: datetime
+) -> None:
     """Open an account with its primary login, and mail the link that confirms the address.
 
-    An address that already has a login gets a mail that says so, and the caller learns nothing:
-    the page must not tell who is a customer. Refusals: `bad_email`, `weak_password`.
+    It is billed in `currency` for good; empty is the usual one. An address that already has a
+    login gets a mail that says so, and the caller learns nothing: the page must not tell who is a
+    customer. Refusals: `bad_email`, `weak_password`, `unknown_currency`.
     """
+    currency = catalog.checked_currency(currency, on=now.date())
     # Before anything else, or a weak password would tell known addresses from unknown ones.
     check_new_password(password, login=Login(email=email))
     with transaction.atomic(durable=True):
@@ -41,7 +46,7 @@ def sign_up(*, email: str, password: str, company: str = "", now: datetime) -> N
                 now=now,
             )
             return
-        account = create_account(company=company, now=now)
+        account = create_account(company=company, currency=currency, now=now)
         login = create_login(
             account_id=account.pk, email=email, password=password, is_primary=True, now=now
         )

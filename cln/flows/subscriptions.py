@@ -14,11 +14,19 @@ from cln.billing.models import Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import ChangeKind, priced_change, upcoming
+from cln.domain.invoicing import (
+    Change,
+    ChangeKind,
+    SubscriptionFacts,
+    priced_change,
+    upcoming,
+)
 from cln.domain.quantities import RemovalFacts, decide_removal
 from cln.enums import AccountKind, SubscriptionStatus
+from cln.flows import events
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
+from cln.flows.upcoming import savings_of
 from cln.licensing import entitlements as licensing
 from cln.licensing import removal
 from cln.licensing.partners import PaidAfterwards
@@ -50,6 +58,31 @@ class Removed:
 
     units: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPreview:
+    """What `remove_unused` would do; by `saving_cents` the next invoice would fall."""
+
+    units: int
+    left: int
+    saving_cents: int
+
+
+def preview_removal(
+    *, account_id: int, license_type: str, keep: int | None, now: datetime
+) -> RemovalPreview:
+    """What `remove_unused` would take off and save, to the cent (Q12). Changes nothing.
+
+    Refusals: those of `remove_unused`.
+    """
+    subscription = paid_subscription(account_id=account_id, license_type=license_type)
+    units = decide_removal(
+        RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
+    )
+    left = subscription.quantity - units
+    savings = savings_of(account_id=account_id, keep={license_type: left}, now=now)
+    return RemovalPreview(units, left, savings.get(license_type, 0))
 
 
 def remove_unused(
@@ -96,19 +129,16 @@ def unsubscribe(
 
     Refusals: `bad_when`, `not_subscribed`, `order_pending`, `already_ending`.
     """
-    if when not in WHEN:
-        raise BadWhen(f"A subscription cannot end {when[:20]!r}.", "Choose period_end or now.")
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
+        ends_on = planned_end(subscription, when=when, today=now.date())
         if when == "period_end":
-            if subscription.ends_on is not None:
-                raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
-            assert subscription.paid_until is not None, "an active subscription has been billed"
-            _schedule_end(subscription, on=subscription.paid_until)
+            _schedule_end(subscription, on=ends_on)
+            events.subscription_changed(subscription, now=now)
         else:
-            billing.schedule_end(subscription=subscription, on=now.date())
+            billing.schedule_end(subscription=subscription, on=ends_on)
             bring_current(account=account, now=now)
         audit(
             account_id=account_id,
@@ -118,6 +148,41 @@ def unsubscribe(
             details={"when": when},
             now=now,
         )
+
+
+def planned_end(subscription: Subscription, *, when: str, today: date) -> date:
+    """The day a subscription that is current would end on (Q10).
+
+    Refusals: `bad_when`, `already_ending`.
+    """
+    if when not in WHEN:
+        raise BadWhen(f"A subscription cannot end {when[:20]!r}.", "Choose period_end or now.")
+    if when == "now":
+        return today
+    if subscription.ends_on is not None:
+        raise AlreadyEnding(f"It ends on {subscription.ends_on} already.")
+    assert subscription.paid_until is not None, "an active subscription has been billed"
+    return subscription.paid_until
+
+
+def planned_cut(
+    facts: SubscriptionFacts,
+    *,
+    held: int,
+    used: int,
+    keep: int | None,
+    on: date,
+    note: str = "",
+) -> tuple[int, Change]:
+    """How many of the licenses held would go, and the change that takes them (Q6).
+
+    Refusals: `keep_below_used`, `nothing_unused`, `bad_quantity`.
+    """
+    units = decide_removal(RemovalFacts(held=held, used=used, keep=keep))
+    change = priced_change(
+        facts, id=NEW_CHANGE_ID, on=on, kind=ChangeKind.REMOVE, delta=-units, note=note
+    )
+    return units, change
 
 
 def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> None:
@@ -137,6 +202,7 @@ def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> 
         if subscription.ends_on is None:
             raise NotEnding("This subscription has not been cancelled.")
         _schedule_end(subscription, on=None)
+        events.subscription_changed(subscription, now=now)
         audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
 
 
@@ -148,15 +214,12 @@ def _schedule_end(subscription: Subscription, *, on: date | None) -> None:
 
 
 def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
-    units = decide_removal(
-        RemovalFacts(held=subscription.quantity, used=_used(subscription), keep=keep)
-    )
-    change = priced_change(
+    units, change = planned_cut(
         facts_of(subscription, rules=catalog.rules()),
-        id=NEW_CHANGE_ID,
+        held=subscription.quantity,
+        used=_used(subscription),
+        keep=keep,
         on=now.date(),
-        kind=ChangeKind.REMOVE,
-        delta=-units,
         note=f"by {actor}",
     )
     billing.record_change(subscription=subscription, change=change, now=now)
@@ -166,6 +229,7 @@ def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datet
         quantity=subscription.quantity,
         now=now,
     )
+    events.subscription_changed(subscription, now=now)
     audit(
         account_id=subscription.account_id,
         actor=actor,

@@ -19,8 +19,10 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
-from cln import clock
+from cln import clock, rates
+from cln.accounts import upkeep
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     books,
@@ -33,7 +35,7 @@ from cln.flows import (
     trials,
     usage_run,
 )
-from cln.licensing import tries
+from cln.notifications import delivery
 from cln.notifications import services as notifications
 
 log = logging.getLogger(__name__)
@@ -53,9 +55,7 @@ def find_billing(timestamp: int) -> None:
     with _sole_finder("billing") as is_mine:
         if not is_mine:
             return
-        due = billing_run.due_accounts(through=clock.now().date())
-        for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
-            chunk = due[start : start + ACCOUNTS_PER_CHUNK]
+        for chunk in billing_run.due_accounts(through=clock.now().date()):
             with contextlib.suppress(AlreadyEnqueued):
                 job = bill_accounts.configure(queueing_lock=f"bill {chunk[0]}")
                 job.defer(account_ids=[*chunk])
@@ -142,11 +142,13 @@ def ask_about_clones(timestamp: int) -> None:
             clones.ask_owners(now=clock.now())
 
 
-@app.periodic(cron=NIGHTLY)
-@app.task(name="forget_tries", queueing_lock="forget_tries")
-def forget_tries(timestamp: int) -> None:
-    """Drop the counts of failed tries whose window has ended."""
-    tries.forget_old(now=clock.system_now())
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="watch_servers", queueing_lock="watch_servers")
+def watch_servers(timestamp: int) -> None:
+    """Tell owners of servers that stopped checking in, or are back."""
+    with _sole_finder("alerts") as is_mine:
+        if is_mine:
+            alerts.scan(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MINUTE)
@@ -155,6 +157,22 @@ def send_mail(timestamp: int) -> None:
     """Send what the outbox holds; several workers may, each message is claimed by one."""
     while notifications.send_due(now=clock.now()):
         pass
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="send_webhooks", queueing_lock="send_webhooks")
+def send_webhooks(timestamp: int) -> None:
+    """Send the events that customers' programs listen for; each is claimed by one worker."""
+    while delivery.deliver_due(now=clock.now(), sent_at=clock.system_now()):
+        pass
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(name="tidy_api", queueing_lock="tidy_api")
+def tidy_api(timestamp: int) -> None:
+    """Forget yesterday's answers to API calls, and who called."""
+    upkeep.forget_requests(now=clock.system_now())
+    rates.forget_idle(seconds=upkeep.KEPT_FOR.total_seconds())
 
 
 @app.periodic(cron=NIGHTLY)

@@ -14,7 +14,9 @@ from django.db.models import DateField, DateTimeField, Model
 
 from cln.accounts.models import Account, DepositOrder
 from cln.billing.models import Invoice, Subscription
+from cln.enums import MessageKind
 from cln.flows import (
+    alerts,
     autopay,
     billing_run,
     collection,
@@ -25,7 +27,7 @@ from cln.flows import (
     trials,
     usage_run,
 )
-from cln.licensing.models import Trial
+from cln.licensing.models import Server, Trial
 from cln.notifications.models import Message
 from cln.notifications.services import send_due
 from cln.payments.models import AutopayRuleRow, PaymentAttempt, Refund
@@ -41,8 +43,8 @@ class Work:
     model: type[Model]
     column: str
     verb: Callable[[datetime], object]
-    but_parked: str = ""
-    """The SQL that leaves parked accounts out, where a parked account's work waits."""
+    only: str = ""
+    """The SQL that leaves out what waits for something else, as a parked account's work does."""
 
     @property
     def first_due(self) -> str:
@@ -50,7 +52,7 @@ class Work:
         meta = self.model._meta
         field = meta.get_field(self.column)
         assert isinstance(field, DateField)
-        earliest = f"SELECT min({field.column}) FROM {meta.db_table} {self.but_parked}"
+        earliest = f"SELECT min({field.column}) FROM {meta.db_table} {self.only}"
         # A day is due from its first instant, in UTC (M1).
         is_instant = isinstance(field, DateTimeField)
         return f"({earliest})" if is_instant else f"({earliest})::timestamp AT TIME ZONE 'UTC'"
@@ -66,19 +68,21 @@ _ACCOUNT_IS_NOT_PARKED = (
     "JOIN accounts_account AS account ON account.id = account_id WHERE account.parked_at IS NULL"
 )
 
+_SERVER_RUNS = "WHERE status = 'active'"
+
 # Money before messages.
 WORK: Sequence[Work] = (
     Work(
         Subscription,
         "next_billing_on",
         lambda now: billing_run.run_due(now=now),
-        but_parked=_ACCOUNT_IS_NOT_PARKED,
+        only=_ACCOUNT_IS_NOT_PARKED,
     ),
     Work(
         Account,
         "next_usage_on",
         lambda now: usage_run.run_due(now=now),
-        but_parked="WHERE parked_at IS NULL",
+        only="WHERE parked_at IS NULL",
     ),
     Work(PaymentAttempt, "resolve_at", lambda now: collection.resolve_due(now=now)),
     Work(DepositOrder, "resolve_at", lambda now: reseller.resolve_due(now=now)),
@@ -90,7 +94,9 @@ WORK: Sequence[Work] = (
     Work(Invoice, "remind_on", lambda now: dunning.remind_due(now=now)),
     Work(Account, "negative_remind_on", lambda now: deposit.remind_due(now=now)),
     Work(Trial, "next_step_at", lambda now: trials.step_due(now=now)),
-    Work(Message, "send_after", _send_all),
+    Work(Server, "alert_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
+    Work(Server, "recovery_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
+    Work(Message, "send_after", _send_all, only=f"WHERE kind = '{MessageKind.EMAIL}'"),
 )
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from cln.accounts.models import Account
 from cln.billing.models import Subscription
 from cln.catalog import queries as catalog
+from cln.domain.calendar import add_months
 from cln.domain.invoicing import (
     Change,
     ChangeKind,
@@ -18,6 +19,7 @@ from cln.domain.invoicing import (
     upcoming,
     with_change,
 )
+from cln.flows.billing_run import foresee
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
 
@@ -27,13 +29,17 @@ IMAGINED_ID = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """The next invoice of a subscription as things stand (Q12); amounts in cents."""
+    """An invoice of a subscription as things stand (Q12); amounts in cents.
+
+    `tax_note` is what will have to be said about its tax, mostly nothing.
+    """
 
     license_type: str
     on: date
     lines: tuple[LineDraft, ...]
     accrued_cents: int
     total_cents: int
+    tax_note: str = ""
 
 
 def upcoming_invoices(*, account_id: int) -> tuple[Upcoming, ...]:
@@ -54,6 +60,26 @@ def upcoming_invoices(*, account_id: int) -> tuple[Upcoming, ...]:
         for draft in upcoming(facts.of(subscription))
     ]
     return tuple(sorted(found, key=lambda one: (one.on, one.license_type)))
+
+
+def upcoming_year(*, account_id: int, now: datetime) -> tuple[Upcoming, ...]:
+    """Every invoice of the next 12 months if nothing changes, soonest first (Q12).
+
+    Composed by the billing run itself: price lists, tiers, surcharges and taxes by their dates.
+    """
+    account = Account.objects.get(pk=account_id)
+    facts = Facts([account], rules=catalog.rules())
+    taxes = Taxes()
+    orders = foresee(account, facts, through=add_months(now.date(), 12))
+    return tuple(
+        upcoming_of(
+            account=account,
+            license_type=order.subscription.license_type.code,
+            draft=order.draft,
+            taxes=taxes,
+        )
+        for order in orders
+    )
 
 
 def savings_of(*, account_id: int, keep: Mapping[str, int], now: datetime) -> dict[str, int]:
@@ -100,6 +126,7 @@ def upcoming_of(
             line.amount_cents for line in draft.lines if line.source.startswith("proration:")
         ),
         total_cents=draft.net_cents + sum(line.amount_cents for line in tax_lines),
+        tax_note=taxes.note(account=account, draft=draft),
     )
 
 

@@ -7,8 +7,8 @@ the database holds a license type to one invoice a month.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import OperationalError, transaction
@@ -102,11 +102,19 @@ def bring_current(*, account: Account, now: datetime, through: date | None = Non
     return issued
 
 
-def usage_of(account: Account, month: Period, *, rules: Rules) -> tuple[Usage, ...]:
-    """What a month costs, as things stand: the very same for the invoice and before it (Q12)."""
+def usage_of(
+    account: Account, month: Period, *, rules: Rules, until: date = NEVER
+) -> tuple[Usage, ...]:
+    """What a month costs, as things stand: the very same for the invoice and before it (Q12).
+
+    `until` counts what is held now as given back on that day.
+    """
     held = held_in(account_id=account.pk, month=month, prepaid=_prepaid(account))
     types = LicenseType.objects.in_bulk([one.license_type_id for one in held])
-    found = (_rated(account, types[one.license_type_id], one, month, rules) for one in held)
+    found = (
+        _rated(account, types[one.license_type_id], _given_back(one, until), month, rules)
+        for one in held
+    )
     return tuple(one for one in found if one is not None)
 
 
@@ -115,11 +123,28 @@ def usage_so_far(*, account_id: int, now: datetime) -> tuple[Usage, ...]:
 
     Under `full_month` rating that is the whole month of every license.
     """
+    return _running(account_id, now, until=now.date() + timedelta(days=1))
+
+
+def usage_expected(*, account_id: int, now: datetime) -> tuple[Usage, ...]:
+    """What the running month will be billed if nothing changes until its end (Q12)."""
+    return _running(account_id, now, until=NEVER)
+
+
+def _running(account_id: int, now: datetime, *, until: date) -> tuple[Usage, ...]:
     account = Account.objects.get(pk=account_id)
     if account.next_usage_on is None:
         return ()
     month = month_before(first_of_next_month(now.date()))
-    return usage_of(account, month, rules=catalog.rules())
+    return usage_of(account, month, rules=catalog.rules(), until=until)
+
+
+def _given_back(held: Held, until: date) -> Held:
+    """The same holdings, each over on that day at the latest."""
+    if until == NEVER:
+        return held
+    ended = (replace(one, held_until=min(one.held_until or until, until)) for one in held.holdings)
+    return replace(held, holdings=tuple(ended))
 
 
 def dry_run(*, on: date) -> list[tuple[Account, InvoiceDraft]]:
@@ -174,8 +199,10 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
         # The deposit pays it in this transaction: nothing to retry, to remind of, or to void.
         terms=issuing.Terms(due_on=now.date(), retry_at=None, remind_on=None, void_on=None),
         usage_month=usage.line.month.start,
+        tax_note=taxes.note(account=account, draft=usage.draft),
     )
-    [invoice] = issuing.issue([demand], now=now)
+    [issued] = issuing.issue([demand], now=now)
+    invoice = Invoice.objects.get(pk=issued.pk)
     UsageShare.objects.bulk_create(
         UsageShare(
             invoice=invoice,

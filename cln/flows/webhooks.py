@@ -48,7 +48,8 @@ def receive(*, gateway: str, headers: Mapping[str, str], body: bytes, now: datet
 def _process(gateway: str, event: Event, *, now: datetime) -> None:
     if event.kind is GatewayEventKind.REFUND:
         refund = Refund.objects.filter(payment__gateway=gateway, public_id=event.reference).first()
-        if refund is not None and refund.state in UNFINISHED_ATTEMPT:
+        if refund is not None:
+            # Asked even when it has ended: it may have been made late, or have come back.
             conclude_refund(row=refund, now=now)
         return
     attempt = PaymentAttempt.objects.filter(gateway=gateway, public_id=event.reference).first()

@@ -9,17 +9,20 @@ from django.db import transaction
 from cln import ids
 from cln.domain.addresses import canonical_address
 from cln.domain.licensing import AccountBlocked
+from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing.door import Hints
+from cln.licensing.events import server_registered
 from cln.licensing.ip_licenses import IpLicenseNotFound
 from cln.licensing.models import IpLicense, Server
 from cln.licensing.partners import LICENSED
 from cln.licensing.registration import (
     REPLACED,
-    SILENCE_ALLOWED,
+    WATCH_COLUMNS,
     Registration,
     cleaned,
     secret_hash,
+    watch_anew,
 )
 
 
@@ -52,6 +55,7 @@ def register_at_address(
                 alert_after=None,
             )
         server, secret = _insert(held, hints, supersedes=running, now=now)
+        server_registered(server, reinstalled=running is not None, now=now)
     return Registration(server, secret, reinstalled=running is not None)
 
 
@@ -97,8 +101,8 @@ def _refresh(server: Server, hints: Hints, *, now: datetime) -> None:
     server.hostname = hints.hostname or server.hostname
     server.machine_uuid = hints.machine_uuid or server.machine_uuid
     server.os_version = hints.os_version or server.os_version
-    server.alert_after = now + SILENCE_ALLOWED
-    server.save(update_fields=["hostname", "machine_uuid", "os_version", "alert_after"])
+    watch_anew(server, now=now)
+    server.save(update_fields=["hostname", "machine_uuid", "os_version", *WATCH_COLUMNS])
 
 
 def _insert(
@@ -118,7 +122,7 @@ def _insert(
         os_version=hints.os_version,
         group_id=None if supersedes is None else supersedes.group_id,
         registered_at=now,
-        alert_after=now + SILENCE_ALLOWED,
+        alert_after=now + PERIOD,
         supersedes=supersedes,
     )
     return server, secret

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from cln.accounts.audit import record
 from cln.accounts.models import Account
+from cln.catalog.models import LicenseType
 from cln.catalog.queries import sold_by_address
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.licensing.models import IpLicense
@@ -27,6 +28,8 @@ class AddressLicense:
     registered: bool
     added_at: datetime
     last_check_in_at: datetime | None
+    hostname: str = ""
+    els_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +57,38 @@ def licenses_at(
         "registered_at",
         "added_at",
         "last_check_in_at",
+        "hostname",
+        "els_allowed",
     )
     return tuple(
-        AddressLicense(address, ip_type or 0, bool(since and product == REGISTERS), added, seen)
-        for address, ip_type, product, since, added, seen in rows
+        AddressLicense(
+            address=address,
+            ip_type=ip_type or 0,
+            registered=bool(since and product == REGISTERS),
+            added_at=added,
+            last_check_in_at=seen,
+            hostname=hostname,
+            els_allowed=els_allowed,
+        )
+        for address, ip_type, product, since, added, seen, hostname, els_allowed in rows
     )
 
 
 def types_held_at(address: str) -> tuple[int, ...]:
     """IP types anybody holds a license of at an address, ascending. Refuses `bad_address`."""
-    held = IpLicense.objects.filter(address=canonical_address(address), removed_at=None)
-    types = held.order_by("license_type__ip_type").values_list("license_type__ip_type", flat=True)
-    return tuple(ip_type for ip_type in types if ip_type is not None)
+    [types] = types_held_at_each([canonical_address(address)])
+    return types
+
+
+def types_held_at_each(addresses: Sequence[str]) -> list[tuple[int, ...]]:
+    """The same for canonical addresses, in the same order, in one question."""
+    held = IpLicense.objects.filter(address__in=addresses, removed_at=None)
+    found: dict[str, list[int]] = {address: [] for address in addresses}
+    rows = held.order_by("license_type__ip_type").values_list("address", "license_type__ip_type")
+    for address, ip_type in rows:
+        if ip_type is not None:
+            found[address].append(ip_type)
+    return [tuple(found[address]) for address in addresses]
 
 
 def codes_held_at(*, account_id: int, address: str) -> tuple[str, ...]:
@@ -74,6 +97,12 @@ def codes_held_at(*, account_id: int, address: str) -> tuple[str, ...]:
         account=account_id, address=canonical_address(address), removed_at=None
     )
     return tuple(held.order_by("pk").values_list("license_type__code", flat=True))
+
+
+def types_for(*, account_id: int, now: datetime) -> tuple[LicenseType, ...]:
+    """The license types the account could hold at addresses today, with their products."""
+    currency = Account.objects.values_list("currency", flat=True).get(pk=account_id)
+    return sold_by_address(account_id=account_id, currency=currency, on=now.date())
 
 
 def availability(*, account_id: int, address: str, now: datetime) -> Availability:
@@ -88,8 +117,7 @@ def availability(*, account_id: int, address: str, now: datetime) -> Availabilit
         .values_list("account_id", "license_type__ip_type", "product_id")
     )
     taken = {product for _, _, product in held}
-    currency = Account.objects.values_list("currency", flat=True).get(pk=account_id)
-    sold = sold_by_address(account_id=account_id, currency=currency, on=now.date())
+    sold = types_for(account_id=account_id, now=now)
     return Availability(
         available=tuple(row.ip_type for row in sold if row.ip_type and row.product_id not in taken),
         owned=tuple(ip_type for holder, ip_type, _ in held if ip_type and holder == account_id),

@@ -18,6 +18,16 @@ class UnknownFeature(Refusal):
     code: ClassVar[str] = "unknown_feature"
 
 
+def features_of(*, account_id: int, key: str = "", server: str = "") -> dict[str, bool | None]:
+    """What is set at one level: the account, a key or a server by public id; None = unset.
+
+    Refusals: `unknown_key`, `unknown_server`.
+    """
+    level = _level(account_id, key, server)
+    known = dict(FeatureSetting.objects.filter(**level).values_list("feature", "enabled"))
+    return {feature: known.get(feature) for feature in FEATURE_PRODUCT}
+
+
 def set_feature(
     *,
     account_id: int,
@@ -37,11 +47,7 @@ def set_feature(
         raise UnknownFeature(
             f"There is no feature {feature[:40]!r}.", f"Known: {', '.join(FEATURE_PRODUCT)}."
         )
-    level: dict[str, Any] = {
-        "account_id": account_id,
-        "key_id": get_key(account_id=account_id, public_id=key).pk if key else None,
-        "server_id": get_server(account_id=account_id, public_id=server).pk if server else None,
-    }
+    level = _level(account_id, key, server)
     with transaction.atomic():
         rows = FeatureSetting.objects.filter(feature=feature, **level)
         if enabled is None:
@@ -58,3 +64,11 @@ def set_feature(
             details={"enabled": enabled},
             now=now,
         )
+
+
+def _level(account_id: int, key: str, server: str) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "key_id": get_key(account_id=account_id, public_id=key).pk if key else None,
+        "server_id": get_server(account_id=account_id, public_id=server).pk if server else None,
+    }

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
+from cln.licensing.access import get_server
 from cln.licensing.models import Server, ServerGroup
 from cln.licensing.registration import plain_text
 
@@ -90,6 +91,22 @@ def take_out_servers(
     return _change(account_id, name, servers, put=False, actor=actor, now=now)
 
 
+def move_to_group(
+    *, account_id: int, server: str, name: str | None, actor: str, now: datetime
+) -> None:
+    """Put one server, by its public id, into a group, or with None out of the one it is in.
+
+    Refuses `unknown_server`, `unknown_group`.
+    """
+    row = get_server(account_id=account_id, public_id=server)
+    if name is not None:
+        put_servers(account_id=account_id, name=name, servers=[row], actor=actor, now=now)
+    elif row.group is not None:
+        take_out_servers(
+            account_id=account_id, name=row.group.name, servers=[row], actor=actor, now=now
+        )
+
+
 def _change(
     account_id: int, name: str, servers: Sequence[Server], *, put: bool, actor: str, now: datetime
 ) -> tuple[Server, ...]:
@@ -101,7 +118,10 @@ def _change(
         if not put:
             meant = meant.filter(group=group)
         rows = tuple(meant.select_related("license_type__product").order_by("pk"))
-        Server.objects.filter(pk__in=[row.pk for row in rows]).update(group=group if put else None)
+        changed = Server.objects.filter(pk__in=[row.pk for row in rows])
+        changed.update(group=group if put else None)
+        # The other group may have less patience: the next scan looks when they are due now.
+        changed.filter(alert_after__gt=now, alerted_at=None).update(alert_after=now)
         if rows:
             _record(
                 group,

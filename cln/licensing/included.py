@@ -14,6 +14,7 @@ from cln.domain.addresses import AddressNotPublic, check_public_address
 from cln.domain.machines import usable_hostname
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing.access import active_servers, holds_a_license, lock_pool
+from cln.licensing.events import servers_removed
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
 
@@ -98,6 +99,7 @@ def _settle_one(server: Server, *, now: datetime) -> None:
         Server.objects.filter(pk=server.pk).update(
             status=ServerStatus.REMOVED, removed_at=now, removed_why=COVER_ENDED, alert_after=None
         )
+        servers_removed([server], why=COVER_ENDED, now=now)
         return
     begin_anew([server], now=now)
     Server.objects.filter(pk=server.pk).update(takes_seat=covered is None)

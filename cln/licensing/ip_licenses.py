@@ -14,9 +14,11 @@ from cln.domain.errors import Refusal
 from cln.domain.licensing import AccountBlocked
 from cln.ids import public_id
 from cln.licensing import address_rights, partners
+from cln.licensing.events import ip_license_event
 from cln.licensing.models import IpLicense
 from cln.licensing.moves import SameLicenseType
 from cln.licensing.registration import plain_text
+from cln.notifications.events import EventType
 
 BECOMES = {"imunify360": ("imunify360", "imunify")}
 """From which products an address comes to another: ImunifyAV+ grows into Imunify360 (IPL-6)."""
@@ -92,11 +94,12 @@ def remove_ip_license(
     row = get_license_type(license_type)
     at = canonical_address(address)
     with transaction.atomic():
-        removed = IpLicense.objects.filter(
-            account_id=account_id, license_type=row, address=at, removed_at=None
-        ).update(removed_at=now, removed_on=now.date())
-        if not removed:
+        rows = IpLicense.objects.select_for_update(of=("self",)).select_related("license_type")
+        held = rows.filter(account_id=account_id, license_type=row, address=at, removed_at=None)
+        removed = held.first()
+        if removed is None:
             raise _not_found(row.name, at)
+        _end(removed, now=now)
         address_rights.leave(account_id=account_id, license_type=row, address=at, now=now)
         record(
             account_id=account_id,
@@ -124,7 +127,7 @@ def convert_ip_license(
             raise SameLicenseType(f"{at} has {row.name} already.")
         partners.check_may_hold(account_id=account_id, license_type=row, now=now)
         before = old.license_type.code
-        IpLicense.objects.filter(pk=old.pk).update(removed_at=now, removed_on=now.date())
+        _end(old, now=now)
         added = _insert(
             IpLicense(
                 account_id=account_id,
@@ -236,6 +239,11 @@ def _sold_by_address(license_type: str) -> LicenseType:
     return row
 
 
+def _end(row: IpLicense, *, now: datetime) -> None:
+    IpLicense.objects.filter(pk=row.pk).update(removed_at=now, removed_on=now.date())
+    ip_license_event(EventType.IP_LICENSE_REMOVED, row, now=now)
+
+
 def _insert(row: IpLicense, *, now: datetime) -> IpLicense:
     row.public_id, row.product = public_id("ipl"), row.license_type.product
     row.added_at, row.added_on = now, now.date()
@@ -244,4 +252,5 @@ def _insert(row: IpLicense, *, now: datetime) -> IpLicense:
             row.save(force_insert=True)
     except IntegrityError:
         raise _taken(row.license_type, row.address) from None
+    ip_license_event(EventType.IP_LICENSE_ADDED, row, now=now)
     return row

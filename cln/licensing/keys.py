@@ -17,7 +17,9 @@ from cln.domain.errors import Refusal
 from cln.ids import KEY_SHAPE, key_text, public_id
 from cln.licensing import included, partners, removal
 from cln.licensing.access import Pool, get_key, holds_a_license, lock_pool
+from cln.licensing.events import key_event
 from cln.licensing.models import ActivationKey, Entitlement, Server
+from cln.notifications.events import EventType
 
 NOTE_LENGTH = 100
 LIMIT_MAX = 100_000
@@ -138,6 +140,7 @@ def update_key(
             setattr(row, name, value)
         row.save(update_fields=list(changes))
         _record(row, "key_changed", actor=actor, now=now, **changes)
+        key_event(EventType.KEY_CHANGED, row, now=now)
     return row
 
 
@@ -151,6 +154,7 @@ def make_default(*, account_id: int, key: str, actor: str, now: datetime) -> Act
         row.is_default = True
         row.save(update_fields=["is_default"])
         _record(row, "key_made_default", actor=actor, now=now)
+        key_event(EventType.KEY_CHANGED, row, now=now)
     return row
 
 
@@ -174,6 +178,7 @@ def remove_key(*, account_id: int, key: str, actor: str, now: datetime) -> int:
         row.removed_at = now
         row.save(update_fields=["removed_at"])
         _record(row, "key_removed", actor=actor, now=now, servers=removed)
+        key_event(EventType.KEY_REMOVED, row, now=now)
     return removed
 
 
@@ -202,7 +207,7 @@ def _insert(
     *, account_id: int, license_type: LicenseType, now: datetime, **values: object
 ) -> ActivationKey:
     text = key_text(license_type.key_prefix)
-    return ActivationKey.objects.create(
+    key = ActivationKey.objects.create(
         public_id=public_id("key"),
         account_id=account_id,
         license_type=license_type,
@@ -212,6 +217,8 @@ def _insert(
         created_at=now,
         **values,
     )
+    key_event(EventType.KEY_CREATED, key, now=now)
+    return key
 
 
 def _check_right(*, account_id: int, license_type: LicenseType, now: datetime) -> None:

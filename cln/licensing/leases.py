@@ -26,7 +26,7 @@ from cln.licensing.surcharges import FEATURE_PRODUCT
 
 RUNNING = (LicenseState.ACTIVE, LicenseState.TRIAL)
 _SEEN = """
-    SELECT s.id, s.public_id, s.status, host(s.address), p.code,
+    SELECT s.secret_hash, s.id, s.public_id, s.status, host(s.address), p.code,
         t.server_id IS NOT NULL, coalesce(t.boot, ''), t.former_boots, coalesce(t.fingerprint, ''),
         k.kid, k.cipher, i.stretch_days,
         EXISTS (SELECT FROM licensing_clonecase c WHERE c.server_id = s.id),
@@ -86,23 +86,22 @@ class SeenServer:
         return self.status == ServerStatus.ACTIVE
 
 
-def seen_by_secret(secret_hash: bytes) -> SeenServer | None:
-    """The server that a keyed hash of its secret finds."""
-    return _seen("s.secret_hash = %s", secret_hash)
+def seen_by_secrets(hashes: Sequence[bytes]) -> dict[bytes, SeenServer]:
+    """The servers that keyed hashes of their secrets find, by these."""
+    return {bytes(shown): seen for shown, seen in _seen("s.secret_hash = ANY(%s)", [*hashes])}
 
 
 def seen_by_id(server_id: int) -> SeenServer:
     """The server with this primary key."""
-    found = _seen("s.id = %s", server_id)
-    assert found is not None, "the caller has just read it"
+    [(_, found)] = _seen("s.id = %s", server_id)
     return found
 
 
-def _seen(condition: str, value: bytes | int) -> SeenServer | None:
+def _seen(condition: str, value: list[bytes] | int) -> list[tuple[bytes, SeenServer]]:
     with connection.cursor() as cursor:
         cursor.execute(_SEEN + condition, [value])
-        row = cursor.fetchone()
-    return None if row is None else SeenServer(*row)
+        # psycopg decodes json: the last column is a list of lists, or None.
+        return [(row[0], SeenServer(*row[1:])) for row in cursor.fetchall()]
 
 
 def lease_of(

@@ -37,6 +37,19 @@ def server_of_id(*, account_id: int, text: str, products: Collection[str]) -> Se
     return server
 
 
+def server_of_number(*, account_id: int, number: int, products: Collection[str]) -> Server:
+    """The account's running server with this number, as REST v2 lists it. Refuses
+    `unknown_server`, also for servers that were removed.
+    """
+    found = Server.objects.select_related("license_type__product", "key", "group").filter(
+        account=account_id, pk=number, status="active", license_type__product__code__in=products
+    )
+    server = found.first() if 0 < number < 2**63 else None
+    if server is None:
+        raise _no_server()
+    return server
+
+
 def _of_secret(account_id: int, text: str) -> Server:
     found = Server.objects.select_related("license_type__product", "key", "group").filter(
         account=account_id, secret_hash=secret_hash(text)

@@ -11,23 +11,25 @@ from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
 from cln.licensing.agent_models import (
     CloneCase,
-    FailedTries,
     LeaseIncident,
     LeaseKey,
     MachineTrace,
 )
 from cln.licensing.system_models import System, SystemAction
+from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, Watch
 
 __all__ = [
     "ActivationKey",
+    "CheckInTally",
     "CloneCase",
     "Entitlement",
-    "FailedTries",
     "FeatureSetting",
     "IpLicense",
     "LeaseIncident",
     "LeaseKey",
     "MachineTrace",
+    "MaintenanceWindow",
+    "Outage",
     "RefusedRegistration",
     "Server",
     "ServerGroup",
@@ -35,6 +37,7 @@ __all__ = [
     "SystemAction",
     "Trial",
     "TrialAddress",
+    "Watch",
 ]
 
 
@@ -148,6 +151,8 @@ class ServerGroup(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="server_groups")
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=200, blank=True)
+    # How long its servers may be overdue before they count as silent; null = as everywhere.
+    grace = models.DurationField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -187,9 +192,19 @@ class Server(models.Model):
         related_name="servers",
     )
     registered_at = models.DateTimeField()
+    # Written by every check-in, so never in an index: only then is the new row version cheap (HOT).
     last_check_in_at = models.DateTimeField(null=True, blank=True)
-    # Due column of "Systems Not Checking In"; null = not watched.
+    # How often it is expected; null = as everywhere.
+    period = models.DurationField(null=True, blank=True)
+    # Due column of "Systems Not Checking In": not before this instant need anybody look whether it
+    # is silent. A check-in leaves it as it is, the scanner moves it on; null = not watched.
     alert_after = models.DateTimeField(null=True, blank=True)
+    # Since when it counts as silent, written by the scanner, cleared by a check-in.
+    alerted_at = models.DateTimeField(null=True, blank=True)
+    # How often the owner has been told of this silence.
+    alerts_sent = models.PositiveSmallIntegerField(default=0)
+    # Due column: the owner is to be told that it is back, not before this instant.
+    recovery_after = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
     removed_why = models.CharField(max_length=120, blank=True)
     # A reinstall keeps the row it replaced, for undo and history (security §1).
@@ -231,6 +246,11 @@ class Server(models.Model):
                 fields=["alert_after"],
                 condition=Q(alert_after__isnull=False),
                 name="server_alert_due",
+            ),
+            models.Index(
+                fields=["recovery_after"],
+                condition=Q(recovery_after__isnull=False),
+                name="server_recovery_due",
             ),
         ]
 

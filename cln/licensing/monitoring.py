@@ -10,9 +10,9 @@ from typing import ClassVar
 from cln import vault
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
+from cln.domain.silence import GRACE, PERIOD
 from cln.licensing.models import IpLicense
 from cln.licensing.partners import LICENSED
-from cln.licensing.registration import SILENCE_ALLOWED
 
 PRODUCT = "kernelcare"
 _SHAPE = re.compile(r"[A-Za-z0-9]{16,32}", re.ASCII)
@@ -67,7 +67,7 @@ def monitored_with(text: str, *, now: datetime) -> tuple[MonitoredRow, ...]:
             row.hostname,
             row.address,
             is_silent=row.last_check_in_at is not None
-            and row.last_check_in_at + SILENCE_ALLOWED < now,
+            and row.last_check_in_at + PERIOD + GRACE < now,
         )
         for row in rows.order_by("pk")
     )

@@ -13,7 +13,9 @@ from cln.domain.errors import Refusal
 from cln.domain.pricing import list_in_force
 from cln.enums import AccountKind, EntitlementKind
 from cln.licensing.access import holds_a_license, lock_pool
+from cln.licensing.events import ip_license_event
 from cln.licensing.models import Entitlement, IpLicense, Trial
+from cln.notifications.events import EventType
 
 LICENSED = (DunningState.CURRENT, DunningState.PAST_DUE, DunningState.BLOCKED)
 """States of an account in which what runs keeps its license (P7)."""
@@ -107,4 +109,9 @@ def unlimited_types(account_id: int) -> list[str]:
 def give_up_addresses(*, account_id: int, now: datetime) -> int:
     """Joins: end all licenses by IP of an account whose debt ended them (P7); how many."""
     held = IpLicense.objects.filter(account=account_id, removed_at=None)
-    return held.update(removed_at=now, removed_on=now.date())
+    rows = list(held.select_for_update(of=("self",)).select_related("license_type"))
+    ids = [row.pk for row in rows]
+    IpLicense.objects.filter(pk__in=ids).update(removed_at=now, removed_on=now.date())
+    for row in rows:
+        ip_license_event(EventType.IP_LICENSE_REMOVED, row, now=now)
+    return len(rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 
+from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
 from cln.licensing.clones import clone_cases_of
@@ -31,6 +32,7 @@ from cln.licensing.rows import (
     server_row,
 )
 from cln.licensing.servers import UNDO_HOURS, undo_until
+from cln.licensing.standing import with_standing
 from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
@@ -44,6 +46,7 @@ __all__ = [
     "ServerDetails",
     "ServerFilter",
     "ServerRow",
+    "Standing",
     "count_servers",
     "count_silent",
     "default_key_of",
@@ -51,11 +54,16 @@ __all__ = [
     "get_key",
     "get_server",
     "has_ip_license",
+    "have_ip_licenses",
     "key_details",
+    "key_row",
+    "keys_after",
     "keys_of",
     "refused_registrations_of",
     "reinstalls_of",
     "server_details",
+    "server_row",
+    "servers_after",
     "servers_of",
     "servers_removed_with",
 ]
@@ -72,6 +80,8 @@ class ServerFilter:
     search: str = ""  # in hostname and address
     registered_from: date | None = None
     registered_until: date | None = None  # this day is still in
+    standing: Standing | None = None  # up, late or silent, of running servers only …
+    at: datetime | None = None  # … at this instant, which it needs
     with_removed: bool = False
 
 
@@ -155,6 +165,35 @@ def servers_of(
     return tuple(map(server_row, found[offset:end]))
 
 
+def servers_after(
+    account_id: int, filters: ServerFilter, *, after: str, limit: int
+) -> tuple[ServerRow, ...]:
+    """Servers in the order of their registration, newest first, beginning after the server with
+    the public id `after` ("" = with the newest); rows that come meanwhile move nothing.
+    """
+    found = _servers(account_id, filters)
+    if after:
+        found = found.filter(
+            pk__lt=Server.objects.filter(account=account_id, public_id=after).values("pk")
+        )
+    return tuple(map(server_row, found.order_by("-pk")[:limit]))
+
+
+def keys_after(account_id: int, license_type: str, *, after: str, limit: int) -> tuple[KeyRow, ...]:
+    """Live keys, of one license type unless "", the newest first, beginning after the key with
+    the public id `after` ("" = with the newest).
+    """
+    found = ActivationKey.objects.filter(account=account_id, removed_at=None)
+    if license_type:
+        found = found.filter(license_type__code=license_type)
+    if after:
+        found = found.filter(
+            pk__lt=ActivationKey.objects.filter(account=account_id, public_id=after).values("pk")
+        )
+    found = found.select_related("license_type__product").order_by("-pk")
+    return tuple(map(key_row, found[:limit]))
+
+
 def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[ServerRow, ...]:
     """The servers that the removal of a key at an instant took with it, in order."""
     rows = _server_rows().filter(
@@ -170,9 +209,7 @@ def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
 
 def count_silent(account_id: int, *, now: datetime) -> int:
     """How many running servers have been silent for longer than they may."""
-    return Server.objects.filter(
-        account=account_id, status=ServerStatus.ACTIVE, alert_after__lt=now
-    ).count()
+    return count_servers(account_id, ServerFilter(standing=Standing.SILENT, at=now))
 
 
 def server_details(*, account_id: int, public_id: str) -> ServerDetails:
@@ -230,12 +267,19 @@ def refused_registrations_of(
 
 def has_ip_license(*, product: str, address: str) -> bool:
     """Whether an address holds a license of the product by itself (no key), and may use it (P7)."""
-    return IpLicense.objects.filter(
+    return [*have_ip_licenses([address], product=product)] == [True]
+
+
+def have_ip_licenses(addresses: Sequence[str], *, product: str) -> list[bool]:
+    """The same for many canonical addresses, in the same order, in one question."""
+    held = IpLicense.objects.filter(
         product__code=product,
-        address=address,
+        address__in=addresses,
         removed_at=None,
         account__dunning_state__in=LICENSED,
-    ).exists()
+    )
+    found = set(held.values_list("address", flat=True))
+    return [address in found for address in addresses]
 
 
 def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
@@ -252,6 +296,8 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     ):
         if value:
             found = found.filter(**{column: value})
+    if filters.standing is not None and filters.at is not None:
+        found = with_standing(found, filters.standing, now=filters.at)
     if filters.search:
         text = filters.search.strip()
         found = found.filter(Q(hostname__icontains=text) | Q(address__icontains=text))

@@ -7,7 +7,7 @@ and `cln.domain.licensing` decides. Constraints of the tables are the last word.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
@@ -17,17 +17,18 @@ from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.licensing import Granted, RegistrationFacts, UnknownKey, decide_registration
 from cln.domain.machines import MatchStrength, usable_uuid
+from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
+from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
-SILENCE_ALLOWED = timedelta(hours=24) + timedelta(hours=1)
-"""A server is watched from its latest contact on: the check-in period and some grace."""
+WATCH_COLUMNS = ("alert_after", "alerted_at", "alerts_sent", "recovery_after")
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
@@ -72,6 +73,13 @@ def secret_hash(secret: str) -> bytes:
     return vault.lookup_hash(SECRET_PURPOSE, secret)
 
 
+def watch_anew(server: Server, *, now: datetime) -> None:
+    """A registered server was heard again: change the columns of the watch; the caller saves."""
+    server.alert_after, server.alerted_at = now + PERIOD, None
+    if server.alerts_sent:
+        server.recovery_after, server.alerts_sent = now, 0
+
+
 def plain_text(text: str, length: int) -> str:
     """One line of printable characters, at most `length`: what agents send is not trusted."""
     return "".join(letter for letter in text if letter.isprintable()).strip()[:length]
@@ -94,9 +102,7 @@ def register(
     if key.pk not in pool.keys:
         raise _unknown_key()
     if moves is not None:
-        moves.refresh_from_db()
-        if moves.status != ServerStatus.ACTIVE or moves.key_id != key.pk:
-            raise removal.ServerGone("That server is not registered any more.")
+        _check_runs(moves, key)
     proven = None if moves or hints.is_copy else _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
@@ -113,7 +119,8 @@ def register(
     )
     facts = door.facts()
     granted = decide_registration(facts)
-    if granted.strength is MatchStrength.REINSTALL:
+    reinstalled = granted.strength is MatchStrength.REINSTALL
+    if reinstalled:
         server, secret = _replace(door, granted, facts)
     elif proven is not None:
         server, secret = _keep(door, proven, granted), hints.secret
@@ -122,7 +129,16 @@ def register(
     _count(door, seats=1 if granted.takes_seat else 0)
     if server.license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=server.account_id, machines=[server], now=now)
-    return Registration(server, secret, granted.strength is MatchStrength.REINSTALL)
+    if proven is None or reinstalled:
+        server_registered(server, reinstalled=reinstalled, now=now)
+    return Registration(server, secret, reinstalled)
+
+
+def _check_runs(server: Server, key: ActivationKey) -> None:
+    """Whether a server still runs under the key, now that its pool is locked."""
+    server.refresh_from_db()
+    if server.status != ServerStatus.ACTIVE or server.key_id != key.pk:
+        raise removal.ServerGone("That server is not registered any more.")
 
 
 def _replace(door: Door, granted: Granted, facts: RegistrationFacts) -> tuple[Server, str]:
@@ -159,7 +175,7 @@ def _insert(
         os_version=door.hints.os_version,
         group_id=None if supersedes is None else supersedes.group_id,
         registered_at=door.now,
-        alert_after=door.now + SILENCE_ALLOWED,
+        alert_after=door.now + PERIOD,
         supersedes=supersedes,
     )
     return server, secret
@@ -169,7 +185,7 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     """The machine proved which server it is: same server, same secret, whatever has changed."""
     server.key = door.key
     server.address = door.address
-    server.alert_after = door.now + SILENCE_ALLOWED
+    watch_anew(server, now=door.now)
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version

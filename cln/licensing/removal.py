@@ -17,6 +17,7 @@ from cln.domain.errors import Refusal
 from cln.enums import ServerStatus
 from cln.licensing import included
 from cln.licensing.access import LICENSING, Pool, get_server, lock_pool
+from cln.licensing.events import servers_removed
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
 
@@ -76,6 +77,7 @@ def remove(servers: Iterable[Server], *, pool: Pool, why: str, now: datetime) ->
         status=ServerStatus.REMOVED, removed_at=now, removed_why=why[:120], alert_after=None
     )
     free_seats(gone, pool=pool)
+    servers_removed(gone, why=why, now=now)
     if gone[0].license_type.product.code == included.INCLUDED_WITH:
         included.settle(account_id=gone[0].account_id, machines=gone, now=now)
     return len(gone)

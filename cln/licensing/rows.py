@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from cln.domain.silence import Standing
+from cln.enums import ServerStatus
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey, Server
+from cln.licensing.standing import heard_at, patience_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +53,12 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRow:
-    """A server in a list. `last_check_in_at` None = never since its registration."""
+    """A server in a list. `last_check_in_at` None = never since its registration; `number` is what
+    partners' programs know it by (REST v2).
+    """
 
     public_id: str
+    number: int
     hostname: str
     address: str
     license_type: str
@@ -67,9 +73,18 @@ class ServerRow:
     users: int | None
     registered_at: datetime
     last_check_in_at: datetime | None
-    alert_after: datetime | None
+    late_after: datetime | None  # None = not running
+    alert_after: datetime | None  # from then on it is silent; None = not running
     removed_at: datetime | None
     removed_why: str
+
+    def standing_at(self, now: datetime) -> Standing | None:
+        """Up, late or silent; None where it is not running."""
+        if self.late_after is None or self.alert_after is None:
+            return None
+        if now >= self.alert_after:
+            return Standing.SILENT
+        return Standing.LATE if now >= self.late_after else Standing.UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +156,14 @@ def key_row(key: ActivationKey) -> KeyRow:
 
 def server_row(server: Server) -> ServerRow:
     """The server as lists show it; license type, key and group are joined."""
+    late_after = silent_after = None
+    if server.status == ServerStatus.ACTIVE:
+        patience = patience_with(server)
+        late_after = heard_at(server) + patience.period
+        silent_after = server.alerted_at or late_after + patience.grace
     return ServerRow(
         public_id=server.public_id,
+        number=server.pk,
         hostname=server.hostname,
         address=server.address,
         license_type=server.license_type.code,
@@ -157,7 +178,8 @@ def server_row(server: Server) -> ServerRow:
         users=server.users,
         registered_at=server.registered_at,
         last_check_in_at=server.last_check_in_at,
-        alert_after=server.alert_after,
+        late_after=late_after,
+        alert_after=silent_after,
         removed_at=server.removed_at,
         removed_why=server.removed_why,
     )

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from cln import ids
 from cln.accounts.audit import record
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
-from cln.enums import EntitlementKind, ServerStatus
-from cln.licensing import address_rights, included, removal
-from cln.licensing.access import UnknownServer, get_server, holds_a_license, lock_pool
-from cln.licensing.models import Entitlement, Server
-from cln.licensing.registration import SILENCE_ALLOWED, plain_text, secret_hash
+from cln.domain.silence import PERIOD
+from cln.enums import ServerStatus
+from cln.licensing import included, removal
+from cln.licensing.access import get_server, lock_pool
+from cln.licensing.check_ins import (
+    CheckIn,
+    Contact,
+    LicenseState,
+    Report,
+    check_in,
+    check_in_many,
+    gone,
+    license_of,
+    unknown,
+)
+from cln.licensing.events import server_registered, servers_removed
+from cln.licensing.models import Server
+from cln.licensing.registration import secret_hash
 from cln.licensing.seats import begin_anew
 
 UNDO_HOURS = 72
+__all__ = [
+    "CheckIn",
+    "LicenseState",
+    "Report",
+    "check_in",
+    "check_in_proven",
+    "find_server",
+    "license_of",
+    "undo_reinstall",
+    "undo_until",
+    "unregister",
+]
 
 
 class NotAReinstall(Refusal):
@@ -36,56 +58,17 @@ class UndoTooLate(Refusal):
     code: ClassVar[str] = "undo_too_late"
 
 
-class LicenseState(StrEnum):
-    """What the server's license is worth at this moment."""
-
-    ACTIVE = "active"
-    TRIAL = "trial"
-    SUSPENDED = "suspended"
-    ENDED = "ended"
-    TRIAL_ENDED = "trial_ended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What a server says at check-in; empty = unchanged."""
-
-    hostname: str = ""
-    os_version: str = ""
-    kernel: str = ""
-    users: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckIn:
-    """The answer to a check-in. `valid_until` is the day the right ends, None is without end."""
-
-    public_id: str
-    license_type: str
-    state: LicenseState
-    valid_until: date | None
-
-
-def check_in(*, secret: str, address: str, report: Report, now: datetime) -> CheckIn:
-    """Note that a server lives, and tell it what its license is worth: one read, one write.
-
-    Refuses `unknown_server`, `server_removed` (removed or replaced), `bad_address`.
-    """
-    return _checked_in(_found(secret, now=now), address=address, report=report, now=now)
-
-
 def check_in_proven(*, server_id: int, address: str, report: Report, now: datetime) -> CheckIn:
-    """The same for a server (by primary key) that has proven itself in another way.
+    """A check-in of a server (by primary key) that has proven itself in another way.
 
     Refuses `server_removed`, `bad_address`.
     """
-    server = _with_right(now).get(pk=server_id)
-    return _checked_in(server, address=address, report=report, now=now)
-
-
-def license_of(*, server_id: int, now: datetime) -> CheckIn:
-    """What the license of a server (by primary key) is worth, without a check-in."""
-    return _state(_with_right(now).get(pk=server_id))
+    shown = Server.objects.values_list("secret_hash", flat=True).get(pk=server_id)
+    contact = Contact(bytes(shown), canonical_address(address), report)
+    [answer] = check_in_many([contact], now=now)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
 
 
 def find_server(*, secret: str, now: datetime) -> Server:
@@ -148,9 +131,11 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
             takes_seat=new.takes_seat,
             key=new.key,
             license_type=new.license_type,
-            alert_after=now + SILENCE_ALLOWED,
+            alert_after=now + PERIOD,
         )
         old = Server.objects.select_related("license_type__product").get(pk=new.supersedes_id)
+        servers_removed([new], why="The reinstall was undone", now=now)
+        server_registered(old, reinstalled=False, now=now)
         record(
             account_id=account_id,
             actor=actor,
@@ -164,94 +149,13 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
     return old
 
 
-def _checked_in(server: Server, *, address: str, report: Report, now: datetime) -> CheckIn:
-    changes: dict[str, object] = {
-        "last_check_in_at": now,
-        "alert_after": now + SILENCE_ALLOWED,
-        "address": canonical_address(address),
-    }
-    told = {
-        "hostname": plain_text(report.hostname, 253).rstrip(".").lower(),
-        "os_version": plain_text(report.os_version, 40),
-        "kernel": plain_text(report.kernel, 120),
-    }
-    changes |= {name: text for name, text in told.items() if text}
-    if report.users is not None:
-        changes["users"] = report.users
-    # The status is asked again: a removal that has just won must not be undone by a heartbeat.
-    running = Server.objects.filter(pk=server.pk, status=ServerStatus.ACTIVE)
-    if not running.update(**changes):
-        raise _gone(server)
-    if server.by_address:
-        server.address = str(changes["address"])
-        address_rights.mark_seen(server, now=now)
-    return _state(server)
-
-
 def _found(secret: str, *, now: datetime) -> Server:
     secret = secret.strip()
     if ids.SECRET_SHAPE.fullmatch(secret) is None:
-        raise _unknown()
-    server = _with_right(now).filter(secret_hash=secret_hash(secret)).first()
+        raise unknown()
+    server = Server.objects.filter(secret_hash=secret_hash(secret)).first()
     if server is None:
-        raise _unknown()
+        raise unknown()
     if server.status != ServerStatus.ACTIVE:
-        raise _gone(server)
+        raise gone(server.pk, now=now)
     return server
-
-
-def _with_right(now: datetime) -> QuerySet[Server]:
-    """Servers with what the account holds of their license type, in one query."""
-    right = Entitlement.objects.filter(
-        account=OuterRef("account"), license_type=OuterRef("license_type")
-    )
-    covering = Entitlement.objects.filter(
-        holds_a_license(now),
-        account=OuterRef("account"),
-        license_type__product__code=included.INCLUDED_WITH,
-        kind=EntitlementKind.PAID,
-    )
-    suspended = Entitlement.objects.filter(account=OuterRef("account"), suspended_at__isnull=False)
-    return Server.objects.select_related("license_type").annotate(
-        right_kind=Subquery(right.values("kind")[:1]),
-        right_until=Subquery(right.values("valid_until")[:1]),
-        holds_right=Exists(right.filter(holds_a_license(now))),
-        holds_covering=Exists(covering),
-        is_suspended=Exists(suspended),
-    )
-
-
-def _state(server: Server) -> CheckIn:
-    seen = server.__dict__  # the annotations of `_with_right`
-    if server.by_address:
-        held = address_rights.holds(server)
-        state = LicenseState.ACTIVE if held else LicenseState.ENDED
-        return CheckIn(server.public_id, server.license_type.code, state, None)
-    included_here = not server.takes_seat
-    on_trial = not included_here and seen["right_kind"] == EntitlementKind.TRIAL
-    until: datetime | None = None if included_here else seen["right_until"]
-    if seen["is_suspended"]:
-        state = LicenseState.SUSPENDED
-    elif not seen["holds_covering" if included_here else "holds_right"]:
-        state = LicenseState.TRIAL_ENDED if on_trial else LicenseState.ENDED
-    else:
-        state = LicenseState.TRIAL if on_trial else LicenseState.ACTIVE
-    return CheckIn(
-        public_id=server.public_id,
-        license_type=server.license_type.code,
-        state=state,
-        valid_until=None if until is None else until.date(),
-    )
-
-
-def _unknown() -> UnknownServer:
-    return UnknownServer("There is no such server.", "Register it with an activation key.")
-
-
-def _gone(server: Server) -> removal.ServerGone:
-    why = server.removed_why or "It was removed"
-    return removal.ServerGone(
-        f"This server is not registered any more: {why}.",
-        "Register it again with an activation key.",
-        state=_state(server).state,
-    )

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -10,15 +11,56 @@ from cln.catalog.models import Product
 from cln.enums import MessageKind, one_of
 
 
+class WebhookEndpoint(models.Model):
+    """Where an account wants to hear of events, and the secret that proves that we are it."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="webhooks")
+    url = models.CharField(max_length=250)
+    # Signs deliveries, so it must be read again: encrypted, shown once.
+    cipher = models.BinaryField()
+    last4 = models.CharField(max_length=4)
+    # Values of events.EventType.
+    events = ArrayField(models.CharField(max_length=40))
+    created_at = models.DateTimeField()
+    # Since when no delivery has arrived; written by the worker, emptied by the next that does.
+    failing_since = models.DateTimeField(null=True, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_why = models.CharField(max_length=200, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(events__len__gt=0), name="webhook_has_events"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account"],
+                condition=Q(removed_at=None, disabled_at=None),
+                name="webhook_listening",
+            ),
+        ]
+
+
 class Message(models.Model):
-    """An outbox row. `dedupe` makes two mails for one event impossible (billing §9)."""
+    """An outbox row. `dedupe` makes two mails for one event impossible (billing §9).
+
+    A webhook's `template` is the event's type, its `subject` the event's id, its `body` the bytes
+    that are signed and sent.
+    """
 
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=10, default=MessageKind.EMAIL)
     template = models.CharField(max_length=60)
     to = models.CharField(max_length=254)
-    subject = models.CharField(max_length=200)
-    body = models.TextField()
+    # What the template says; with it the mail is written when it leaves.
+    context = models.JSONField(default=dict)
+    # As they left; empty before, and where mail does not leave (sandbox).
+    subject = models.CharField(max_length=200, blank=True)
+    body = models.TextField(blank=True)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, null=True, on_delete=models.PROTECT, related_name="deliveries"
+    )
     dedupe = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField()
     # Due column: not before this instant; null once sent or given up.
@@ -26,9 +68,18 @@ class Message(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
+    # Webhooks: the HTTP status of the latest try; null = no answer.
+    response_status = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
-        constraints: ClassVar = [one_of("kind", MessageKind, name="message_kind")]
+        constraints: ClassVar = [
+            one_of("kind", MessageKind, name="message_kind"),
+            models.CheckConstraint(
+                condition=Q(kind="email", endpoint=None)
+                | Q(kind="webhook", endpoint__isnull=False),
+                name="message_webhook_has_endpoint",
+            ),
+        ]
         indexes: ClassVar = [
             models.Index(
                 fields=["send_after"],
@@ -36,6 +87,11 @@ class Message(models.Model):
                 name="message_due",
             ),
             models.Index(fields=["account", "-created_at"], name="message_by_account"),
+            models.Index(
+                fields=["endpoint", "-id"],
+                condition=Q(endpoint__isnull=False),
+                name="message_by_endpoint",
+            ),
         ]
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from cln.enums import MessageKind
+from cln.notifications.mails import write
 from cln.notifications.models import Message
 
 
@@ -22,22 +24,31 @@ class MailRow:
 
 def latest_mails(*, to: str = "", limit: int = 100) -> tuple[MailRow, ...]:
     """The newest mails of the whole outbox, of one address where `to` is given."""
-    rows = Message.objects.filter(to__icontains=to) if to else Message.objects.all()
+    rows = Message.objects.filter(kind=MessageKind.EMAIL)
+    rows = rows.filter(to__icontains=to) if to else rows
     return tuple(_row(message) for message in rows.order_by("-id")[:limit])
 
 
 def mail(message_id: int) -> MailRow | None:
     """One mail, or None."""
-    message = Message.objects.filter(pk=message_id).first()
+    message = Message.objects.filter(pk=message_id, kind=MessageKind.EMAIL).first()
     return _row(message) if message else None
 
 
+def written(message: Message) -> tuple[str, str]:
+    """Subject and body: as they left, or as they would leave now."""
+    if message.subject:
+        return message.subject, message.body
+    return write(message.template, message.context)
+
+
 def _row(message: Message) -> MailRow:
+    subject, body = written(message)
     return MailRow(
         id=message.pk,
         to=message.to,
-        subject=message.subject,
-        body=message.body,
+        subject=subject,
+        body=body,
         created_at=message.created_at,
         sent_at=message.sent_at,
         attempts=message.attempts,

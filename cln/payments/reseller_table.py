@@ -37,7 +37,8 @@ class Detail:
 class TableRow:
     """One movement of the deposit; `change_cents` is signed, an invoice takes away.
 
-    `pay_period` is the half-open period an invoice bills, or the day of everything else.
+    `pay_period` is the half-open period an invoice bills, or the day of everything else;
+    `invoice` is the public id of an invoice, "" of everything else.
     """
 
     id: str
@@ -48,6 +49,7 @@ class TableRow:
     change_cents: int
     balance_after_cents: int
     details: tuple[Detail, ...]
+    invoice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def _of_invoice(invoice: Invoice, event: _Event, balance: int) -> TableRow:
         change_cents=event.change_cents,
         balance_after_cents=balance,
         details=tuple(Detail(line.title, line.quantity, line.amount_cents) for line in lines),
+        invoice=invoice.public_id,
     )
 
 

@@ -16,10 +16,16 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from cln import clock
 from cln.api.envelope import STATUSES, WIRES
+from cln.api.v2.problems import EXCEPTIONS
+from cln.enums import AccountKind
 from cln.licensing.services import reveal
+from cln.payments.gateways.sandbox import Script
+from tests.customers import use_card
 from tests.licensing import bought
 from tests.v1 import a_client
+from tests.v2 import token_for
 
 API = Path(__file__).resolve().parents[2] / "docs/api"
 EXAMPLE = re.compile(r"^```sh\n(curl .*?)\n```\n```http\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
@@ -34,6 +40,7 @@ class Request:
     body: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/x-www-form-urlencoded"
+    method: str = ""
 
     @classmethod
     def from_curl(cls, line: str) -> Request:
@@ -46,6 +53,8 @@ class Request:
                 case "-H":
                     name, _, value = next(words).partition(": ")
                     request.headers[name] = value
+                case "-X":
+                    request.method = next(words)
                 case "--json":
                     request.body, request.content_type = [next(words)], "application/json"
                 case _:
@@ -54,10 +63,11 @@ class Request:
         return request
 
     def send(self, client: Client) -> HttpResponse:
-        if not self.body:
-            return client.get(self.url, headers=self.headers)
+        method = self.method or ("POST" if self.body else "GET")
         body = "&".join(self.body)
-        return client.post(self.url, body, content_type=self.content_type, headers=self.headers)
+        return client.generic(
+            method, self.url, body, content_type=self.content_type, headers=self.headers
+        )
 
 
 def _examples(page: str) -> list[tuple[str, str]]:
@@ -103,14 +113,35 @@ def test_the_examples_of_a_page_answer_what_it_prints(page: str, requests: int) 
         "KC_KEY": reveal(bought(acme, "kernelcare", 1)),
     }
     bought(acme, "imunify360_250", 1)
-    client, examples = Client(), _examples(page)
 
-    assert len(examples) == requests
-    for line, printed in examples:
+    assert len(_examples(page)) == requests
+    _run(page, known)
+
+
+@pytest.mark.django_db
+def test_the_examples_of_rest_v2_answer_what_they_print() -> None:
+    program = a_client(kind=AccountKind.CUSTOMER)
+    use_card(program.account, Script.OK, now=clock.now())
+
+    assert len(_examples("v2.md")) == 12
+    _run("v2.md", {"URL": URL, "TOKEN": program.token, "API_TOKEN": token_for(program.account)})
+
+
+def _run(page: str, known: dict[str, str]) -> None:
+    client = Client()
+    for line, printed in _examples(page):
         answered = _as_printed(Request.from_curl(Template(line).substitute(known)).send(client))
         _keep_what_clients_keep(answered, known)
 
         assert _fits(printed, answered), f"{line}\n{answered}"
+
+
+def test_the_refusals_page_prints_every_status_that_rest_v2_does_not_derive_from_a_code() -> None:
+    page = (API / "refusals.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d{3}) \| (`.*`) \|$", page, re.MULTILINE)
+    printed = {code: int(status) for status, codes in rows for code in re.findall(r"\w+", codes)}
+
+    assert printed == {code: status.value for code, status in EXCEPTIONS.items()}
 
 
 def test_the_refusals_page_prints_the_status_of_every_refusal_of_the_agent_api() -> None:

@@ -290,6 +290,29 @@ def test_a_refund_whose_answer_is_lost_is_found(vendor: Vendor, name: str) -> No
 
 
 @BOTH
+def test_a_refund_in_a_state_that_is_new_to_us_stays_in_doubt(vendor: Vendor, name: str) -> None:
+    """Taken for a no, it would be given once more."""
+    gateway = gateway_named(name)
+    paid = gateway.charge(announced(gateway, charge_at(vendor, name)))
+    request = RefundRequest("ref_1", paid.gateway_reference, 1234, "USD")
+    given = gateway.refund(request)
+    vendor.things[given.gateway_reference]["status"] = "walking"
+
+    with pytest.raises(GatewayUnreachable, match="walking"):
+        gateway.find_refund(request)
+
+
+def test_a_paypal_capture_in_a_state_that_is_new_to_us_stays_in_doubt(vendor: Vendor) -> None:
+    gateway = gateway_named("paypal")
+    charge = announced(gateway, charge_at(vendor, "paypal"))
+    taken = gateway.charge(charge)
+    vendor.things[taken.gateway_reference]["status"] = "WALKING"
+
+    with pytest.raises(GatewayUnreachable, match="WALKING"):
+        fate(gateway, charge)
+
+
+@BOTH
 def test_more_than_was_taken_is_not_given_back(vendor: Vendor, name: str) -> None:
     gateway = gateway_named(name)
     paid = gateway.charge(announced(gateway, charge_at(vendor, name)))

@@ -46,6 +46,21 @@ FALSEHOODS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
             ("invoices of series customers", "2", "1"),
         ],
     ),
+    "an invoice in another currency": (
+        f"UPDATE billing_invoice SET currency = 'EUR' WHERE id = {OLDEST}",
+        [
+            ("currency of invoice CBI-000001", "USD", "EUR"),
+        ],
+    ),
+    "a transfer in another currency": (
+        f"""
+            UPDATE billing_transfer SET currency = 'EUR' WHERE invoice_id = {OLDEST} AND kind =
+                'invoice_issued'
+        """,
+        [
+            ("currency of transfer … invoice_issued", "USD", "EUR"),
+        ],
+    ),
     "a number changed": (
         f"UPDATE billing_invoice SET number = 'CBI-000009' WHERE id = {NEWEST}",
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import threading
 from collections.abc import Iterator
@@ -17,13 +18,15 @@ from django.db import connection, transaction
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.notifications import services
-from cln.notifications.mails import MAILS, write
+from cln.notifications.mails import MAILS, as_json, checked, write
 from cln.notifications.models import Message
+from cln.notifications.queries import latest_mails, written
 from cln.notifications.services import BACKOFF, queue_mail, send_due
 from tests.customers import START
 
 DAY = date(2026, 3, 1)
 INVOICES = [{"number": "CBI-1", "amount": "$27.00", "due_on": DAY}]
+SYSTEMS = [{"system_id": "11111111", "name": "web1", "last_check_in": "2011-05-10 20:39:20.0"}]
 SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
@@ -36,6 +39,8 @@ SAMPLES: dict[str, dict[str, object]] = {
         "due_on": DAY,
         "lines": [{"title": "KernelCare", "amount": "$27.00", "why": "3 × $14.00 × 18/28 days"}],
         "method": "",
+        "pdf": "/console/billing/invoices/inv_1.pdf",
+        "tax_note": "",
     },
     "payment_received": {"total": "$27.00", "method": "Visa", "invoices": INVOICES},
     "payment_declined": {
@@ -92,6 +97,12 @@ SAMPLES: dict[str, dict[str, object]] = {
         "agreed_on": date(2026, 1, 31),
         "first_bill_on": date(2026, 2, 1),
     },
+    "webhook_disabled": {
+        "host": "hooks.example.com",
+        "webhook": "whk_1",
+        "since": DAY,
+        "cause": "The answer was HTTP 500.",
+    },
     "deposit_order_declined": {
         "amount": "$500.00",
         "cause": "The card has expired.",
@@ -104,7 +115,17 @@ SAMPLES: dict[str, dict[str, object]] = {
         "cash": "$27.00",
         "credit": "$2.00",
         "reason": "wrong address",
+        "pdf": "/console/billing/credit-notes/cn_1.pdf",
     },
+    "systems_not_checking_in": {
+        "servers": SYSTEMS,
+        "more": 3,
+        "causes": [{"names": "web1 (192.0.2.1)", "guess": "switched off."}],
+        "commands": ["/usr/sbin/rhn_check"],
+    },
+    "systems_checking_in_again": {"servers": SYSTEMS, "more": 0},
+    "alerts_held": {"recent": 700, "before": 1000},
+    "alerts_released": {"since": datetime(2026, 2, 1, tzinfo=UTC), "recent": 900, "before": 1000},
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }
 
@@ -165,8 +186,11 @@ def test_there_is_a_sample_for_every_mail() -> None:
 
 @pytest.mark.parametrize("template", sorted(MAILS))
 def test_a_mail_has_a_subject_and_says_every_figure_it_is_given(template: str) -> None:
-    subject, body = write(template, SAMPLES[template])
+    kept = json.loads(json.dumps(checked(template, SAMPLES[template]), default=as_json))
 
+    subject, body = write(template, kept)
+
+    assert (subject, body) == write(template, SAMPLES[template])  # waiting changes nothing
     assert subject
     assert "\n" not in subject
     assert "{" not in body
@@ -225,6 +249,69 @@ class TestTheOutbox:
         assert mail["Subject"] == "Your CLN account is ready"
         row = Message.objects.get()
         assert (row.sent_at, row.send_after, row.attempts) == (START, None, 1)
+
+    def test_a_mail_waits_unwritten_and_keeps_the_text_it_left_with(self, mailbox: Mailbox) -> None:
+        a_mail()
+        waiting = Message.objects.get()
+
+        send_due(now=START)
+
+        assert (waiting.subject, waiting.body, waiting.context) == ("", "", {"login": "anna"})
+        sent = Message.objects.get()
+        assert (sent.subject, sent.body) == written(waiting)
+        [mail] = mailbox.taken
+        assert mail.get_payload().splitlines() == sent.body.splitlines()
+
+    def test_a_mail_that_was_written_before_it_was_queued_leaves_as_it_is(
+        self, mailbox: Mailbox
+    ) -> None:
+        """Mails that an older version left in the outbox have their text and no context."""
+        a_mail()
+        Message.objects.update(subject="As it was", body="said then\n", context={})
+
+        assert send_due(now=START) == 1
+
+        [mail] = mailbox.taken
+        assert (mail["Subject"], mail.get_payload().strip()) == ("As it was", "said then")
+
+    def test_a_mail_in_the_sandbox_is_as_good_as_sent_and_written_for_its_reader(
+        self, settings: Any
+    ) -> None:
+        settings.EMAIL_BACKEND = "cln.notifications.backends.KeptInOutbox"
+        a_mail()
+
+        assert (send_due(now=START), send_due(now=START)) == (1, 0)
+
+        row = Message.objects.get()
+        assert (row.sent_at, row.send_after, row.attempts) == (START, None, 1)
+        [shown] = latest_mails()
+        assert (row.subject, shown.subject) == ("", "Your CLN account is ready")
+
+    def test_a_mail_whose_template_is_gone_waits_and_does_not_stop_the_others(
+        self, mailbox: Mailbox
+    ) -> None:
+        a_mail(key="bad")
+        Message.objects.update(template="of_an_older_version")
+        a_mail(key="good")
+
+        assert send_due(now=START) == 1
+
+        bad = Message.objects.get(dedupe="bad")
+        assert (bad.sent_at, bad.send_after) == (None, START + BACKOFF[0])
+        assert bad.last_error.startswith("TemplateDoesNotExist")
+
+    def test_a_mail_that_lacks_what_its_template_says_is_not_queued(self) -> None:
+        with pytest.raises(AssertionError, match=r"the mail welcome needs \['login'\]"):
+            queue_mail(
+                account_id=None,
+                template="welcome",
+                context={},
+                to="x@x.example",
+                dedupe="x",
+                now=START,
+            )
+
+        assert Message.objects.count() == 0
 
     def test_the_message_id_depends_on_the_event_alone(self, mailbox: Mailbox) -> None:
         a_mail(key="event")

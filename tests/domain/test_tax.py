@@ -1,14 +1,34 @@
-"""Tax per invoice and rate, on the sum of the rounded lines (M4, E15)."""
+"""Who owes which tax, and how much on the sum of the rounded lines (M4, E15)."""
 
+from datetime import date, timedelta
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cln.domain.tax import TaxLine, invoice_total, net_by_rate, tax_lines
+from cln.domain.tax import (
+    EU_COUNTRIES,
+    REVERSE_CHARGE,
+    RateFrom,
+    TaxDecision,
+    TaxLine,
+    TaxParties,
+    decide_tax,
+    invoice_total,
+    net_by_rate,
+    tax_lines,
+)
 
 TWENTY, SEVEN_AND_A_HALF = Fraction(20), Fraction(15, 2)
+NEW_YEAR = date(2026, 1, 1)
+RATES = {
+    "IE": (RateFrom(date(2000, 1, 1), Fraction(23)),),
+    # Not in order: the rate in force is chosen by its day.
+    "DE": (RateFrom(NEW_YEAR, Fraction(21)), RateFrom(date(2000, 1, 1), Fraction(19))),
+    "CH": (RateFrom(date(2000, 1, 1), Fraction(81, 10)),),
+}
+COUNTRIES = st.sampled_from(["", "US", "CH", "GB", *sorted(EU_COUNTRIES)])
 
 
 def test_tax_is_computed_once_on_the_sum_of_the_lines_e15() -> None:
@@ -50,3 +70,69 @@ def test_a_credit_takes_back_the_tax_it_was_charged_with(net: int, tax: int) -> 
     """M4: rounding mirrors at zero, so a full credit leaves no cent."""
     assert tax_lines({TWENTY: net})[0].amount_cents == tax
     assert tax_lines({TWENTY: -net})[0].amount_cents == -tax
+
+
+@pytest.mark.parametrize(
+    ("seller", "customer", "has_number", "decided"),
+    [
+        ("IE", "IE", False, TaxDecision("IE", Fraction(23))),
+        ("IE", "IE", True, TaxDecision("IE", Fraction(23))),
+        ("IE", "DE", False, TaxDecision("DE", Fraction(21))),
+        ("IE", "DE", True, TaxDecision("DE", Fraction(0), REVERSE_CHARGE)),
+        ("US", "DE", True, TaxDecision("DE", Fraction(0), REVERSE_CHARGE)),
+        ("IE", "CH", True, TaxDecision("CH", Fraction(81, 10))),
+        ("IE", "US", True, TaxDecision("US", Fraction(0))),
+        ("IE", "", False, TaxDecision("IE", Fraction(23))),
+        ("", "DE", True, TaxDecision("DE", Fraction(21))),
+        ("", "", False, TaxDecision("", Fraction(0))),
+    ],
+    ids=[
+        "a customer at home pays the rate",
+        "a business at home too",
+        "a consumer of another EU country pays that country's",
+        "a business of another EU country accounts for it itself",
+        "also where the seller is outside the EU",
+        "outside the EU the table decides",
+        "no rate is no tax",
+        "no country is the seller's",
+        "a seller without a country reverses nothing",
+        "neither is known",
+    ],
+)
+def test_tax_is_decided_by_both_countries_and_the_vat_number(
+    seller: str, customer: str, has_number: bool, decided: TaxDecision
+) -> None:
+    """M4: reverse charge under Article 196, or the rate of the customer's country."""
+    assert decide_tax(TaxParties(seller, customer, has_number), RATES, NEW_YEAR) == decided
+
+
+def test_a_rate_is_in_force_from_its_day_on() -> None:
+    """M4: rates by country and date."""
+    germany = TaxParties("DE", "DE")
+
+    assert decide_tax(germany, RATES, NEW_YEAR - timedelta(days=1)).percent == 19
+    assert decide_tax(germany, RATES, NEW_YEAR).percent == 21
+    assert decide_tax(germany, RATES, date(1999, 12, 31)).percent == 0
+
+
+@given(COUNTRIES, COUNTRIES, st.booleans())
+def test_what_is_reverse_charged_bears_no_tax_and_is_never_domestic(
+    seller: str, customer: str, has_number: bool
+) -> None:
+    """M4: the note stands exactly where the recipient owes the tax."""
+    decision = decide_tax(TaxParties(seller, customer, has_number), RATES, NEW_YEAR)
+
+    if decision.note:
+        assert decision.percent == 0
+        assert has_number
+        assert customer in EU_COUNTRIES
+        assert seller not in ("", customer)
+    else:
+        rates = {"IE": 23, "DE": 21, "CH": Fraction(81, 10)}
+        assert decision.percent == rates.get(customer or seller, 0)
+
+
+@given(COUNTRIES, COUNTRIES)
+def test_without_a_vat_number_nothing_is_reverse_charged(seller: str, customer: str) -> None:
+    """M4."""
+    assert decide_tax(TaxParties(seller, customer), RATES, NEW_YEAR).note == ""

@@ -81,6 +81,41 @@ def test_a_page_that_was_paid_is_not_shown_again(vendor: Vendor) -> None:
     the_till_agrees(vendor, since=RENEWAL)
 
 
+def test_a_paypal_order_that_was_approved_is_captured_when_its_page_is_opened_again(
+    vendor: Vendor,
+) -> None:
+    """P4: PayPal has no page for it any more; the webhook is late."""
+    account, invoice = owing(vendor, "paypal")
+    page = opens_page(account, invoice, "paypal")
+    payer_pays(vendor, "paypal", page)
+
+    with pytest.raises(NothingToPay, match=r"Paid\. Thank you\."):
+        opens_page(account, invoice, "paypal")
+
+    assert [taken.cents for taken in vendor.taken] == [invoice.total_cents]
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+def test_a_paypal_order_that_was_never_approved_ends_and_makes_room_for_another(
+    vendor: Vendor,
+) -> None:
+    """P4: PayPal clears such orders away; ours is given up, and the next page is a new one."""
+    account, invoice = owing(vendor, "paypal")
+    page = opens_page(account, invoice, "paypal")
+    del vendor.things[page.page.id]
+
+    with pytest.raises(hosted.UnknownPayment, match="ended"):
+        opens_page(account, invoice, "paypal")
+    assert PaymentAttempt.objects.get(public_id=page.payment).state == AttemptState.ABANDONED
+    # PayPal remembers the request for six hours, so the new order must not be that of the old one.
+    again = opens_page(account, invoice, "paypal")
+    payer_pays(vendor, "paypal", again)
+    hosted.leave_page(account_id=account.pk, payment=again.payment, now=RENEWAL)
+
+    assert len(vendor.taken) == 1
+    the_till_agrees(vendor, since=RENEWAL)
+
+
 @BOTH
 def test_an_abandoned_page_is_closed_and_takes_nothing_when_it_is_paid_later(
     vendor: Vendor, name: str

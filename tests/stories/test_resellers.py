@@ -120,15 +120,19 @@ def test_a_worker_that_was_down_bills_every_month_it_missed(shop: World) -> None
 
 
 def test_what_a_month_comes_to_is_known_before_it_is_billed(shop: World) -> None:
-    """R2, Q12: the sum so far, and what the billing run would issue, by the same function."""
+    """R2, Q12: the sum so far, what it comes to if nothing changes, and what the billing run would
+    issue, by the same function."""
     zenith = a_reseller(shop)
     shop.on("2026-01-22")
     zenith.holds_ip("KernelCare", ONE)
 
-    [usage] = usage_run.usage_so_far(account_id=zenith.account_id, now=shop.now)
+    [so_far] = usage_run.usage_so_far(account_id=zenith.account_id, now=shop.now)
+    [expected] = usage_run.usage_expected(account_id=zenith.account_id, now=shop.now)
     [(account, draft)] = usage_run.dry_run(on=date(2026, 2, 1))
 
-    assert (usage.line.amount_cents, account.pk, draft.net_cents) == (323, zenith.account_id, 323)
+    assert (so_far.line.amount_cents, so_far.line.shares[0].days) == (32, 1)
+    assert (expected.line.amount_cents, expected.line.shares[0].days) == (323, 10)
+    assert (account.pk, draft.net_cents) == (zenith.account_id, 323)
     assert zenith.invoices == []
 
 
@@ -136,7 +140,7 @@ def test_usage_is_taxed_by_the_country(shop: World) -> None:
     """R2, M4: 19 % of 10.00 on the day of the bill."""
     shop.otto.taxes("DE", 19)
     zenith = a_reseller(shop)
-    zenith.moves_to("DE")
+    zenith.lives_in("DE")
     zenith.holds_ip("KernelCare", ONE)
 
     shop.on("2026-02-01")

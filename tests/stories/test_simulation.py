@@ -21,6 +21,7 @@ from cln.flows.simulation.parsing import parse
 from cln.flows.simulation.playing import play
 from cln.flows.simulation.report import report
 from cln.flows.simulation.tables import tables
+from cln.management.interruption import interrupted_between_steps
 
 pytestmark = pytest.mark.django_db
 
@@ -372,18 +373,6 @@ def _command(*arguments: object, url: str, tmp_path: Path, **streams: Any) -> su
     )
 
 
-def _interrupted(run: subprocess.Popen[str]) -> str:
-    """Press Ctrl-C until it ends, as a person would; return what it printed.
-
-    Now and then, on a busy machine, a first one is lost and the run goes on: not understood yet.
-    """
-    for _ in range(4):
-        run.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return run.communicate(timeout=15)[0]
-    raise AssertionError("Ctrl-C does not end it")
-
-
 def _databases_of_simulations() -> list[str]:
     from django.db import connection
 
@@ -452,8 +441,24 @@ def test_the_command_shows_its_progress_and_cleans_up_when_it_is_interrupted(
         )
         os.close(theirs)
         shown = os.read(ours, 1_000).decode()
-        out = _interrupted(run)
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=60)
 
     assert shown.startswith("\r[....")
     assert (run.returncode, out) == (130, "")
     assert _databases_of_simulations() == []
+
+
+def test_a_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not() -> None:
+    """Raised inside a commit or a template it would be lost: both were seen to swallow it."""
+    before = signal.getsignal(signal.SIGINT)
+
+    with interrupted_between_steps() as check:
+        check()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    assert signal.getsignal(signal.SIGINT) is before

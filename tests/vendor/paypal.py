@@ -31,6 +31,8 @@ ISSUES = {
 class PayPalSide:
     """Orders, captures, refunds, agreements; and what a payer does on PayPal's page."""
 
+    too_many = Reply(429, {"name": "RATE_LIMIT_REACHED", "details": []})
+
     def __init__(self, till: Till) -> None:
         self.till = till
         self.declines_with: str | None = None
@@ -82,6 +84,23 @@ class PayPalSide:
         capture["status"] = "COMPLETED" if verdict is Verdict.OK else "DECLINED"
         self._captured(thing, capture)
 
+    def pending(self) -> list[str]:
+        """The orders whose capture waits for the bank."""
+        return [
+            thing["supplementary_data"]["related_ids"]["order_id"]
+            for thing in self.till.things.values()
+            if thing["object"] == "CAPTURE" and thing["status"] == "PENDING"
+        ]
+
+    def refund_clears(self, reference: str, verdict: Verdict = Verdict.OK) -> None:
+        """A refund that was pending, or even done, arrives or comes back."""
+        [refund] = [
+            thing
+            for thing in self.till.things.values()
+            if thing["object"] == "REFUND" and thing["custom_id"] == reference
+        ]
+        self._decide_refund(refund, "COMPLETED" if verdict is Verdict.OK else "FAILED")
+
     def webhook(self, event: Json, webhook_id: str = WEBHOOK_ID) -> dict[str, Any]:
         """Arguments of a test client's post: the event, signed for a webhook."""
         body = json.dumps(event, indent=1)
@@ -108,6 +127,8 @@ class PayPalSide:
         thing = self.till.things.get(parts[3])
         if thing is None:
             return Reply(404, {"name": "RESOURCE_NOT_FOUND", "details": []})
+        if request.method == "DELETE":
+            return Reply(204, self.till.things.pop(parts[3]))
         if parts[4:] == ["capture"]:
             return self._capture(thing, body)
         if parts[4:] == ["refund"]:
@@ -166,12 +187,18 @@ class PayPalSide:
         before = sum(Decimal(row["amount"]["value"]) for row in refunds)
         if before + Decimal(body["amount"]["value"]) > Decimal(capture["amount"]["value"]):
             return _refused("REFUND_AMOUNT_EXCEEDED")
-        status = "PENDING" if self.till.bank is Verdict.LATER else "COMPLETED"
-        refund = self._new("REFUND", {"status": status, **body})
+        verdicts = {Verdict.LATER: "PENDING", Verdict.OK: "COMPLETED"}
+        refund = self._new("REFUND", body)
         refunds.append(refund)
-        self.till.given_back.append(_moved(body["custom_id"], body["amount"]))
-        self._tell("PAYMENT.CAPTURE.REFUNDED", refund)
+        self._decide_refund(refund, verdicts.get(self.till.bank, "FAILED"))
         return Reply(201, refund)
+
+    def _decide_refund(self, refund: Json, status: str) -> None:
+        refund["status"] = status
+        back = _moved(refund["custom_id"], refund["amount"])
+        self.till.gives_back(back, given=status == "COMPLETED")
+        done = status == "COMPLETED"
+        self._tell("PAYMENT.CAPTURE.REFUNDED" if done else f"PAYMENT.REFUND.{status}", refund)
 
     def _create_setup(self, body: Json) -> Reply:
         setup = self._new(

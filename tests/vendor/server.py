@@ -39,6 +39,9 @@ class Vendor(Till):
             def do_POST(self) -> None:
                 vendor._serve(self)
 
+            def do_DELETE(self) -> None:
+                vendor._serve(self)
+
             def log_message(self, format: str, *args: object) -> None:
                 """Be quiet."""
 
@@ -83,12 +86,15 @@ class Vendor(Till):
             headers=handler.headers,
             body=handler.rfile.read(length),
         )
+        side: Any = self.stripe if self.stripe.knows(request.path) else self.paypal
+        step = side.step(request)
+        self.beforehand.pop(step, lambda: None)()
         with self.lock:
-            side: Any = self.stripe if self.stripe.knows(request.path) else self.paypal
-            step = side.step(request)
             fault = self.next_fault(step)
             if fault in (Fault.LOST_BEFORE, Fault.SILENT_BEFORE):
                 reply = None
+            elif fault is Fault.TOO_MANY:
+                reply = side.too_many
             else:
                 reply = side.answer(request)
         self.meanwhile.get(step, lambda: None)()

@@ -28,13 +28,19 @@ DECLINES = {
 class StripeSide:
     """Customers, intents, refunds; and what a payer does on the page with hosted fields."""
 
+    too_many = Reply(429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}})
+
     def __init__(self, till: Till) -> None:
         self.till = till
         self.declines_with: tuple[str, str] | None = None
 
     def knows(self, path: str) -> bool:
         """Whether a path is Stripe's."""
-        return bool(re.match(r"/v1/(customers|payment_intents|setup_intents|refunds)\b", path))
+        return bool(
+            re.match(
+                r"/v1/(customers|payment_intents|payment_methods|setup_intents|refunds)\b", path
+            )
+        )
 
     def step(self, request: Request) -> str:
         """What the shop is about to do, in the words of `Till.plan`."""
@@ -72,6 +78,24 @@ class StripeSide:
         """What was pending is decided."""
         self._confirm(self.till.things[intent], verdict)
 
+    def pending(self) -> list[str]:
+        """The charges that wait for their bank."""
+        return [
+            thing["id"]
+            for thing in self.till.things.values()
+            if thing.get("status") == "processing"
+        ]
+
+    def refund_clears(self, reference: str, verdict: Verdict = Verdict.OK) -> None:
+        """A refund that was pending, or even done, arrives or comes back."""
+        [refund] = [
+            thing
+            for thing in self.till.things.values()
+            if thing["object"] == "refund" and thing["metadata"]["reference"] == reference
+        ]
+        self._decide_refund(refund, "succeeded" if verdict is Verdict.OK else "failed")
+        self._tell("refund.updated" if verdict is Verdict.OK else "refund.failed", refund)
+
     def webhook(self, event: Json, secret: str = WEBHOOK_SECRET, age: int = 0) -> dict[str, Any]:
         """Arguments of a test client's post: the event, signed; `age` in seconds."""
         body = json.dumps(event)
@@ -100,6 +124,8 @@ class StripeSide:
             return _invalid("resource_missing", "intent")
         if rest[1:] == ["confirm"]:
             return self._confirm_for_shop(thing, form)
+        if rest[1:] == ["detach"]:
+            return Reply(200, self.till.things.pop(rest[0]))
         if rest[1:] == ["cancel"]:
             return self._cancel(thing)
         method = self.till.things.get(thing.get("payment_method") or "")
@@ -186,14 +212,20 @@ class StripeSide:
             "object": "refund",
             "payment_intent": intent["id"],
             "amount": cents,
-            "status": "pending" if self.till.bank is Verdict.LATER else "succeeded",
+            "currency": intent["currency"],
+            "status": "pending",
             "metadata": _metadata(form),
         }
         refund = self._new("re_", content)
-        reference = refund["metadata"]["reference"]
-        self.till.given_back.append(Taken(reference, cents, intent["currency"].upper()))
+        if self.till.bank is not Verdict.LATER:
+            self._decide_refund(refund, "succeeded" if self.till.bank is Verdict.OK else "failed")
         self._tell("refund.created", refund)
         return Reply(200, refund)
+
+    def _decide_refund(self, refund: Json, status: str) -> None:
+        refund["status"] = status
+        back = Taken(refund["metadata"]["reference"], refund["amount"], refund["currency"].upper())
+        self.till.gives_back(back, given=status == "succeeded")
 
     def _refunds(self, form: dict[str, str]) -> Reply:
         rows = self._refunds_of(form["payment_intent"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections import Counter, defaultdict, deque
@@ -34,6 +35,7 @@ class Fault(StrEnum):
     SILENT_BEFORE = "silent_before"  # no answer within any patience, nothing was done
     SILENT_AFTER = "silent_after"  # it was done, no answer within any patience
     NONSENSE_AFTER = "nonsense_after"  # it was done, the answer is a proxy's page
+    TOO_MANY = "too_many"  # 429: nothing was done
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Reply:
 class Till:
     """The vendor's memory; `lock` is held while a request is carried out.
 
-    What stands in `meanwhile` for a step happens after it was carried out, before it is answered.
+    What stands in `beforehand` for a step happens before it is carried out, `meanwhile` after that
+    and before it is answered.
     """
 
     now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -78,6 +81,7 @@ class Till:
     things: dict[str, Json] = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
+    beforehand: dict[str, Callable[[], None]] = field(default_factory=dict)
     meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _plans: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
@@ -117,6 +121,23 @@ class Till:
         """An id nobody has seen; the prefix names the kind."""
         self._last_id += 1
         return f"{prefix}{self._last_id:06d}"
+
+    def memory(self) -> Json:
+        """All that the vendor knows, to go back to."""
+        names = ("now", "bank", "taken", "given_back", "things", "events", "_answers", "_last_id")
+        return copy.deepcopy({name: getattr(self, name) for name in names})
+
+    def goes_back_to(self, memory: Json) -> None:
+        """Know what was known then, and nothing else; go wrong no more."""
+        for name, value in copy.deepcopy(memory).items():
+            setattr(self, name, value)
+        for forgotten in (self.asked, self.beforehand, self.meanwhile, self._plans):
+            forgotten.clear()
+
+    def gives_back(self, back: Taken, *, given: bool) -> None:
+        """Count a refund when it is given; one that comes back was none."""
+        self.given_back = [other for other in self.given_back if other != back]
+        self.given_back += [back] * given
 
     def tell(self, event: Json) -> None:
         """Keep a webhook for the test to deliver: at once, later, twice, never."""

@@ -6,6 +6,7 @@ from django.urls import URLPattern
 
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account, Login
+from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
 from cln.enums import Role
@@ -13,12 +14,15 @@ from cln.licensing.models import ActivationKey, Server
 from cln.web import Access
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
+from tests.reselling import refunds_first
 from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
 
 # Pages that lead on: to the cart without an order, to the password before a secret.
 REDIRECT = {"order_done", "api_secret"}
+# A customer has no month of a reseller's.
+ABSENT = {"statement_pdf"}
 ALLAUTH = {name for name in routes() if name.startswith("account_")} - {"account_signup"}
 
 
@@ -34,7 +38,15 @@ def access_of(route: URLPattern) -> Access:
 
 
 def path_of(route: URLPattern, **ids: str) -> str:
-    names = {"license_type": "kernelcare", "code": "kernelcare", "message_id": "1", "token": "t"}
+    names = {
+        "license_type": "kernelcare",
+        "code": "kernelcare",
+        "message_id": "1",
+        "token": "t",
+        "license": "ipl_x",
+        "credit_note": "cn_x",
+        "month": "2026-01",
+    }
     path = str(route.pattern)
     for name, value in (names | ids).items():
         for kind in ("slug", "str", "int"):
@@ -81,14 +93,17 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
+    refunds_first(account, 1_00, now=START)
+    note = CreditNote.objects.get().public_id
     ids = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
 
     for name, route in pages().items():
         access = access_of(route)
         if access.permission is None or "GET" not in access.methods or name in REDIRECT:
             continue
-        status = client.get(path_of(route, **ids)).status_code
-        expected = 200 if access.permission in PERMISSIONS[role] else 403
+        status = client.get(path_of(route, **ids, credit_note=note)).status_code
+        there = 404 if access.resellers_only or name in ABSENT else 200
+        expected = there if access.permission in PERMISSIONS[role] else 403
         assert status == expected, f"{role} {name}"
 
 
@@ -126,8 +141,11 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
+    refunds_first(account, 1_00, now=START)
+    note = CreditNote.objects.get().public_id
     foreign = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
     absent = {"key": "key_never", "server": "srv_never", "public_id": "inv_never"}
+    foreign, absent = foreign | {"credit_note": note}, absent | {"credit_note": "cn_never"}
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 
     tried = 0
@@ -156,11 +174,13 @@ def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) ->
         for name, route in pages().items()
         if access_of(route).permission
         and "GET" in access_of(route).methods
+        and not access_of(route).resellers_only
         and client.get(path_of(route, key="k", server="s", public_id="i")).status_code
         not in (302, 403)
     }
 
-    assert opened == {"billing", "invoices", "invoice", "payment_methods"}
+    documents = {"invoice", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
+    assert opened == {"billing", "upcoming", "invoices", "payment_methods", *documents}
     page = text_of(client.get("/console/billing/invoices"))
     assert "blocked because an invoice is overdue" in page
     assert client.get("/console/dashboard")["Location"] == "/console/billing/invoices"

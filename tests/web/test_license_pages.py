@@ -313,13 +313,31 @@ class TestGivingUp:
         """Q6."""
         a_server()
         page = text_of(shop[1].get("/console/licenses/cloudlinux/remove-unused"))
-        assert "1 of 5 are in use, 4 unused . Without them the next invoice falls by $36.00" in page
+        assert "1 of 5 are in use, 4 unused . If 4 go and 1 stay" in page
+        assert "CloudLinux OS Shared, invoice of 2026-02-28 $50.00 $14.00" in page
+        assert "the next invoice falls by $36.00" in page
 
         shop[1].post("/console/licenses/cloudlinux/remove-unused", {"keep": ""})
 
         assert [row.quantity for row in subscriptions_of(shop[0].pk)] == [1]
         # 50.00 − 36.00, as promised.
         assert "next invoice of 2026-02-28 $14.00" in text_of(shop[1].get("/console/billing"))
+
+    def test_the_figures_of_another_number_are_shown_before_it_is_chosen(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """Q6, Q12: one more license than the four is a tier cheaper."""
+        path = "/console/licenses/cloudlinux/remove-unused"
+
+        page = text_of(shop[1].get(path, {"keep": "4"}))
+        refused = shop[1].get(path, {"keep": "9"})
+
+        assert (
+            "If 1 go and 4 stay CloudLinux OS Shared, invoice of 2026-02-28 $50.00 $48.00" in page
+        )
+        assert refused.status_code == 422
+        assert "There is nothing to remove: 5 held, 0 in use." in text_of(refused)
+        assert [row.quantity for row in subscriptions_of(shop[0].pk)] == [5]
 
     @pytest.mark.parametrize("keep", ["0", "9", "-1", "x"])
     def test_a_number_to_keep_that_does_not_fit_changes_nothing(
@@ -337,7 +355,12 @@ class TestGivingUp:
     ) -> None:
         """Q10."""
         path = "/console/licenses/cloudlinux"
-        assert "Paid until 2026-02-28" in text_of(shop[1].get(f"{path}/unsubscribe"))
+        page = text_of(shop[1].get(f"{path}/unsubscribe"))
+        assert "Paid until 2026-02-28" in page
+        assert (
+            "At the end of the paid period Ends on 2026-02-28 Last invoice none "
+            "Not billed: the invoice of 2026-02-28 $50.00" in page
+        )
         shop[1].post(f"{path}/unsubscribe", {"when": "period_end"})
         [row] = subscriptions_of(shop[0].pk)
         assert str(row.ends_on) == "2026-02-28"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from allauth.account import forms as allauth_forms
 from allauth.account.internal import flows as allauth_flows
 from django import forms
@@ -30,6 +33,17 @@ class SignUpForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
+
+    def __init__(self, *args: Any, currencies: Sequence[str], **kwargs: Any) -> None:
+        """Offer the currencies that there are prices in; one needs no question."""
+        super().__init__(*args, **kwargs)
+        if len(currencies) > 1:
+            self.fields["currency"] = forms.ChoiceField(
+                label="Currency of prices and invoices",
+                help_text="It stays: all invoices of an account are in one currency.",
+                choices=[(one, one) for one in currencies],
+                required=False,
+            )
 
 
 class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc] # allauth has no types

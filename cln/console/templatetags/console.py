@@ -83,8 +83,14 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
     if bound.errors:
         css += " is-invalid"
         attrs["aria-describedby"] = f"{bound.id_for_label}_error"
-    html = bound.as_widget(
-        attrs={"class": css, **{k.replace("_", "-"): v for k, v in attrs.items()}}
+    if radio:
+        widget.attrs["class"] = css
+    html = (
+        ""
+        if radio
+        else bound.as_widget(
+            attrs={"class": css, **{k.replace("_", "-"): v for k, v in attrs.items()}}
+        )
     )
     return {"bound": bound, "html": html, "tick": tick, "radio": radio}
 

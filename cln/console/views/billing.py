@@ -6,18 +6,20 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.accounts.access import Permission
-from cln.billing import queries
+from cln.billing import papers, queries
 from cln.catalog.queries import license_types
 from cln.console import cart
 from cln.console.forms.billing import SandboxCardForm
 from cln.domain.money import money_text
-from cln.enums import AttemptChannel, AttemptState, InvoiceStatus, MethodKind
+from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus, MethodKind
 from cln.flows import collection
 from cln.flows.collection import InvoiceResult
-from cln.flows.upcoming import upcoming_invoices
+from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
 from cln.payments.gateways.sandbox import TEST_CARDS, token_for
+from cln.payments.reseller_table import reseller_invoice_table
 from cln.payments.services import active_method
+from cln.payments.settled import paid_of
 from cln.web import Request, page, posted, redirect
 
 
@@ -43,10 +45,26 @@ def overview(request: Request) -> HttpResponse:
     return render(request, "billing/overview.html", context)
 
 
+@page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
+def upcoming(request: Request) -> HttpResponse:
+    """`/console/billing/upcoming`: every invoice of the next 12 months, as things stand (Q12)."""
+    names = {row.code: row.name for row in license_types()}
+    coming = upcoming_year(account_id=request.account.pk, now=request.now)
+    context = {
+        "section": "billing",
+        "upcoming": [{"name": names[one.license_type], "invoice": one} for one in coming],
+        "total_cents": sum(one.total_cents for one in coming),
+        "currency": request.account.currency,
+    }
+    return render(request, "billing/upcoming.html", context)
+
+
 @page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
 def invoices(request: Request) -> HttpResponse:
     """`/console/billing/invoices`: unpaid first, then the rest, each with its lines."""
     account_id = request.account.pk
+    if request.account.kind == AccountKind.RESELLER:
+        return _reseller_invoices(request)
     search = request.GET.get("q", "").strip()
     unpaid = queries.invoices_of(account_id, status=InvoiceStatus.OPEN, oldest_first=True)
     settled = [
@@ -62,15 +80,36 @@ def invoices(request: Request) -> HttpResponse:
         "search": search,
         "method": active_method(account_id),
         "currency": request.account.currency,
+        "months": papers.billed_months(account_id=account_id),
     }
     return render(request, "billing/invoices.html", context)
 
 
+def _reseller_invoices(request: Request) -> HttpResponse:
+    """A reseller's invoices are paid from the deposit: one table with its balance (R6)."""
+    account_id = request.account.pk
+    rows = reseller_invoice_table(account_id)
+    context = {
+        "section": "billing",
+        "rows": rows[::-1],
+        "balance_cents": queries.balance_cents(account_id),
+        "currency": request.account.currency,
+    }
+    return render(request, "reseller/invoices.html", context)
+
+
 @page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
 def invoice(request: Request, public_id: str) -> HttpResponse:
-    """One invoice, on a page of its own."""
-    row = queries.invoice_details(account_id=request.account.pk, public_id=public_id)
-    return render(request, "billing/invoice.html", {"section": "billing", "invoice": row})
+    """One invoice, on a page of its own, with what paid it and what was given back."""
+    account_id = request.account.pk
+    context = {
+        "section": "billing",
+        "invoice": queries.invoice_details(account_id=account_id, public_id=public_id),
+        "parties": papers.parties_of(account_id=account_id, public_id=public_id),
+        "paid": paid_of(account_id=account_id, invoice=public_id),
+        "credit_notes": papers.credit_notes_of(account_id=account_id, invoice=public_id),
+    }
+    return render(request, "billing/invoice.html", context)
 
 
 @page("POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
@@ -82,7 +121,7 @@ def pay_now(request: Request) -> HttpResponse:
         actor=request.login.username,
         now=request.now,
     )
-    tell(request, results)
+    tell(request, results, request.account.currency)
     return redirect("invoices")
 
 
@@ -91,7 +130,8 @@ def payment_methods(request: Request) -> HttpResponse:
     """`/console/billing/payment-methods`: the one active method; another replaces it (P1)."""
     form = SandboxCardForm(posted(request), today=request.now.date())
     if settings.CLN_GATEWAY == "sandbox" and form.is_valid():
-        tell(request, store_card(request, form, account_id=request.account.pk))
+        currency = request.account.currency
+        tell(request, store_card(request, form, account_id=request.account.pk), currency)
         messages.success(request, "The payment method is saved.")
         return redirect("cart" if cart.lines(request.session) else "payment_methods")
     context = {
@@ -122,10 +162,10 @@ def store_card(
     )
 
 
-def tell(request: Request, results: tuple[InvoiceResult, ...]) -> None:
+def tell(request: Request, results: tuple[InvoiceResult, ...], currency: str) -> None:
     """A toast per invoice: what became of it and what helps."""
     for result in results:
-        amount = money_text(result.amount_cents, "USD")
+        amount = money_text(result.amount_cents, currency)
         text = f"Invoice {result.number}, {amount}: {result.sentence} {result.fix}".strip()
         good = result.state == AttemptState.SUCCEEDED
         (messages.success if good else messages.error)(request, text)

@@ -38,7 +38,7 @@ def product(request: Request, code: str) -> HttpResponse:
         "product": found,
         "cards": held,
         "keys": keys,
-        "license_types": catalog.license_types(product=code),
+        "license_types": catalog.license_types(product=code, currency=request.account.currency),
     }
     return render(request, "keys/product.html", context)
 

@@ -25,11 +25,13 @@ def pay(request: Request, token: str) -> HttpResponse:
     with_card = request.POST.get("with") == "card" and settings.CLN_GATEWAY == "sandbox"
     form = SandboxCardForm(request.POST if with_card else None, today=request.now.date())
     if with_card and form.is_valid():
-        tell(request, store_card(request, form, account_id=account.pk, actor=ACTOR))
+        done = store_card(request, form, account_id=account.pk, actor=ACTOR)
+        tell(request, done, account.currency)
         return redirect("pay_link", token)
     if request.method == "POST" and not with_card:
         channel = AttemptChannel.PAY_LINK
-        tell(request, pay_now(account_id=account.pk, channel=channel, actor=ACTOR, now=request.now))
+        done = pay_now(account_id=account.pk, channel=channel, actor=ACTOR, now=request.now)
+        tell(request, done, account.currency)
         return redirect("pay_link", token)
     unpaid = invoices_of(account.pk, status=InvoiceStatus.OPEN, oldest_first=True)
     context = {

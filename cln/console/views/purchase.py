@@ -58,14 +58,14 @@ class Priced:
 @page("GET", permission=Permission.ORDER_LICENSES)
 def products(request: Request) -> HttpResponse:
     """`/console/purchase`: everything that can be bought."""
-    context = {"section": "billing", "license_types": catalog.license_types()}
+    context = {"section": "billing", "license_types": _on_sale(request)}
     return render(request, "purchase/products.html", context)
 
 
 @page("GET", permission=Permission.ORDER_LICENSES)
 def purchase(request: Request, code: str) -> HttpResponse:
     """`/console/purchase/<license type or product>`: quantity, plan, price, what comes when."""
-    types = _types_beside(code)
+    types = _types_beside(request, code)
     chosen = next((row for row in types if row.code == code), types[0])
     running = [row for row in subscriptions_of(request.account.pk) if row.product == chosen.product]
     wish = {"quantity": 1, "interval": running[0].interval if running else "month"}
@@ -166,9 +166,14 @@ def done(request: Request) -> HttpResponse:
     return render(request, "purchase/done.html", context)
 
 
-def _types_beside(code: str) -> list[catalog.LicenseTypeRow]:
+def _on_sale(request: Request) -> tuple[catalog.LicenseTypeRow, ...]:
+    """All license types; `priced` is meant in the account's currency."""
+    return catalog.license_types(currency=request.account.currency)
+
+
+def _types_beside(request: Request, code: str) -> list[catalog.LicenseTypeRow]:
     """The license types on sale in the product that `code` is or belongs to."""
-    rows = catalog.license_types()
+    rows = _on_sale(request)
     product = next((row.product for row in rows if code in (row.code, row.product)), None)
     found = [row for row in rows if row.product == product and (row.priced or row.code == code)]
     if not found:

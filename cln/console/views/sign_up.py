@@ -4,6 +4,7 @@ from allauth.core import ratelimit
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from cln.catalog.queries import currencies
 from cln.console.forms.sign_in import SignUpForm
 from cln.domain.errors import Refusal
 from cln.flows.sign_up import sign_up as open_account
@@ -15,7 +16,7 @@ def sign_up(request: Request) -> HttpResponse:
     """`/console/register/customer`: the same answer for a known and an unknown address."""
     if request.user.is_authenticated:
         return redirect("dashboard")
-    form = SignUpForm(posted(request))
+    form = SignUpForm(posted(request), currencies=currencies(on=request.now.date()))
     if request.method == "POST" and form.is_valid():
         limited: HttpResponse | None = ratelimit.consume_or_429(request, action="signup")
         if limited is not None:
@@ -26,6 +27,7 @@ def sign_up(request: Request) -> HttpResponse:
                 email=values["email"],
                 password=values["password"],
                 company=values["company"],
+                currency=values.get("currency", ""),
                 now=request.now,
             )
         except Refusal as refusal:
@@ -37,4 +39,4 @@ def sign_up(request: Request) -> HttpResponse:
     )
 
 
-REFUSED_FIELD = {"bad_email": "email", "weak_password": "password"}
+REFUSED_FIELD = {"bad_email": "email", "weak_password": "password", "unknown_currency": "currency"}

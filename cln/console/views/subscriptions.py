@@ -9,7 +9,12 @@ from cln.billing.queries import paid_subscription
 from cln.console.forms.licenses import RemoveUnusedForm, UnsubscribeForm
 from cln.domain.errors import Refusal
 from cln.flows import subscriptions as flow
-from cln.flows.upcoming import savings_of
+from cln.flows.consequences import (
+    CutPreview,
+    EndPreview,
+    preview_remove_unused,
+    preview_unsubscribe,
+)
 from cln.licensing.entitlements import seats_in_use
 from cln.web import Request, page, posted, redirect
 
@@ -18,7 +23,7 @@ from cln.web import Request, page, posted, redirect
 def remove_unused(request: Request, license_type: str) -> HttpResponse:
     """Cut the licenses to what servers use, or to a chosen number above that (Q6)."""
     row = paid_subscription(account_id=request.account.pk, license_type=license_type)
-    form = RemoveUnusedForm(posted(request))
+    form = RemoveUnusedForm(posted(request) or ("keep" in request.GET and request.GET) or None)
     if request.method == "POST" and form.is_valid():
         try:
             done = flow.remove_unused(
@@ -34,15 +39,13 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
             messages.success(request, f"{done.units} licenses are removed, {done.left} are left.")
             return redirect("dashboard")
     used = seats_in_use(account_id=request.account.pk, license_type=license_type)
-    keep = {license_type: used}
-    savings = savings_of(account_id=request.account.pk, keep=keep, now=request.now)
     context = {
         "section": "billing",
         "form": form,
         "subscription": row,
         "used": used,
         "unused": row.quantity - used,
-        "saving_cents": savings.get(license_type, 0),
+        "preview": _cut(request, license_type, form) if row.quantity > used else None,
     }
     template = "subscriptions/remove_unused.html"
     return render(request, template, context, status=422 if form.errors else 200)
@@ -64,9 +67,36 @@ def unsubscribe(request: Request, license_type: str) -> HttpResponse:
         messages.success(request, f"{row.license_type.name} is cancelled.")
         return redirect("dashboard")
     used = seats_in_use(account_id=request.account.pk, license_type=license_type)
-    context = {"section": "billing", "form": form, "subscription": row, "used": used}
+    previews = {} if row.ends_on else _ends(request, license_type)
+    context = {"section": "billing", "form": form, "subscription": row, "used": used} | previews
     template = "subscriptions/unsubscribe.html"
     return render(request, template, context, status=422 if form.errors else 200)
+
+
+def _cut(request: Request, license_type: str, form: RemoveUnusedForm) -> CutPreview:
+    """What would change with the number that was asked for, or with the servers' own."""
+    keep = form.cleaned_data.get("keep") if form.is_valid() else None
+    account_id = request.account.pk
+    try:
+        return preview_remove_unused(
+            account_id=account_id, license_type=license_type, keep=keep, now=request.now
+        )
+    except Refusal as refusal:
+        form.add_error("keep", f"{refusal.message} {refusal.fix}".strip())
+        return preview_remove_unused(
+            account_id=account_id, license_type=license_type, keep=None, now=request.now
+        )
+
+
+def _ends(request: Request, license_type: str) -> dict[str, EndPreview]:
+    """What either answer would come to, by the names of the template."""
+    account_id = request.account.pk
+    return {
+        name: preview_unsubscribe(
+            account_id=account_id, license_type=license_type, when=when, now=request.now
+        )
+        for name, when in (("at_end", "period_end"), ("at_once", "now"))
+    }
 
 
 @page("POST", permission=Permission.ORDER_LICENSES)

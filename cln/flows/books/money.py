@@ -274,7 +274,22 @@ WHERE NOT starts_with(i.number, s.prefix) OR CASE
     ELSE substr(i.number, length(s.prefix) + 1)::numeric NOT BETWEEN 1 AND s.next_number - 1 END
 """
 
+# An account has one currency, and everything in its books is in it.
+CURRENCIES = """
+SELECT x.account_id, 'currency of ' || x.what, a.currency, x.currency FROM (
+    SELECT account_id, 'invoice ' || number AS what, currency FROM billing_invoice
+    UNION ALL
+    SELECT account_id, 'transfer ' || id || ' ' || kind, currency FROM billing_transfer
+    UNION ALL
+    SELECT account_id, 'payment ' || public_id, currency FROM payments_payment
+    UNION ALL
+    SELECT account_id, 'attempt ' || public_id, currency FROM payments_paymentattempt
+) x JOIN accounts_account a ON a.id = x.account_id
+WHERE x.currency <> a.currency
+"""
+
 CHECKS = (
+    CURRENCIES,
     LINES,
     INVOICE_PAID,
     INVOICE_STATUS,

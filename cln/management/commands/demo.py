@@ -32,10 +32,11 @@ class Command(BaseCommand):
 
 def as_text(demo: dict[str, Any]) -> str:
     """The demo's logins and keys for people."""
-    people = ("customer", "reseller", "operator")
+    # A data directory from before the second customer has none.
+    people = [one for one in ("customer", "customer_eur", "reseller", "operator") if one in demo]
     lines = [f"Sign in at {demo['url']}/console/auth/login"]
     lines += [
-        f"  {person:<10} {demo[person]['login']:<12} {demo[person]['password']}"
+        f"  {person:<12} {demo[person]['login']:<12} {demo[person]['password']}"
         for person in people
     ]
     lines += ["Activation keys of the customer:"]

@@ -19,6 +19,7 @@ from cln.flows.simulation.playing import Progress, play
 from cln.flows.simulation.report import report
 from cln.flows.simulation.scenario import Scenario, ScenarioError
 from cln.flows.simulation.tables import tables
+from cln.management.interruption import interrupted_between_steps
 from cln.management.main import database
 from cln.management.throwaway import throwaway_database
 
@@ -40,9 +41,8 @@ class Command(BaseCommand):
         """Exit with status 2 and `line L, column C: reason` for a file that cannot be played."""
         scenario = self._read(options["file"])
         _enter_sandbox()
-        with database("simulate"), throwaway_database(os.environ["CLN_DATABASE_URL"]):
-            played = play(scenario, progress=_progress_bar(scenario))
-            told = report(played)
+        with database("simulate"):
+            told = _play(scenario)
         if options["json"]:
             self.stdout.write(json.dumps(told))
         else:
@@ -61,6 +61,18 @@ class Command(BaseCommand):
         sys.exit(2)
 
 
+def _play(scenario: Scenario) -> dict[str, Any]:
+    show = _progress_bar(scenario)
+    with interrupted_between_steps() as check, throwaway_database(os.environ["CLN_DATABASE_URL"]):
+
+        def step(at: datetime) -> None:
+            check()
+            show(at)
+
+        check()
+        return report(play(scenario, progress=step))
+
+
 def _enter_sandbox() -> None:
     """Whatever this installation does in earnest, a simulation moves no money and sends no mail.
 
@@ -71,10 +83,10 @@ def _enter_sandbox() -> None:
     settings.CLN_ALLOW_PRIVATE_ADDRESSES = False
 
 
-def _progress_bar(scenario: Scenario) -> Progress | None:
+def _progress_bar(scenario: Scenario) -> Progress:
     """A bar on a terminal; nothing where nobody looks."""
     if not sys.stderr.isatty():
-        return None
+        return lambda _: None
     span = (scenario.until - scenario.starts_at).total_seconds() or 1.0
 
     def show(at: datetime) -> None:

@@ -49,6 +49,10 @@ class GatewayUnreachable(Exception):
     """The gateway did not answer: the money may or may not have moved (P3, *unknown*)."""
 
 
+class PageOver(Exception):
+    """A page cannot be shown again: its payer has paid or approved, or the gateway dropped it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """What to take: `reference` is our attempt's public id and the idempotency key.
@@ -178,10 +182,14 @@ class Gateway(Protocol):
         """The method that was handed over. Refusals: `method_not_stored`, `gateway_cannot`."""
         ...
 
+    def forget_method(self, token: str) -> None:
+        """Let go of a stored method; one that is gone already is no error."""
+        ...
+
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """A page that takes this charge; with `gateway_charge` the same page again (P4).
 
-        Refusals: `gateway_cannot`.
+        Raises PageOver when that one has come to an end. Refusals: `gateway_cannot`.
         """
         ...
 

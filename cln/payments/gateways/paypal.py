@@ -29,6 +29,7 @@ from cln.payments.gateways import (
     MethodNotStored,
     Outcome,
     Page,
+    PageOver,
     Payer,
     RefundRequest,
     StoredMethod,
@@ -53,13 +54,22 @@ DECLINES = {
 }
 """PayPal's issues in our words; every other one is a technical problem and is logged."""
 
+_WAITS_FOR_PAYER = ("CREATED", "SAVED", "PAYER_ACTION_REQUIRED")
 _CAPTURES = {
     "COMPLETED": AttemptState.SUCCEEDED,
     "PARTIALLY_REFUNDED": AttemptState.SUCCEEDED,
     "REFUNDED": AttemptState.SUCCEEDED,
     "PENDING": AttemptState.PENDING,
+    "DECLINED": AttemptState.DECLINED,
+    "DENIED": AttemptState.DECLINED,
+    "FAILED": AttemptState.DECLINED,
 }
-_REFUNDS = {"COMPLETED": AttemptState.SUCCEEDED, "PENDING": AttemptState.PENDING}
+_REFUNDS = {
+    "COMPLETED": AttemptState.SUCCEEDED,
+    "PENDING": AttemptState.PENDING,
+    "FAILED": AttemptState.DECLINED,
+    "CANCELLED": AttemptState.DECLINED,
+}
 _TECHNICAL = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
 _BANK = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.ISSUER_DECLINED)
 
@@ -133,8 +143,9 @@ class PayPalGateway:
         }
         try:
             made = _answer(self._client.payments.refund_captured_payment, options)
-        except _Refused:
-            log.exception("PayPal refused to refund %s", request.charge_reference)
+        except _Refused as refused:
+            level = logging.WARNING if refused.status == 429 else logging.ERROR
+            log.log(level, "PayPal refused to refund %s: %s", request.charge_reference, refused)
             return _TECHNICAL
         return _refunded(made)
 
@@ -170,7 +181,9 @@ class PayPalGateway:
         options = {"body": {"payment_source": source}, "paypal_request_id": page_id}
         try:
             setup = _answer(self._client.vault.get_setup_token, page_id)
-            if setup.get("customer", {}).get("merchant_customer_id") != payer.reference:
+            is_theirs = setup.get("customer", {}).get("merchant_customer_id") == payer.reference
+            # Asked too early, PayPal would remember its no under our request id.
+            if not is_theirs or setup.get("status") not in ("APPROVED", "VAULTED"):
                 raise _not_stored()
             token = _answer(self._client.vault.create_payment_token, options)
         except _Refused as error:
@@ -179,10 +192,22 @@ class PayPalGateway:
         label = f"PayPal {email}".strip()[:80]
         return StoredMethod(kind=MethodKind.PAYPAL, token=token["id"], label=label)
 
+    def forget_method(self, token: str) -> None:
+        """Delete the payment token; the payer sees in PayPal that the agreement has ended."""
+        try:
+            self._client.vault.delete_payment_token(token)
+        except ApiException as error:
+            if error.response_code != 404:
+                raise GatewayUnreachable(f"PayPal: {error.response_code}") from error
+        except (OSError, AuthValidationException) as error:
+            raise GatewayUnreachable(f"PayPal: {error}") from error
+
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """PayPal checkout of this charge, or of the same order again."""
         if charge.gateway_charge:
             order = self._order(charge.gateway_charge)
+            if order.get("status") not in _WAITS_FOR_PAYER:
+                raise PageOver(f"{charge.gateway_charge} is {order.get('status', 'gone')}")
         else:
             context = _context(back, "user_action", "PAY_NOW")
             source = {"payment_source": {"paypal": {"experience_context": context}}}
@@ -285,13 +310,21 @@ def _fate(order: Json) -> Outcome | None:
 
 
 def _captured(capture: Json) -> Outcome:
-    state = _CAPTURES.get(capture.get("status", ""))
-    return Outcome(state, gateway_reference=capture["id"]) if state else _BANK
+    state = _known(_CAPTURES, capture)
+    return _BANK if state is AttemptState.DECLINED else Outcome(state, capture["id"])
 
 
 def _refunded(refund: Json) -> Outcome:
-    state = _REFUNDS.get(refund.get("status", ""))
-    return Outcome(state, gateway_reference=refund["id"]) if state else _TECHNICAL
+    state = _known(_REFUNDS, refund)
+    return _TECHNICAL if state is AttemptState.DECLINED else Outcome(state, refund["id"])
+
+
+def _known(states: Mapping[str, AttemptState], thing: Json) -> AttemptState:
+    """Our word for a status; one that PayPal has invented since leaves it in doubt."""
+    status = thing.get("status", "")
+    if status not in states:
+        raise GatewayUnreachable(f"PayPal: {thing['id']} is {status!r}, whatever that is")
+    return states[status]
 
 
 def _translate(said: Json) -> Event | None:

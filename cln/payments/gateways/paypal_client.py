@@ -27,6 +27,8 @@ _SIGNED = {
     "cert_url": "Paypal-Cert-Url",
     "auth_algo": "Paypal-Auth-Algo",
 }
+# What reading an answer ends in that is not PayPal's, such as a proxy's page.
+_NOT_PAYPALS = (ValueError, AttributeError, TypeError, KeyError)
 
 
 def paypal_client(keys: PayPalKeys) -> PaypalServersdkClient:
@@ -64,12 +66,12 @@ def verify_webhook(
     envelope = json.dumps({**signed, "webhook_id": webhook_id})
     question = f'{envelope[:-1]}, "webhook_event": {body.decode()}}}'
     try:
-        answer = _Verification(client.global_configuration).ask(question)
-    except (ApiException, AuthValidationException, OSError, ValueError) as error:
+        answer = json.loads(_Verification(client.global_configuration).ask(question).text)
+        return bool(answer["verification_status"] == "SUCCESS")
+    except (ApiException, AuthValidationException, OSError, *_NOT_PAYPALS) as error:
         if isinstance(error, ApiException) and error.response_code in (400, 422):
             return False
         raise GatewayUnreachable(f"PayPal: {error}") from error
-    return bool(json.loads(answer.text).get("verification_status") == "SUCCESS")
 
 
 class _Verification(BaseController):  # type: ignore[misc]

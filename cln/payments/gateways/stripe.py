@@ -27,6 +27,7 @@ from cln.payments.gateways import (
     MethodNotStored,
     Outcome,
     Page,
+    PageOver,
     Payer,
     RefundRequest,
     StoredMethod,
@@ -59,10 +60,13 @@ DECLINES = {
 """Stripe's decline codes in our words; every other one is the bank's own decision."""
 
 _MOVING = {"succeeded": AttemptState.SUCCEEDED, "processing": AttemptState.PENDING}
+_WAITS_FOR_PAYER = ("requires_payment_method", "requires_confirmation", "requires_action")
 _REFUNDED = {
     "succeeded": AttemptState.SUCCEEDED,
     "pending": AttemptState.PENDING,
     "requires_action": AttemptState.PENDING,
+    "failed": AttemptState.DECLINED,
+    "canceled": AttemptState.DECLINED,
 }
 _TECHNICAL = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)
 
@@ -117,7 +121,10 @@ class StripeGateway:
             return _declined(error.error)
         except stripe.InvalidRequestError as error:
             return self._why_not(intent, error)
-        except (stripe.AuthenticationError, stripe.PermissionError, stripe.RateLimitError):
+        except stripe.RateLimitError:
+            log.warning("Stripe has too much to do to confirm %s", intent)
+            return _TECHNICAL
+        except (stripe.AuthenticationError, stripe.PermissionError):
             log.exception("Stripe refused to confirm %s", intent)
             return _TECHNICAL
         except stripe.StripeError as error:
@@ -217,10 +224,22 @@ class StripeGateway:
             expires_on=date(card.exp_year, card.exp_month, last_day),
         )
 
+    def forget_method(self, token: str) -> None:
+        """Detach the card from its customer; Stripe then refuses it for good."""
+        _, method = token.split("/")
+        try:
+            self._client.v1.payment_methods.detach(method)
+        except stripe.InvalidRequestError as error:
+            log.info("Stripe has no card %s to forget: %s", method, error)
+        except stripe.StripeError as error:
+            raise GatewayUnreachable(str(error)) from error
+
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """A PaymentIntent for the hosted card fields of our page, or the same one again."""
         if charge.gateway_charge:
             intent = self._intent(charge.gateway_charge)
+            if intent.status not in _WAITS_FOR_PAYER:
+                raise PageOver(f"{intent.id} is {intent.status}")
         else:
             intent = _ask(
                 lambda: self._intents.create(
@@ -312,7 +331,9 @@ def _declined(error: object) -> Outcome:
 
 def _refunded(refund: Refund) -> Outcome:
     state = _REFUNDED.get(refund.status or "")
-    return Outcome(state, gateway_reference=refund.id) if state else _TECHNICAL
+    if state is None:
+        raise GatewayUnreachable(f"{refund.id} is {refund.status}, whatever that is")
+    return _TECHNICAL if state is AttemptState.DECLINED else Outcome(state, refund.id)
 
 
 def _metadata(thing: object) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""A reseller's forms: IP licenses, deposit, autopay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+
+from cln.domain.autopay import AutopayMode, AutopayRule
+
+
+class AddressesForm(forms.Form):
+    """Which license type at which addresses."""
+
+    license_type = forms.ChoiceField(label="License type")
+    addresses = forms.CharField(
+        label="IP addresses",
+        help_text="One, or a whole list: separated by lines, blanks or commas; 1,000 at most.",
+        max_length=60_000,
+        widget=forms.Textarea(
+            attrs={"rows": 6, "spellcheck": "false", "placeholder": "203.0.113.10"}
+        ),
+    )
+
+    def __init__(self, *args: Any, types: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        """Offer what the account can hold."""
+        super().__init__(*args, **kwargs)
+        choice = self.fields["license_type"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = types
+
+
+class AddressForm(forms.Form):
+    """What an IP license allows, and which type it is."""
+
+    license_type = forms.ChoiceField(
+        label="License type",
+        help_text="Another one counts from today; the machine registers nothing anew.",
+    )
+    els_allowed = forms.BooleanField(
+        label="Allow the repositories of CloudLinux OS 6 and 7", required=False
+    )
+
+    def __init__(self, *args: Any, types: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        """Offer the types this license can become."""
+        super().__init__(*args, **kwargs)
+        choice = self.fields["license_type"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = types
+
+
+class AmountForm(forms.Form):
+    """How much to add to the deposit."""
+
+    amount = forms.DecimalField(
+        label="Amount",
+        min_value=1,
+        max_value=100_000,
+        max_digits=8,
+        decimal_places=2,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"}),
+    )
+
+    @property
+    def cents(self) -> int:
+        """The amount in cents."""
+        return int(self.cleaned_data["amount"] * 100)
+
+
+class AutopayForm(forms.Form):
+    """How the deposit is topped up by itself (R4)."""
+
+    MODES: ClassVar = [
+        (AutopayMode.ADD_FUNDS.value, "Add funds: below $100.00, charge up to the target balance"),
+        (AutopayMode.REPAY.value, "Repay: below zero, charge what is missing, at least $20.00"),
+        (AutopayMode.OFF.value, "Do not add funds automatically"),
+    ]
+
+    mode = forms.ChoiceField(label="Autopayment", choices=MODES, widget=forms.RadioSelect)
+    target = forms.DecimalField(
+        label="Target balance",
+        help_text="For “Add funds” only; at least $100.00.",
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        max_digits=9,
+        decimal_places=2,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"}),
+    )
+
+    @property
+    def rule(self) -> AutopayRule:
+        """The rule that was chosen."""
+        target = self.cleaned_data["target"] or 0
+        return AutopayRule(AutopayMode(self.cleaned_data["mode"]), int(target * 100))

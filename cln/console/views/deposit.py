@@ -1,0 +1,153 @@
+"""A reseller's money: balance and top-up, autopayment with its simulator, the running month."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from cln.accounts.access import Permission
+from cln.billing.queries import balance_cents
+from cln.console.forms.reseller import AmountForm, AutopayForm
+from cln.console.views.billing import tell
+from cln.domain.autopay import AutopayRule, Replay
+from cln.domain.errors import Refusal
+from cln.flows.autopay import autopay_rule, set_autopay, simulate_autopay
+from cln.flows.reseller import top_up
+from cln.flows.usage_run import usage_expected, usage_so_far
+from cln.payments.services import active_method
+from cln.web import Request, page, posted, redirect
+
+MONTHS = 3
+
+
+@page(
+    "GET", "POST", permission=Permission.VIEW_BILLING, open_when_blocked=True, resellers_only=True
+)
+def balance(request: Request) -> HttpResponse:
+    """`/console/billing/balance`: what is left of the deposit, and more of it (R5)."""
+    form = AmountForm(posted(request), initial={"amount": "100.00"})
+    if request.method == "POST":
+        return add_funds(request, form)
+    return _balance(request, form)
+
+
+@page("POST", permission=Permission.EDIT_CARDS, open_when_blocked=True, resellers_only=True)
+def add_funds(request: Request, form: AmountForm) -> HttpResponse:
+    """Charge the active payment method now."""
+    if not form.is_valid():
+        return _balance(request, form)
+    try:
+        result = top_up(
+            account_id=request.account.pk,
+            amount_cents=form.cents,
+            actor=request.login.username,
+            now=request.now,
+        )
+    except Refusal as refusal:
+        form.add_error("amount", f"{refusal.message} {refusal.fix}")
+        return _balance(request, form)
+    tell(request, (result,), request.account.currency)
+    return redirect("balance")
+
+
+@page(
+    "GET", "POST", permission=Permission.VIEW_BILLING, open_when_blocked=True, resellers_only=True
+)
+def autopayment(request: Request) -> HttpResponse:
+    """`/console/billing/autopayment`: the rule, and what each would have charged (R4)."""
+    rule = autopay_rule(account_id=request.account.pk)
+    now_is = {"mode": rule.mode, "target": f"{(rule.target_cents or 500_00) / 100:.2f}"}
+    form = AutopayForm(posted(request), initial=now_is)
+    if request.method == "POST":
+        return save_autopayment(request, form)
+    return _autopayment(request, form, tried=rule)
+
+
+@page("POST", permission=Permission.EDIT_CARDS, open_when_blocked=True, resellers_only=True)
+def save_autopayment(request: Request, form: AutopayForm) -> HttpResponse:
+    """Try a rule against the past months, or follow it from now on."""
+    if not form.is_valid():
+        return _autopayment(request, form, tried=None)
+    try:
+        if "try" in request.POST:
+            return _autopayment(request, form, tried=form.rule)
+        set_autopay(
+            account_id=request.account.pk,
+            rule=form.rule,
+            actor=request.login.username,
+            now=request.now,
+        )
+    except Refusal as refusal:
+        form.add_error("target", f"{refusal.message} {refusal.fix}")
+        return _autopayment(request, form, tried=None)
+    messages.success(request, "The autopayment is saved.")
+    return redirect("autopayment")
+
+
+@page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True, resellers_only=True)
+def statement(request: Request) -> HttpResponse:
+    """`/console/billing/statement`: what the running month comes to so far, per license (R2)."""
+    usages = usage_so_far(account_id=request.account.pk, now=request.now)
+    context = {
+        "section": "billing",
+        "usages": [
+            {
+                "name": usage.license_type.name,
+                "line": usage.line,
+                "shares": [
+                    {"name": usage.names.get(share.subject, share.subject), "share": share}
+                    for share in usage.line.shares
+                ],
+            }
+            for usage in usages
+        ],
+        "total_cents": sum(usage.line.amount_cents for usage in usages),
+        "currency": request.account.currency,
+        "expected_cents": _expected_cents(request),
+        "next_usage_on": request.account.next_usage_on,
+    }
+    return render(request, "reseller/statement.html", context)
+
+
+def _balance(request: Request, form: AmountForm) -> HttpResponse:
+    account_id = request.account.pk
+    usages = usage_so_far(account_id=account_id, now=request.now)
+    context = {
+        "section": "billing",
+        "form": form,
+        "balance_cents": balance_cents(account_id),
+        "so_far_cents": sum(usage.line.amount_cents for usage in usages),
+        "expected_cents": _expected_cents(request),
+        "currency": request.account.currency,
+        "method": active_method(account_id),
+        "floor_cents": request.account.floor_cents,
+        "rule": autopay_rule(account_id=account_id),
+        "next_usage_on": request.account.next_usage_on,
+    }
+    status = 422 if form.errors else 200
+    return render(request, "reseller/balance.html", context, status=status)
+
+
+def _autopayment(request: Request, form: AutopayForm, *, tried: AutopayRule | None) -> HttpResponse:
+    context = {
+        "section": "billing",
+        "form": form,
+        "months": MONTHS,
+        "replay": _replayed(request, tried) if tried else None,
+        "method": active_method(request.account.pk),
+        "currency": request.account.currency,
+    }
+    status = 422 if form.errors else 200
+    return render(request, "reseller/autopayment.html", context, status=status)
+
+
+def _expected_cents(request: Request) -> int:
+    usages = usage_expected(account_id=request.account.pk, now=request.now)
+    return sum(usage.line.amount_cents for usage in usages)
+
+
+def _replayed(request: Request, rule: AutopayRule) -> Replay:
+    return simulate_autopay(
+        account_id=request.account.pk, rule=rule, months=MONTHS, now=request.now
+    )

@@ -1,0 +1,140 @@
+"""IP licenses: a reseller's servers, known by where they call from (I-1, I-2, seed 002)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from cln.accounts.access import Permission, may
+from cln.catalog.queries import products
+from cln.console.address_table import address_table, chosen
+from cln.console.forms.reseller import AddressesForm, AddressForm
+from cln.console.tables import Table
+from cln.domain.errors import Refusal
+from cln.flows.address_lists import Worked, add_listed, remove_listed
+from cln.flows.ip_licenses import convert_ip_license
+from cln.licensing.address_lists import (
+    AddressRow,
+    Verdict,
+    can_become,
+    ip_license,
+    read_list,
+    sold_types,
+)
+from cln.licensing.addresses import allow_els
+from cln.web import Request, page, posted, redirect
+
+SECTION = "dashboard"
+
+
+@page("GET", permission=Permission.VIEW_SERVERS, resellers_only=True)
+def ip_licenses(request: Request) -> HttpResponse:
+    """`/console/ip-licenses`: the list, with CSV of the view."""
+    return _table(request).answer(request, "reseller/ip_licenses.html", {"section": SECTION})
+
+
+@page("GET", "POST", permission=Permission.ORDER_LICENSES, resellers_only=True)
+def add(request: Request) -> HttpResponse:
+    """Add one address at once; a list is shown first as what would become of each line."""
+    account_id = request.account.pk
+    types = sold_types(account_id=account_id, now=request.now)
+    form = AddressesForm(posted(request), types=types)
+    context: dict[str, object] = {"section": SECTION, "form": form}
+    if form.is_valid():
+        wish = {
+            "license_type": form.cleaned_data["license_type"],
+            "text": form.cleaned_data["addresses"],
+        }
+        try:
+            lines = read_list(account_id=account_id, **wish)
+        except Refusal as refusal:
+            form.add_error("addresses", f"{refusal.message} {refusal.fix}")
+        else:
+            if len(lines) == 1 and lines[0].verdict is Verdict.REFUSED:
+                form.add_error("addresses", lines[0].why)
+            elif len(lines) == 1 or "confirmed" in request.POST:
+                actor = request.login.username
+                done = add_listed(account_id=account_id, actor=actor, now=request.now, **wish)
+                return _told(request, done, "added")
+            context |= {"lines": lines, "count": sum(x.verdict is Verdict.ADD for x in lines)}
+    status = 422 if form.errors else 200
+    return render(request, "reseller/add_ip_licenses.html", context, status=status)
+
+
+@page("POST", permission=Permission.ORDER_LICENSES, resellers_only=True)
+def remove(request: Request) -> HttpResponse:
+    """Give licenses back: the dialog names them, the second POST does it."""
+    rows = chosen(request.account.pk, _table(request).selection(request.POST))
+    if not rows:
+        messages.error(request, "Nothing was chosen. Tick the licenses to remove first.")
+        return redirect("ip_licenses")
+    if "confirmed" not in request.POST:
+        context = {"section": SECTION, "rows": rows}
+        return render(request, "reseller/remove_ip_licenses.html", context)
+    done = remove_listed(
+        account_id=request.account.pk, rows=rows, actor=request.login.username, now=request.now
+    )
+    return _told(request, done, "removed")
+
+
+@page("GET", "POST", permission=Permission.ORDER_LICENSES, resellers_only=True)
+def edit(request: Request, license: str) -> HttpResponse:
+    """What one license allows, and its type (F-6, C-6)."""
+    row = ip_license(account_id=request.account.pk, public_id=license)
+    types = can_become(account_id=request.account.pk, row=row, now=request.now)
+    first = {"license_type": row.license_type, "els_allowed": row.els_allowed}
+    form = AddressForm(posted(request), types=types, initial=first)
+    if form.is_valid() and _changed(request, form, row):
+        messages.success(request, f"The license at {row.address} is saved.")
+        return redirect("ip_licenses")
+    context = {"section": SECTION, "form": form, "row": row}
+    status = 422 if form.errors else 200
+    return render(request, "reseller/edit_ip_license.html", context, status=status)
+
+
+def _changed(request: Request, form: AddressForm, row: AddressRow) -> bool:
+    """Do what the form says; a refusal is told beside its field."""
+    license_type, els_allowed = form.cleaned_data["license_type"], form.cleaned_data["els_allowed"]
+    try:
+        if license_type != row.license_type:
+            convert_ip_license(
+                account_id=request.account.pk,
+                address=row.address,
+                license_type=license_type,
+                actor=request.login.username,
+                now=request.now,
+            )
+        if els_allowed != row.els_allowed:
+            allow_els(
+                account_id=request.account.pk,
+                address=row.address,
+                license_type=license_type,
+                allowed=els_allowed,
+                actor=request.login.username,
+                now=request.now,
+            )
+    except Refusal as refusal:
+        form.add_error("license_type", f"{refusal.message} {refusal.fix}")
+        return False
+    return True
+
+
+def _table(request: Request) -> Table[AddressRow]:
+    may_edit = may(request.login.role, Permission.ORDER_LICENSES)
+    return address_table(request.account.pk, products=products(), may_edit=may_edit)
+
+
+def _told(request: Request, done: Sequence[Worked], verb: str) -> HttpResponse:
+    """A toast of the sum; what was refused is listed on the page that follows."""
+    good = sum(not one.why for one in done)
+    failed = [one for one in done if one.why]
+    if good:
+        noun = "license is" if good == 1 else "licenses are"
+        messages.success(request, f"{good} IP {noun} {verb}.")
+    if not failed:
+        return redirect("ip_licenses")
+    context = {"section": SECTION, "failed": failed, "good": good, "verb": verb}
+    return render(request, "reseller/ip_licenses_result.html", context)

@@ -1,0 +1,162 @@
+"""What giving up would change, to the cent, before it is done (Q6, Q7, Q10, Q12).
+
+The facts are brought to where the verb would bring them, changed in memory by the very function
+the verb changes them with, and composed by the core that will issue the invoices.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from cln.accounts.models import Account
+from cln.billing.models import Subscription
+from cln.billing.queries import NotSubscribed, paid_subscription
+from cln.catalog import queries as catalog
+from cln.domain.invoicing import upcoming
+from cln.enums import SubscriptionStatus
+from cln.flows.billing_run import foresee
+from cln.flows.facts import Facts
+from cln.flows.issuing import Taxes
+from cln.flows.subscriptions import planned_cut, planned_end
+from cln.flows.upcoming import Upcoming, upcoming_of
+from cln.licensing.entitlements import seats_in_use
+
+Next = dict[int, Upcoming]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The next invoice of a subscription as it stands, and as it would be; None = there is none."""
+
+    license_type: str
+    name: str
+    before: Upcoming | None
+    after: Upcoming | None
+
+    @property
+    def falls_by_cents(self) -> int:
+        """By how many cents it falls; negative where fewer licenses cost more each."""
+        return _total(self.before) - _total(self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class CutPreview:
+    """What `remove_unused` would do: licenses that go and stay, and the invoices it changes."""
+
+    units: int
+    left: int
+    changed: tuple[Changed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndPreview:
+    """What `unsubscribe` would do.
+
+    `last` is the last invoice, with what is still pending, issued on `ends_on`; None = nothing is.
+    `instead` is the invoice that would come otherwise. `servers` lose their license on `ends_on`.
+    """
+
+    ends_on: date
+    servers: int
+    last: Upcoming | None
+    instead: Upcoming | None
+    others: tuple[Changed, ...]
+
+
+def preview_remove_unused(
+    *, account_id: int, license_type: str, keep: int | None, now: datetime
+) -> CutPreview:
+    """What `remove_unused` would do, to the cent. Changes nothing. Refusals: those of the verb."""
+    row = paid_subscription(account_id=account_id, license_type=license_type)
+    used = seats_in_use(account_id=account_id, license_type=license_type)
+    units = 0
+
+    def cut(facts: Facts, subscription: Subscription) -> None:
+        nonlocal units
+        units, change = planned_cut(
+            facts.of(subscription), held=subscription.quantity, used=used, keep=keep, on=now.date()
+        )
+        facts.note(subscription, change)
+        subscription.quantity -= units
+
+    changed = _changed(row, cut, now=now)
+    return CutPreview(units, row.quantity - units, tuple(one for _, one in changed))
+
+
+def preview_unsubscribe(
+    *, account_id: int, license_type: str, when: str, now: datetime
+) -> EndPreview:
+    """What `unsubscribe` would do, to the cent. Changes nothing. Refusals: those of the verb."""
+    row = paid_subscription(account_id=account_id, license_type=license_type)
+    ends_on = now.date()
+
+    def end(_facts: Facts, subscription: Subscription) -> None:
+        nonlocal ends_on
+        subscription.ends_on = ends_on = planned_end(subscription, when=when, today=now.date())
+
+    changed = _changed(row, end, now=now)
+    own = next((one for pk, one in changed if pk == row.pk), None)
+    return EndPreview(
+        ends_on=ends_on,
+        servers=seats_in_use(account_id=account_id, license_type=license_type),
+        last=own.after if own else None,
+        instead=own.before if own else None,
+        others=tuple(one for pk, one in changed if pk != row.pk),
+    )
+
+
+def _changed(
+    row: Subscription, change: Callable[[Facts, Subscription], None], *, now: datetime
+) -> list[tuple[int, Changed]]:
+    """The next invoices that a change of one subscription changes, also those of others that
+    share its prices (Q1).
+    """
+    account = row.account
+    facts = _current(account, now=now)
+    mine = next(one for one in facts.subscriptions[account.pk] if one.pk == row.pk)
+    if mine.status != SubscriptionStatus.ACTIVE:  # what the verb bills first ends it
+        raise NotSubscribed("This subscription is over.", "Buy it again, under Purchase.")
+    before = _next(account, facts)
+    change(facts, mine)
+    after = _next(account, facts)
+    return [
+        (
+            one.pk,
+            Changed(
+                one.license_type.code,
+                one.license_type.name,
+                before.get(one.pk),
+                after.get(one.pk),
+            ),
+        )
+        for one in facts.subscriptions[account.pk]
+        if _figures(before.get(one.pk)) != _figures(after.get(one.pk))
+    ]
+
+
+def _current(account: Account, *, now: datetime) -> Facts:
+    """The facts after what the verb would bill first, if the worker is late (M5)."""
+    facts = Facts([account], rules=catalog.rules())
+    foresee(account, facts, through=now.date())
+    return facts
+
+
+def _next(account: Account, facts: Facts) -> Next:
+    taxes = Taxes()
+    return {
+        row.pk: upcoming_of(
+            account=account, license_type=row.license_type.code, draft=draft, taxes=taxes
+        )
+        for row in facts.subscriptions[account.pk]
+        if row.status == SubscriptionStatus.ACTIVE
+        for draft in upcoming(facts.of(row))[:1]
+        if draft.lines
+    }
+
+
+def _figures(invoice: Upcoming | None) -> tuple[date, int] | None:
+    return (invoice.on, invoice.total_cents) if invoice is not None else None
+
+
+def _total(invoice: Upcoming | None) -> int:
+    return invoice.total_cents if invoice is not None else 0

@@ -1,0 +1,306 @@
+"""IP licenses, deposit, autopayment and the reseller's invoices (I-1, I-2, R2–R6, seed 002)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from cln.accounts.access import PERMISSIONS
+from cln.accounts.models import Account, Login
+from cln.billing.queries import balance_cents
+from cln.catalog.services import load_catalog
+from cln.domain.autopay import AutopayMode, AutopayRule
+from cln.enums import Role
+from cln.flows.autopay import autopay_rule
+from cln.flows.usage_run import run_due
+from cln.licensing.models import IpLicense
+from tests.customers import START, clock_at
+from tests.reselling import holds_ip, registers
+from tests.visitors import a_login, signed_in, text_of
+from tests.web.test_doors import access_of, pages, path_of
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/console/ip-licenses"
+LIST = """203.0.113.10, 203.0.113.11
+203.0.113.10
+10.0.0.1
+web1.example.com 198.51.100.7"""
+
+
+@pytest.fixture
+def zenith() -> tuple[Account, Client]:
+    """A reseller with 500.00 and one KernelCare license at 198.51.100.7."""
+    clock_at(START)
+    load_catalog()
+    account = Account.objects.get(pk=registers("zenith", now=START).account_id)
+    holds_ip(account.pk, "198.51.100.7", now=START)
+    Login.objects.filter(account=account).update(is_primary=False)
+    return account, signed_in(a_login(account, Role.FULL, name="zoe"))
+
+
+def held(account: Account) -> list[str]:
+    rows = IpLicense.objects.filter(account=account, removed_at=None)
+    return sorted(str(row.address) for row in rows)
+
+
+def added(client: Client, addresses: str, **more: str) -> object:
+    form = {"license_type": "kernelcare", "addresses": addresses}
+    return client.post(f"{PAGE}/add", form | more)
+
+
+class TestIpLicenses:
+    def test_the_list_shows_address_type_and_when(self, zenith: tuple[Account, Client]) -> None:
+        page = text_of(zenith[1].get(PAGE))
+
+        assert "198.51.100.7" in page
+        assert "KernelCare" in page
+        assert "1–1 of 1" in page
+
+    def test_the_file_of_the_view_has_the_same_rows(self, zenith: tuple[Account, Client]) -> None:
+        answer = zenith[1].get(PAGE, {"format": "csv", "q": "198.51"})
+
+        rows = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+        assert rows[0].lstrip("\ufeff") == "IP,Hostname,Added,Last check-in,Type,Features"
+        assert rows[1].startswith("198.51.100.7,,")
+        assert len(rows) == 2
+
+    @pytest.mark.parametrize(
+        ("search", "count"), [("198.51", 1), ("::ffff:198.51.100.7", 1), ("9", 0)]
+    )
+    def test_a_search_finds_addresses_in_any_spelling(
+        self, zenith: tuple[Account, Client], search: str, count: int
+    ) -> None:
+        page = text_of(zenith[1].get(PAGE, {"q": search}))
+
+        assert ("1–1 of 1" in page) == bool(count)
+        assert ("Nothing matches" in page) == (not count)
+
+    def test_one_address_is_added_at_once(self, zenith: tuple[Account, Client]) -> None:
+        account, client = zenith
+
+        assert added(client, " 203.0.113.9 ").status_code == 303  # type: ignore[attr-defined]
+
+        assert held(account) == ["198.51.100.7", "203.0.113.9"]
+        assert "1 IP license is added." in text_of(client.get(PAGE))
+
+    def test_a_list_is_shown_first_line_by_line_and_adds_nothing(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        account, client = zenith
+
+        page = text_of(added(client, LIST))
+
+        assert "2 of 6 can be added" in page
+        assert "1 203.0.113.10 will be added" in page
+        assert "3 203.0.113.10 left out Listed twice." in page
+        assert "4 10.0.0.1 cannot be added The address 10.0.0.1 is private, not public." in page
+        assert "5 web1.example.com cannot be added 'web1.example.com' is not an IP" in page
+        assert "6 198.51.100.7 left out You hold it already." in page
+        assert held(account) == ["198.51.100.7"]
+
+    def test_a_confirmed_list_adds_what_can_be_added_and_names_the_rest(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        account, client = zenith
+        other = registers("nadir", now=START)
+        holds_ip(other.account_id, "203.0.113.11", now=START)
+
+        page = text_of(added(client, LIST, confirmed="1"))
+
+        assert "1 added, 3 not" in page
+        assert "203.0.113.11 203.0.113.11 has a license of KernelCare already." in page
+        assert held(account) == ["198.51.100.7", "203.0.113.10"]
+
+    def test_500_addresses_are_checked_in_a_few_questions(
+        self, zenith: tuple[Account, Client], django_assert_max_num_queries: object
+    ) -> None:
+        text = "\n".join(f"203.0.{i // 250 + 100}.{i % 250 + 1}" for i in range(500))
+        with django_assert_max_num_queries(25):  # type: ignore[operator]
+            page = text_of(added(zenith[1], text))
+
+        assert "500 of 500 can be added" in page
+
+    @pytest.mark.parametrize(
+        ("addresses", "sentence"),
+        [
+            ("", "This field is required."),
+            ("203.0.113.300", "'203.0.113.300' is not an IP address."),
+            ("100.64.1.1", "(CGNAT), not public."),
+            ("192.0.2.1 " * 1_001, "The list has 1,001 addresses, more than 1,000."),
+        ],
+    )
+    def test_a_list_that_cannot_be_worked_off_is_explained(
+        self, zenith: tuple[Account, Client], addresses: str, sentence: str
+    ) -> None:
+        answer = added(zenith[1], addresses)
+
+        assert answer.status_code == 422  # type: ignore[attr-defined]
+        assert sentence in text_of(answer)
+        assert held(zenith[0]) == ["198.51.100.7"]
+
+    def test_removing_names_the_servers_first(self, zenith: tuple[Account, Client]) -> None:
+        account, client = zenith
+        row = IpLicense.objects.get()
+
+        page = text_of(client.post(f"{PAGE}/remove", {"id": row.public_id}))
+        assert "Remove 1 IP license?" in page
+        assert "198.51.100.7" in page
+        assert held(account) == ["198.51.100.7"]
+
+        client.post(f"{PAGE}/remove", {"id": row.public_id, "confirmed": "1"})
+        assert held(account) == []
+
+    def test_all_that_match_a_view_can_be_removed_at_once(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        account, client = zenith
+        for last in (1, 2, 3):
+            holds_ip(account.pk, f"203.0.113.{last}", now=START)
+
+        page = text_of(client.post(f"{PAGE}/remove", {"all": "1", "view": "q=203.0.113"}))
+
+        assert "Remove 3 IP licenses?" in page
+        assert "198.51.100.7" not in page
+
+    def test_nothing_ticked_removes_nothing(self, zenith: tuple[Account, Client]) -> None:
+        zenith[1].post(f"{PAGE}/remove", {"confirmed": "1"})
+
+        assert "Nothing was chosen." in text_of(zenith[1].get(PAGE))
+        assert held(zenith[0]) == ["198.51.100.7"]
+
+    def test_another_tenants_license_is_not_there(self, zenith: tuple[Account, Client]) -> None:
+        other = registers("nadir", now=START)
+        holds_ip(other.account_id, "203.0.113.99", now=START)
+        foreign = IpLicense.objects.get(account=other.account_id).public_id
+
+        assert zenith[1].get(f"{PAGE}/{foreign}/edit").status_code == 404
+        zenith[1].post(f"{PAGE}/remove", {"id": foreign, "confirmed": "1"})
+        assert IpLicense.objects.get(public_id=foreign).removed_at is None
+
+    def test_a_band_of_imunify360_becomes_another_from_today(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        account, client = zenith
+        client.post(f"{PAGE}/add", {"license_type": "imunify360_30", "addresses": "203.0.113.5"})
+        row = IpLicense.objects.get(license_type__code="imunify360_30")
+
+        page = client.get(f"{PAGE}/{row.public_id}/edit").content.decode()
+        assert "imunify360_250" in page
+        assert 'value="kernelcare"' not in page
+        form = {"license_type": "imunify360_250", "els_allowed": "on"}
+        client.post(f"{PAGE}/{row.public_id}/edit", form)
+
+        now = IpLicense.objects.get(account=account, address="203.0.113.5", removed_at=None)
+        assert (now.license_type.code, now.els_allowed) == ("imunify360_250", True)
+
+    @pytest.mark.parametrize("role", [Role.READ_SERVERS, Role.READ_BILLING, Role.SERVERS])
+    def test_who_may_not_order_sees_the_list_only(
+        self, zenith: tuple[Account, Client], role: Role
+    ) -> None:
+        client = signed_in(a_login(zenith[0], role))
+
+        page = client.get(PAGE)
+        assert "198.51.100.7" in text_of(page)
+        assert f"{PAGE}/add" not in page.content.decode()
+        assert added(client, "203.0.113.9").status_code == 403  # type: ignore[attr-defined]
+        assert held(zenith[0]) == ["198.51.100.7"]
+
+
+class TestDeposit:
+    def test_a_top_up_is_charged_at_once(self, zenith: tuple[Account, Client]) -> None:
+        account, client = zenith
+
+        assert "Your balance $500.00" in text_of(client.get("/console/billing/balance"))
+        client.post("/console/billing/balance", {"amount": "92.50"})
+
+        assert balance_cents(account.pk) == 592_50
+        assert "$592.50" in text_of(client.get("/console/billing/balance"))
+
+    @pytest.mark.parametrize("amount", ["", "0", "0.001", "1e9", "-5", "abc", "NaN"])
+    def test_an_amount_that_is_none_charges_nothing(
+        self, zenith: tuple[Account, Client], amount: str
+    ) -> None:
+        answer = zenith[1].post("/console/billing/balance", {"amount": amount})
+
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.content.decode()
+        assert balance_cents(zenith[0].pk) == 500_00
+
+    def test_who_may_only_read_bills_tops_nothing_up(self, zenith: tuple[Account, Client]) -> None:
+        client = signed_in(a_login(zenith[0], Role.READ_BILLING))
+
+        assert "Top up now" not in text_of(client.get("/console/billing/balance"))
+        assert client.post("/console/billing/balance", {"amount": "5"}).status_code == 403
+        form = {"mode": "off", "target": ""}
+        assert client.post("/console/billing/autopayment", form).status_code == 403
+        assert balance_cents(zenith[0].pk) == 500_00
+
+    def test_an_autopayment_is_tried_before_it_is_saved_r4(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        account, client = zenith
+        form = {"mode": "add_funds", "target": "600.00"}
+
+        page = text_of(client.post("/console/billing/autopayment", form | {"try": "1"}))
+        assert "The last 3 months under this rule" in page
+        assert autopay_rule(account_id=account.pk).mode is AutopayMode.OFF
+
+        client.post("/console/billing/autopayment", form)
+        saved = autopay_rule(account_id=account.pk)
+        assert saved == AutopayRule(AutopayMode.ADD_FUNDS, 600_00)
+
+    def test_a_target_below_100_is_refused_beside_its_field(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        form = {"mode": "add_funds", "target": "99.99"}
+        answer = zenith[1].post("/console/billing/autopayment", form)
+
+        assert answer.status_code == 422
+        assert "The target balance must be at least 100.00." in text_of(answer)
+        assert autopay_rule(account_id=zenith[0].pk).mode is AutopayMode.OFF
+
+    def test_the_running_month_is_shown_per_license_r2(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        page = text_of(zenith[1].get("/console/billing/statement"))
+
+        assert "1 license held this month" in page
+        assert "198.51.100.7 1 of 31" in page
+        assert "If nothing changes, $0.10 will be billed on 2026-02-01." in page
+
+    def test_the_invoices_table_has_the_running_balance_r6(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        run_due(now=START + timedelta(days=40))
+        left = balance_cents(zenith[0].pk)
+        assert left < 500_00
+
+        page = text_of(zenith[1].get("/console/billing/invoices"))
+
+        assert "Payment received" in page
+        assert page.index("Invoice 2026-") < page.index("Payment received")
+        assert f"${left / 100:.2f}" in page
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
+    zenith: tuple[Account, Client], role: Role
+) -> None:
+    client = signed_in(a_login(zenith[0], role))
+    license = IpLicense.objects.get().public_id
+    walked = 0
+    for name, route in pages().items():
+        access = access_of(route)
+        if not access.resellers_only or access.permission is None:
+            continue
+        walked += 1
+        [method] = {"GET", "POST"}.intersection(access.methods[:1])
+        status = client.generic(method, path_of(route, license=license)).status_code
+        expected = {200, 303} if access.permission in PERMISSIONS[role] else {403}
+        assert status in expected, f"{role} {name}"
+
+    assert walked == 7
+    assert held(zenith[0]) == ["198.51.100.7"]
