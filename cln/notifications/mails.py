@@ -48,6 +48,13 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "reseller_welcome": frozenset({"amount", "method", "agreement", "agreed_on", "first_bill_on"}),
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
+    # what: a sentence; at: the instant in words; address: where it came from
+    "security_notice": frozenset({"login", "what", "at", "address"}),
+    # inviter, company, role in words; url: where the password is chosen, for `days`
+    "invitation": frozenset({"login", "inviter", "company", "role", "url", "days"}),
+    # a ticket to our own support: who asks, and what they see
+    "support_ticket": frozenset({"reference", "subject", "text", "sender", "context"}),
+    "support_receipt": frozenset({"reference", "subject", "text"}),
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
     # older, newer: the addresses of the two machines; decide_by: datetime
     "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),

@@ -102,3 +102,8 @@ class ReportSubscription(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     active = models.BooleanField(default=True)
     emails = models.JSONField(default=list)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "product"], name="report_subscription_once"),
+        ]

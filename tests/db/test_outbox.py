@@ -31,6 +31,28 @@ SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
     "welcome": {"login": "anna"},
+    "security_notice": {
+        "login": "anna",
+        "what": "Two-factor sign-in was turned on.",
+        "at": "2026-03-01 09:00 UTC",
+        "address": "192.0.2.1",
+    },
+    "invitation": {
+        "login": "bert",
+        "inviter": "anna@acme.example",
+        "company": "Acme",
+        "role": "Billing",
+        "url": "https://x.example/r/2",
+        "days": 3,
+    },
+    "support_ticket": {
+        "reference": "T-ABCDEFGH",
+        "subject": "A question",
+        "text": "Why?",
+        "sender": "anna <anna@acme.example>",
+        "context": "Account: Acme",
+    },
+    "support_receipt": {"reference": "T-ABCDEFGH", "subject": "A question", "text": "Why?"},
     "password_reset": {"login": "anna", "url": "https://x.example/r/1"},
     "invoice_issued": {
         "number": "CBI-1",

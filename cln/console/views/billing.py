@@ -125,7 +125,13 @@ def pay_now(request: Request) -> HttpResponse:
     return redirect("invoices")
 
 
-@page("GET", "POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
+@page(
+    "GET",
+    "POST",
+    permission=Permission.EDIT_CARDS,
+    open_when_blocked=True,
+    recent_sign_in=True,
+)
 def payment_methods(request: Request) -> HttpResponse:
     """`/console/billing/payment-methods`: the one active method; another replaces it (P1)."""
     form = SandboxCardForm(posted(request), today=request.now.date())
