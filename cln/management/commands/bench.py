@@ -29,6 +29,7 @@ from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
 from cln.management.billing_bench import measure as measure_billing
 from cln.management.load import CLIENTS, Request, measure
+from cln.management.paper_bench import measure as measure_paper
 from cln.management.prepare import prepare_database
 from cln.management.processes import Children
 from cln.management.services import start_services
@@ -51,9 +52,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             nargs="?",
-            choices=["all", "billing"],
+            choices=["all", "billing", "pdf"],
             default="all",
-            help="agents and a small billing day, or large billing days alone",
+            help="agents and a small billing day, or large billing days, or documents alone",
         )
         parser.add_argument("--seconds", type=float, default=5, help="for each measurement")
         parser.add_argument("--accounts", type=int, action="append", help="billed in one run")
@@ -62,6 +63,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Refuses a database that has accounts: the invented ones would mix with them."""
+        if options["what"] == "pdf":
+            documents = {"machine": _machine(), "pdf": measure_paper()}
+            self.stdout.write(json.dumps(documents, indent=2))
+            return
         if options["what"] == "billing":
             self._billing_days(options["accounts"], options["workers"])
             return
