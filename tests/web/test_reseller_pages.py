@@ -270,7 +270,7 @@ class TestDeposit:
 
         assert "1 license held this month" in page
         assert "198.51.100.7 1 of 31" in page
-        assert "If nothing changes, $0.10 will be billed on 2026-02-01." in page
+        assert "If nothing changes, $0.13 will be billed on 2026-02-01." in page
 
     def test_the_invoices_table_has_the_running_balance_r6(
         self, zenith: tuple[Account, Client]
