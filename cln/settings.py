@@ -335,7 +335,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 1800
 ACCOUNT_RATE_LIMITS = {
     "pay_link": "30/m/ip,30/m/key",
     "mailed_link": "60/m/ip,30/m/key",
-    "check_license": "30/m/ip",
+    "check_license": "30/m/key",
     "signup": "20/m/ip,5/h/key",
     "two_factor": "10/m/ip,5/5m/key",
     "token_test": "20/m/user",

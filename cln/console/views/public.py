@@ -8,6 +8,7 @@ from cln.console.forms.public import AddressForm
 from cln.console.limits import too_often
 from cln.domain.errors import Refusal
 from cln.licensing.public_check import products_at
+from cln.rates import network_of
 from cln.web import Request, client_address, page
 
 
@@ -21,12 +22,11 @@ def landing(request: Request) -> HttpResponse:
 def check_license(request: Request) -> HttpResponse:
     """`/console/check-license`: whether an address has a license, and what to do if not (L-1)."""
     asked = "ip" in request.GET
+    network = network_of(client_address(request))
+    if asked and (stop := too_often(request, "check_license", key=network)):
+        return stop
     form = AddressForm(request.GET if asked else None, initial={"ip": client_address(request)})
     context: dict[str, object] = {"form": form, "base_url": settings.CLN_BASE_URL}
-    if asked:
-        limited = too_often(request, "check_license")
-        if limited is not None:
-            return limited
     if asked and form.is_valid():
         address = form.cleaned_data["ip"]
         try:
