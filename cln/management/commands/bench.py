@@ -27,6 +27,7 @@ from cln.flows import billing_run, collection
 from cln.flows.purchase import buy
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
+from cln.management import wire_bench, wire_outage
 from cln.management.load import CLIENTS, Request, measure
 from cln.management.prepare import prepare_database
 from cln.management.processes import Children
@@ -45,11 +46,24 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Say how long each measurement runs and how many accounts are billed."""
+        parser.add_argument(
+            "what",
+            nargs="?",
+            choices=["all", "wire"],
+            default="all",
+            help="agents and a small billing day, or the wire alone",
+        )
+        parser.add_argument("--servers", type=int, default=10_000, help="in the fleet of wire")
+        parser.add_argument("--rounds", type=int, default=3, help="of wire; the best counts")
+        parser.add_argument("--outage", action="store_true", help="wire: kill the database instead")
         parser.add_argument("--seconds", type=float, default=5, help="for each measurement")
         parser.add_argument("--accounts", type=int, default=200, help="billed in one run")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Refuses a database that has accounts: the invented ones would mix with them."""
+        if options["what"] == "wire":
+            self._wire(**options)
+            return
         prepare_database()
         if Account.objects.exists():
             raise CommandError(
@@ -69,6 +83,14 @@ class Command(BaseCommand):
             ).as_json()
             report["cln"] = _agents(port, seconds)
         report["cln"] |= {"billing_day": _billing_day(accounts)}
+        self.stdout.write(json.dumps(report, indent=2))
+
+    def _wire(self, *, seconds: float, servers: int, rounds: int, outage: bool, **_: Any) -> None:
+        if outage:
+            report = wire_outage.run(seconds=seconds, servers=servers)
+        else:
+            measured = wire_bench.run(servers=servers, seconds=seconds, rounds=rounds)
+            report = {"machine": _machine(), **measured}
         self.stdout.write(json.dumps(report, indent=2))
 
 
