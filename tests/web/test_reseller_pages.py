@@ -298,7 +298,7 @@ class TestDeposit:
         )
         assert answer["Content-Disposition"] == 'inline; filename="Statement-January-2026.pdf"'
         assert "Statement January 2026" in pdf_text.text_of(answer.content)
-        for month in ("2026-02", "2026-13", "January"):
+        for month in ("2026-03", "2026-13", "January"):
             answer = zenith[1].get(f"/console/billing/statements/{month}.pdf")
             assert (answer.status_code, "unknown_statement" in text_of(answer)) == (404, True)
 
