@@ -45,7 +45,7 @@ def test_after_everything_at_once_the_vendors_counter_is_our_books(settings: Set
             life = Life(vendor, crew, everybody, SEED)
             vendor.calm = False
             life.goes_on(SECONDS, kill_every=max(2.5, min(30.0, SECONDS / 4)))
-            life.comes_to_rest(is_unfinished, seconds=120)
+            life.comes_to_rest(is_unfinished, seconds=240)
             crew.stop()
             books = crew.run("check_books")
             complaints = what_is_wrong(crew.said())
