@@ -92,11 +92,17 @@ def _database(url: str) -> dict[str, Any]:
     options = f"{parts.pop('options', None) or ''} -c lock_timeout=3000".strip()
     pool_size = _number("CLN_DATABASE_POOL", 0)
     # A pool of its own for each process that serves many threads; others keep one connection.
-    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10} if pool_size else False
+    # Who gets no connection in time hears 503; a long queue would hide an outage. The pool's own
+    # tries to reconnect would back off up to minutes; ended after a second, each request tries.
+    pool = (
+        {"min_size": 1, "max_size": pool_size, "timeout": 3, "reconnect_timeout": 1}
+        if pool_size
+        else False
+    )
     return database | {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0 if pool else 60,
-        "CONN_HEALTH_CHECKS": not pool,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": parts | {"options": options, "pool": pool},
     }
 
@@ -183,6 +189,9 @@ CLN_ALLOW_PRIVATE_ADDRESSES = (
 # Networks of our own proxies: only they may say in X-Forwarded-For whom they speak for.
 CLN_TRUSTED_PROXIES = _networks("CLN_TRUSTED_PROXIES")
 
+# Threads of each web process; docs/operator says which doors give way when all are busy.
+CLN_WEB_THREADS = _number("CLN_WEB_THREADS", 64)
+
 # How old a signed token of REST v1 may be, and how far ahead the caller's clock may go, in seconds.
 CLN_TOKEN_MAX_AGE = _number("CLN_TOKEN_MAX_AGE", 1800)
 CLN_TOKEN_MAX_AHEAD = _number("CLN_TOKEN_MAX_AHEAD", 300)
@@ -222,6 +231,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "django_htmx",
     "heroicons",
     "template_partials",
@@ -322,7 +332,16 @@ ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "landing"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 1800
-ACCOUNT_RATE_LIMITS = {"pay_link": "30/m/ip"}
+ACCOUNT_RATE_LIMITS = {
+    "pay_link": "30/m/ip,30/m/key",
+    "mailed_link": "60/m/ip,30/m/key",
+    "check_license": "30/m/key",
+    "signup": "20/m/ip,5/h/key",
+    "two_factor": "10/m/ip,5/5m/key",
+    "token_test": "20/m/user",
+    "ticket": "5/h/user",
+    "invite": "20/h/user",
+}
 # Rate limits count here, for all web processes together.
 CACHES = {
     "default": {
@@ -351,6 +370,8 @@ EMAIL_HOST_PASSWORD = os.environ.get("CLN_SMTP_PASSWORD", "")
 EMAIL_USE_TLS = _flag("CLN_SMTP_TLS")
 # Who hears of books that differ; empty = nobody, `cln check-books` shows them.
 CLN_OPERATOR_EMAIL = os.environ.get("CLN_OPERATOR_EMAIL", "")
+# Where tickets go that customers write in the console; empty = the operator's address.
+CLN_SUPPORT_EMAIL = os.environ.get("CLN_SUPPORT_EMAIL") or CLN_OPERATOR_EMAIL
 DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>"
 
 # -- files --------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from cln.licensing import services as licensing
 from cln.licensing.agents import (
     AgentAnswer,
     Presented,
-    check_in_agent,
     current_lease,
     first_answer,
 )
@@ -48,8 +47,8 @@ def register(request: HttpRequest) -> HttpResponse:
 @limited_per_server
 def check_in(request: HttpRequest) -> HttpResponse:
     """Note that the server lives and tell it what its license is worth; a lease where due."""
-    arguments, now = strict_arguments(request), clock.now()
-    answer = check_in_agent(
+    arguments = strict_arguments(request)
+    answer, now = check_ins.check_in_agent(
         secret=bearer(request),
         address=caller_address(request, arguments),
         report=licensing.Report(
@@ -59,8 +58,6 @@ def check_in(request: HttpRequest) -> HttpResponse:
             users=whole_number(arguments, "users", most=USERS_MAX),
         ),
         presented=_presented(arguments),
-        now=now,
-        check_in=check_ins.check_in,
     )
     return v2_response(_worth(answer, now=now))
 

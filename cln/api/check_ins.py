@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
 from cln import clock
 from cln.api.gathering import Gathering
 from cln.domain.errors import Refusal
+from cln.licensing.agents import (
+    AgentAnswer,
+    AgentContact,
+    Noted,
+    Presented,
+    answer_agent,
+    note_agents,
+)
 from cln.licensing.check_ins import CheckIn, Contact, Report, check_in_many, contact_of
 
-BATCH_MAX = 100
+BATCH_MAX: Final = 100
 
 
 def check_in(*, secret: str, address: str, report: Report) -> CheckIn:
@@ -17,16 +27,36 @@ def check_in(*, secret: str, address: str, report: Report) -> CheckIn:
 
     Refuses `unknown_server`, `server_removed`, `bad_address`.
     """
-    answer = _gathering.ask(contact_of(secret=secret, address=address, report=report))
+    answer = _servers.ask(contact_of(secret=secret, address=address, report=report))
     if isinstance(answer, Refusal):
         raise answer
     return answer
 
 
-def _carry_out(contacts: Sequence[Contact]) -> Sequence[CheckIn | Refusal]:
+def check_in_agent(
+    *, secret: str, address: str, report: Report, presented: Presented
+) -> tuple[AgentAnswer, datetime]:
+    """The same for our agent, with its lease; also the instant at which it was noted.
+
+    Refuses what `check_in` refuses, and `clone_refused`.
+    """
+    contact = contact_of(secret=secret, address=address, report=report)
+    answer, now = _agents.ask(AgentContact(contact, presented))
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer_agent(answer, presented=presented, now=now), now
+
+
+def _note_servers(contacts: Sequence[Contact]) -> Sequence[CheckIn | Refusal]:
     return check_in_many(contacts, now=clock.now())
 
 
-_gathering: Gathering[Contact, CheckIn | Refusal] = Gathering(
-    _carry_out, most=BATCH_MAX, same=lambda contact: contact.secret_hash
+def _note_agents(agents: Sequence[AgentContact]) -> Sequence[tuple[Noted | Refusal, datetime]]:
+    now = clock.now()
+    return [(answer, now) for answer in note_agents(agents, now=now)]
+
+
+_servers: Final = Gathering(_note_servers, most=BATCH_MAX, same=lambda contact: contact.secret_hash)
+_agents: Final = Gathering(
+    _note_agents, most=BATCH_MAX, same=lambda agent: agent.contact.secret_hash
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -15,6 +15,7 @@ from cln.api.envelope import RETRY_AFTER_SECONDS, STATUSES
 from cln.api.limits import limited_per_address
 from cln.domain.errors import Refusal
 from cln.licensing import services as licensing
+from cln.shedding import passing
 
 PRODUCT = "els"
 
@@ -27,14 +28,15 @@ def register(request: HttpRequest) -> HttpResponse:
         response["Allow"] = "POST"
         return response
     try:
-        return _register(request)
+        with passing(request.path_info):
+            return _register(request)
     except Refusal as refusal:
         status = STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST)
         response = _answer({"message": f"{refusal.message} {refusal.fix}".strip()}, status)
         if "retry_after" in refusal.facts:
             response["Retry-After"] = str(refusal.facts["retry_after"])
         return response
-    except OperationalError:
+    except (OperationalError, InterfaceError):
         trouble = {"message": "The service is busy. Try again."}
         response = _answer(trouble, HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)

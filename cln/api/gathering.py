@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
@@ -24,9 +26,12 @@ class Gathering(Generic[Asked, Answer]):
         carry_out: Callable[[Sequence[Asked]], Sequence[Answer]],
         *,
         most: int,
-        same: Callable[[Asked], Hashable],
+        same: Callable[[Asked], Hashable] | None = None,
     ) -> None:
-        """`carry_out` gets at most `most`, no two the `same`, and answers in their order."""
+        """`carry_out` gets at most `most`, and answers in their order.
+
+        Of those that are the `same` by a key, a batch has one only: writes of one row.
+        """
         self._carry_out, self._most, self._same = carry_out, most, same
         self._lock = threading.Lock()
         self._waiting: list[_Waiter[Asked, Answer]] = []
@@ -50,12 +55,7 @@ class Gathering(Generic[Asked, Answer]):
         """Carry out one batch, the leader's own among it, and call the next leader."""
         batch = self._next_batch()
         try:
-            answers = self._carry_out([waiter.asked for waiter in batch])
-            for waiter, answer in zip(batch, answers, strict=True):
-                waiter.answer = answer
-        except Exception as trouble:  # each of them raises it in his own thread
-            for waiter in batch:
-                waiter.trouble = trouble
+            self._answer(batch)
         finally:
             for waiter in batch:
                 waiter.is_done = True
@@ -67,13 +67,27 @@ class Gathering(Generic[Asked, Answer]):
             if heir is not None:
                 heir.turn.release()
 
+    def _answer(self, batch: Sequence[_Waiter[Asked, Answer]]) -> None:
+        """Carry the batch out; what breaks it, but is no trouble of the database, breaks alone."""
+        try:
+            answers = self._carry_out([waiter.asked for waiter in batch])
+            for waiter, answer in zip(batch, answers, strict=True):
+                waiter.answer = answer
+        except Exception as trouble:
+            if len(batch) > 1 and not isinstance(trouble, (OperationalError, InterfaceError)):
+                for waiter in batch:
+                    self._answer([waiter])
+                return
+            for waiter in batch:
+                waiter.trouble = trouble  # each of them raises it in his own thread
+
     def _next_batch(self) -> list[_Waiter[Asked, Answer]]:
         """The longest waiting; who asks for the same as one of them waits for the next batch."""
         with self._lock:
             batch: dict[Hashable, _Waiter[Asked, Answer]] = {}
             left = []
             for waiter in self._waiting:
-                key = self._same(waiter.asked)
+                key = id(waiter) if self._same is None else self._same(waiter.asked)
                 if len(batch) < self._most and key not in batch:
                     batch[key] = waiter
                 else:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from cln import clock
-from cln.api import check_ins
+from cln.api import check_ins, questions
 from cln.api.arguments import caller_address, lenient_arguments
 from cln.api.envelope import WIRES, Answer, v1_endpoint
 from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
-from cln.licensing import queries
 from cln.licensing import services as licensing
 
 PRODUCT = "kernelcare"
@@ -78,7 +77,7 @@ def check(request: HttpRequest) -> Answer:
     if "server_id" in arguments:
         code, expires = _license_of(arguments["server_id"], address)
     else:
-        held = queries.has_ip_license(product=PRODUCT, address=address)
+        held = questions.is_patched(address)
         code, expires = (VALID if held else NO_LICENSE), ""
     return Answer({"code": code, "ip": address, "expire_date": expires})
 

@@ -55,9 +55,7 @@ def find_billing(timestamp: int) -> None:
     with _sole_finder("billing") as is_mine:
         if not is_mine:
             return
-        due = billing_run.due_accounts(through=clock.now().date())
-        for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
-            chunk = due[start : start + ACCOUNTS_PER_CHUNK]
+        for chunk in billing_run.due_accounts(through=clock.now().date()):
             with contextlib.suppress(AlreadyEnqueued):
                 job = bill_accounts.configure(queueing_lock=f"bill {chunk[0]}")
                 job.defer(account_ids=[*chunk])

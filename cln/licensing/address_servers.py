@@ -12,14 +12,17 @@ from cln.domain.licensing import AccountBlocked
 from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing.door import Hints
+from cln.licensing.events import server_registered
 from cln.licensing.ip_licenses import IpLicenseNotFound
 from cln.licensing.models import IpLicense, Server
 from cln.licensing.partners import LICENSED
 from cln.licensing.registration import (
     REPLACED,
+    WATCH_COLUMNS,
     Registration,
     cleaned,
     secret_hash,
+    watch_anew,
 )
 
 
@@ -52,6 +55,7 @@ def register_at_address(
                 alert_after=None,
             )
         server, secret = _insert(held, hints, supersedes=running, now=now)
+        server_registered(server, reinstalled=running is not None, now=now)
     return Registration(server, secret, reinstalled=running is not None)
 
 
@@ -97,8 +101,8 @@ def _refresh(server: Server, hints: Hints, *, now: datetime) -> None:
     server.hostname = hints.hostname or server.hostname
     server.machine_uuid = hints.machine_uuid or server.machine_uuid
     server.os_version = hints.os_version or server.os_version
-    server.alert_after = now + PERIOD
-    server.save(update_fields=["hostname", "machine_uuid", "os_version", "alert_after"])
+    watch_anew(server, now=now)
+    server.save(update_fields=["hostname", "machine_uuid", "os_version", *WATCH_COLUMNS])
 
 
 def _insert(

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from cln import ids
+from cln.domain.errors import Refusal
 from cln.domain.leases import next_check_in
-from cln.enums import ServerStatus
 from cln.licensing import leases, servers
+from cln.licensing.check_ins import Contact, check_in_many, contact_of
 from cln.licensing.clones import Handover, note_machine
 from cln.licensing.lease_keys import incident_notice
 from cln.licensing.models import MachineTrace, Server
-from cln.licensing.registration import plain_text, secret_hash
+from cln.licensing.registration import plain_text
 
 FINGERPRINT_LENGTH = 64
 BOOT_LENGTH = 36
-
-
-class CheckInVerb(Protocol):
-    """Writes a check-in and returns after the commit."""
-
-    def __call__(self, *, secret: str, address: str, report: servers.Report) -> servers.CheckIn:
-        """Refuses `unknown_server`, `server_removed`, `bad_address`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +26,23 @@ class Presented:
     fingerprint: str = ""
     boot: str = ""
     tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentContact:
+    """A check-in of our agent that waits to be written."""
+
+    contact: Contact
+    presented: Presented
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A check-in that was written: the server as it was found, what its license is worth."""
+
+    server: leases.SeenServer
+    worth: servers.CheckIn
+    handover: Handover | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +57,62 @@ class AgentAnswer:
 
 
 def check_in_agent(
-    *,
-    secret: str,
-    address: str,
-    report: servers.Report,
-    presented: Presented,
-    check_in: CheckInVerb | None = None,
-    now: datetime,
+    *, secret: str, address: str, report: servers.Report, presented: Presented, now: datetime
 ) -> AgentAnswer:
-    """A check-in with a lease: two reads and one write, and nothing more is written unless the
-    machine has restarted. The lease is signed only where the caller does not hold it.
+    """A check-in with a lease. Refuses what `check_in` refuses, and `clone_refused`."""
+    contact = contact_of(secret=secret, address=address, report=report)
+    [noted] = note_agents([AgentContact(contact, presented)], now=now)
+    if isinstance(noted, Refusal):
+        raise noted
+    return answer_agent(noted, presented=presented, now=now)
 
-    `check_in` writes the check-in in a door's own way, together with others that come at once.
-    Refuses what `check_in` refuses, and `clone_refused`.
+
+def note_agents(agents: Sequence[AgentContact], *, now: datetime) -> list[Noted | Refusal]:
+    """Check-ins of our agents, each server named once; answers or refusals in the same order.
+
+    One read and one write for all of them, and nothing more is written unless a machine has
+    restarted. Refusals: those of `check_in_many`, and `clone_refused`.
     """
-    seen, handover = _seen(secret), None
-    if seen is not None and seen.status == ServerStatus.ACTIVE:
-        handover = note_machine(
-            seen,
-            boot=plain_text(presented.boot, BOOT_LENGTH),
-            fingerprint=_fingerprint(presented),
-            address=address,
-            now=now,
-        )
-    write = check_in or functools.partial(servers.check_in, now=now)
-    worth = write(secret=secret, address=address, report=report)
-    assert seen is not None, "check_in refuses what is unknown"
-    return _answer(seen, worth, presented, handover, now=now)
+    hashes = [agent.contact.secret_hash for agent in agents]
+    seen = leases.seen_by_secrets(hashes)
+    refused: dict[bytes, Refusal] = {}
+    handovers: dict[bytes, Handover | None] = {}
+    for agent in agents:
+        name = agent.contact.secret_hash
+        try:
+            handovers[name] = _machine(seen.get(name), agent, now)
+        except Refusal as refusal:
+            refused[name] = refusal
+    let_in = [agent.contact for agent in agents if agent.contact.secret_hash in handovers]
+    worths = {
+        contact.secret_hash: worth
+        for contact, worth in zip(let_in, check_in_many(let_in, now=now), strict=True)
+    }
+    return [
+        worth
+        if isinstance(worth := refused.get(name) or worths[name], Refusal)
+        else Noted(seen[name], worth, handovers[name])
+        for name in hashes
+    ]
+
+
+def answer_agent(noted: Noted, *, presented: Presented, now: datetime) -> AgentAnswer:
+    """What a check-in that was noted brings; the lease is signed where the caller has it not."""
+    return _answer(noted.server, noted.worth, presented, noted.handover, now=now)
 
 
 def first_answer(server: Server, *, presented: Presented, now: datetime) -> AgentAnswer:
     """What comes with a registration: the first lease, and the boot the machine registered from."""
-    seen = leases.seen_by_agents().get(pk=server.pk)
+    seen = leases.seen_by_id(server.pk)
     # One that is there stays: whoever registers again with a secret is judged at its check-in.
-    MachineTrace.objects.get_or_create(
-        server=seen,
-        defaults={
-            "boot": plain_text(presented.boot, BOOT_LENGTH),
-            "fingerprint": _fingerprint(presented),
-        },
-    )
+    if not seen.has_trace and presented.boot:
+        MachineTrace.objects.get_or_create(
+            server=server,
+            defaults={
+                "boot": plain_text(presented.boot, BOOT_LENGTH),
+                "fingerprint": _fingerprint(presented),
+            },
+        )
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
@@ -98,13 +123,13 @@ def current_lease(*, secret: str, presented: Presented, now: datetime) -> AgentA
     Refuses `unknown_server`, `server_removed`, `clone_refused`.
     """
     server = servers.find_server(secret=secret, now=now)
-    seen = leases.seen_by_agents().get(pk=server.pk)
+    seen = leases.seen_by_id(server.pk)
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
 
 def _answer(
-    seen: Server,
+    seen: leases.SeenServer,
     worth: servers.CheckIn,
     presented: Presented,
     handover: Handover | None = None,
@@ -114,7 +139,7 @@ def _answer(
     lease = leases.lease_of(
         seen, worth, fingerprint=_fingerprint(presented), tag=presented.tag, now=now
     )
-    stretched = seen.__dict__["stretch_days"] is not None
+    stretched = seen.stretch_days is not None
     return AgentAnswer(
         worth=worth,
         lease=lease,
@@ -124,11 +149,18 @@ def _answer(
     )
 
 
-def _seen(secret: str) -> Server | None:
-    secret = secret.strip()
-    if ids.SECRET_SHAPE.fullmatch(secret) is None:
+def _machine(
+    server: leases.SeenServer | None, agent: AgentContact, now: datetime
+) -> Handover | None:
+    if server is None or not server.is_running:
         return None
-    return leases.seen_by_agents().filter(secret_hash=secret_hash(secret)).first()
+    return note_machine(
+        server,
+        boot=plain_text(agent.presented.boot, BOOT_LENGTH),
+        fingerprint=_fingerprint(agent.presented),
+        address=agent.contact.address,
+        now=now,
+    )
 
 
 def _fingerprint(presented: Presented) -> str:

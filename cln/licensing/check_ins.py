@@ -175,6 +175,8 @@ def check_in_many(contacts: Sequence[Contact], *, now: datetime) -> list[CheckIn
     One statement, so one commit for all of them, in the caller's transaction or of its own.
     Refusals: `unknown_server`, `server_removed`.
     """
+    if not contacts:
+        return []
     told = [_told(contact) for contact in contacts]
     columns: dict[str, list[object]] = {name: [row[name] for row in told] for name in _TOLD}
     rows = _run(

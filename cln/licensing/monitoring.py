@@ -10,7 +10,7 @@ from typing import ClassVar
 from cln import vault
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
-from cln.domain.silence import PERIOD
+from cln.domain.silence import GRACE, PERIOD
 from cln.licensing.models import IpLicense
 from cln.licensing.partners import LICENSED
 
@@ -66,7 +66,8 @@ def monitored_with(text: str, *, now: datetime) -> tuple[MonitoredRow, ...]:
         MonitoredRow(
             row.hostname,
             row.address,
-            is_silent=row.last_check_in_at is not None and row.last_check_in_at + PERIOD < now,
+            is_silent=row.last_check_in_at is not None
+            and row.last_check_in_at + PERIOD + GRACE < now,
         )
         for row in rows.order_by("pk")
     )

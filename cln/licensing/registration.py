@@ -28,6 +28,7 @@ from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
+WATCH_COLUMNS = ("alert_after", "alerted_at", "alerts_sent", "recovery_after")
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
@@ -70,6 +71,13 @@ def register_server(
 def secret_hash(secret: str) -> bytes:
     """What finds a server by the secret it presents."""
     return vault.lookup_hash(SECRET_PURPOSE, secret)
+
+
+def watch_anew(server: Server, *, now: datetime) -> None:
+    """A registered server was heard again: change the columns of the watch; the caller saves."""
+    server.alert_after, server.alerted_at = now + PERIOD, None
+    if server.alerts_sent:
+        server.recovery_after, server.alerts_sent = now, 0
 
 
 def plain_text(text: str, length: int) -> str:
@@ -177,9 +185,7 @@ def _keep(door: Door, server: Server, granted: Granted) -> Server:
     """The machine proved which server it is: same server, same secret, whatever has changed."""
     server.key = door.key
     server.address = door.address
-    server.alert_after, server.alerted_at = door.now + PERIOD, None
-    if server.alerts_sent:
-        server.recovery_after, server.alerts_sent = door.now, 0
+    watch_anew(server, now=door.now)
     server.hostname = door.hints.hostname or server.hostname
     server.machine_uuid = door.hints.machine_uuid or server.machine_uuid
     server.os_version = door.hints.os_version or server.os_version

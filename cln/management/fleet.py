@@ -20,7 +20,8 @@ from cln.management.driver import http
 LICENSE_TYPE = "cloudlinux"
 ACCOUNTS = 50
 _COLUMNS = (
-    "public_id, account_id, license_type_id, key_id, secret_hash, status, takes_seat, hostname, "
+    "public_id, account_id, license_type_id, key_id, by_address, secret_hash, status, takes_seat, "
+    "hostname, "
     "address, machine_uuid, os_version, kernel, registered_at, last_check_in_at, alert_after, "
     "alerts_sent, removed_why"
 )
@@ -55,9 +56,16 @@ def add_servers(fleet: Fleet, numbers: Sequence[int], *, now: datetime) -> None:
     """Put servers with these numbers into the table, heard at different times of the last day."""
     query = f"COPY {Server._meta.db_table} ({_COLUMNS}) FROM STDIN"
     type_id = get_license_type(LICENSE_TYPE).pk
-    with transaction.atomic(), connection.cursor() as cursor, cursor.copy(query) as copy:
-        for number in numbers:
-            copy.write_row(_row(fleet, type_id, number, now))
+    with transaction.atomic(), connection.cursor() as cursor:
+        with cursor.copy(query) as copy:
+            for number in numbers:
+                copy.write_row([*_row(fleet, type_id, number, now)])
+        # Each has checked in from its boot before.
+        cursor.execute(
+            "INSERT INTO licensing_machinetrace (server_id, boot, former_boots, fingerprint) "
+            "SELECT id, right(public_id, 20), '{}', right(public_id, 20) FROM licensing_server "
+            "WHERE id NOT IN (SELECT server_id FROM licensing_machinetrace)"
+        )
     for at, key in enumerate(fleet.keys):
         mine = sum(1 for number in numbers if number % ACCOUNTS == at)
         counted = ActivationKey.objects.get(pk=key.pk).used + mine
@@ -71,7 +79,8 @@ def check_in_of(number: int) -> bytes:
     """The check-in of a server, from its own address behind a proxy."""
     return http(
         "/api/v2/agent/check-in",
-        '{"kernel":"4.18.0-553.el8","users":7}',
+        f'{{"kernel":"4.18.0-553.el8","users":7,"boot_id":"{number:020d}",'
+        f'"fingerprint":"{number:020d}"}}',
         headers=(
             f"Authorization: Bearer {_secret(number)}",
             f"X-Forwarded-For: {_address(number)}",
@@ -82,7 +91,7 @@ def check_in_of(number: int) -> bytes:
 def _row(fleet: Fleet, type_id: int, number: int, now: datetime) -> Iterator[object]:
     key = fleet.keys[number % ACCOUNTS]
     heard = now - timedelta(seconds=number % 80_000)
-    yield from (f"srv_{number:020d}", key.account_id, type_id, key.pk)
+    yield from (f"srv_{number:020d}", key.account_id, type_id, key.pk, False)
     yield from (secret_hash(_secret(number)), "active", True, f"server{number}.example")
     yield from (_address(number), f"00000000-0000-4000-8000-{number:012x}", "8.10", "4.18.0")
     yield from (now - timedelta(days=30), heard, heard + PERIOD, 0, "")

@@ -32,6 +32,7 @@ REGISTER = "/api/v2/agent/register"
 LEASE = "/api/v2/agent/lease"
 AT = "203.0.113.7"
 PROXY = "10.0.0.5"
+UUID = "b1b4a0de-9f8e-4d8e-8a11-6f5d0c2e7a44"
 
 
 @pytest.fixture(autouse=True)
@@ -346,6 +347,29 @@ def test_a_server_beyond_its_limit_is_429_and_nothing_is_asked_of_the_database()
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_tries")
     assert answer["Retry-After"] == "1"
     assert Server.objects.get().last_check_in_at is None
+
+
+def test_who_knows_the_machine_but_not_the_key_gets_nothing_and_learns_nothing() -> None:
+    """Security §1: hostname, UUID and address are hints, not proofs."""
+    key = reveal(bought(an_account(), "cloudlinux", 1))
+    known = {"hostname": "web1", "machine_uuid": UUID}
+    assert post(REGISTER, {"key": key, **known}, REMOTE_ADDR=AT).status_code == 201
+    stranger = {"hostname": "web2", "machine_uuid": UUID.replace("b", "c")}
+
+    answers = [
+        post(path, {**told, **machine}, REMOTE_ADDR=AT)
+        for machine in (known, stranger)
+        for path, told in (
+            (REGISTER, {"key": "CL-wrong"}),
+            (REGISTER, {"by_address": "1"}),
+            ("/api/v2/agent/move-here", {"code": "mv_x_1_" + "0" * 32}),
+        )
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 403] * 2
+    said = [{**answer.json(), "request_id": ""} for answer in answers]
+    assert said[:3] == said[3:]
+    assert Server.objects.get().status == "active"
 
 
 # -- the installer -------------------------------------------------------------------------------

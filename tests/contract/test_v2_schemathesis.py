@@ -31,7 +31,7 @@ from schemathesis.specs.openapi import checks
 
 from cln.wsgi import application
 from tests.contract.test_v2_doors import a_world
-from tests.v2 import a_v2_client
+from tests.v2 import a_v2_client, routed
 
 pytestmark = pytest.mark.django_db
 
@@ -130,7 +130,11 @@ def test_the_document_is_openapi_3_1_and_its_page_needs_no_script_and_no_other_h
     page = Client().get("/api/v2/docs")
 
     assert document["openapi"] == "3.1.0"
-    assert set(document["components"]["securitySchemes"]) == {"ApiToken", "ClnToken"}
+    schemes = {"ApiToken", "ClnToken", "ServerSecret"}
+    assert set(document["components"]["securitySchemes"]) == schemes
+    assert routed() - {"openapi.json", "docs"} == {
+        path.removeprefix("/api/v2/") for path in document["paths"]
+    }
     body = page.content.decode()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

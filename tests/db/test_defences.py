@@ -289,6 +289,45 @@ def test_a_line_that_is_added_to_an_issued_invoice_is_refused_at_commit(acme: Ac
     assert refusal_of(sql) == message
 
 
+OTHER_INVOICE = copied("billing_invoice", {"public_id": "inv_other", "number": "CBI-000002"})
+SUMS = {
+    "a line more, in a statement of its own": (
+        [("invoice", 0), ("line", 2400), ("line", 1)],
+        "2401",
+    ),
+    "too little, before the invoice": ([("line", 1), ("invoice", 0)], "1"),
+    "too much, before the invoice": ([("line", 2400), ("line", 1), ("invoice", 0)], "2401"),
+}
+
+
+@pytest.mark.parametrize("order", SUMS)
+def test_lines_do_not_exceed_their_invoice_in_whatever_order_they_are_written(
+    order: str, acme: Account
+) -> None:
+    steps, sum_of_lines = SUMS[order]
+
+    message = f"invoice CBI-000002 says net 2400 tax 0, its lines say {sum_of_lines} and 0"
+    assert refusal_of(_in_order(steps)) == message
+
+
+def test_lines_may_be_written_before_their_invoice(acme: Account) -> None:
+    _commit(_in_order([("line", 2000), ("line", 400), ("invoice", 0)]))
+
+    assert Invoice.objects.get(number="CBI-000002").lines.count() == 2
+
+
+def _in_order(steps: list[tuple[str, int]]) -> str:
+    """SQL that writes another invoice and lines of it, each in a statement of its own."""
+    statements = []
+    for position, (what, cents) in enumerate(steps, start=10_000):
+        line = {"id": position, "invoice_id": 10_000, "source": str(position)}
+        line |= {"position": position, "amount_cents": cents}
+        sql = copied("billing_invoiceline", line).removesuffix(";")
+        is_line = what == "line"
+        statements.append(sql + " WHERE invoice_id <> 10000;" if is_line else OTHER_INVOICE)
+    return "".join(statements)
+
+
 def test_allocations_above_their_payment_are_refused_at_commit(acme: Account) -> None:
     """P9."""
     sql = copied("payments_allocation", {"amount_cents": 1})

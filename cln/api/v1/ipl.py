@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from cln.api import questions
 from cln.api.arguments import BadArgument
 from cln.api.envelope import Answer
 from cln.api.v1.calls import Call, answered, date_text, signed
@@ -35,7 +36,7 @@ def availability(call: Call) -> object:
 
 def _check(call: Call) -> object:
     """IP types that anybody holds at an address (IPL-3)."""
-    return list(addresses.types_held_at(call.filled("ip")))
+    return list(questions.types_at(call.filled("ip")))
 
 
 check = signed(refused=[])(_check)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
@@ -20,6 +20,7 @@ from cln.api.v2 import limits
 from cln.api.v2.body import BYTES_MOST, TooLarge, check_storable
 from cln.api.v2.problems import busy, problem, refused
 from cln.domain.errors import Refusal
+from cln.shedding import passing
 
 ERRORS_SHOWN = 10
 
@@ -31,14 +32,15 @@ def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @functools.wraps(view)
     def door(request: HttpRequest, **parts: Any) -> HttpResponse:
         try:
-            _check_size(request)
-            check_storable([request.path, *request.GET.keys(), *_values(request)])
-            response = view(request, **parts)
+            with passing(request.path_info):
+                _check_size(request)
+                check_storable([request.path, *request.GET.keys(), *_values(request)])
+                response = view(request, **parts)
         except Refusal as refusal:
             response = refused(request, refusal)
         except TooManyFieldsSent:
             response = refused(request, BadArgument("There are too many arguments."))
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             response = busy(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response = _other_methods(request, response["Allow"])
@@ -64,6 +66,7 @@ def install_errors(api: NinjaAPI) -> None:
         Refusal: refused,
         ValidationError: _invalid,
         HttpError: _unparsed,
+        InterfaceError: lambda request, _: busy(request),
         OperationalError: lambda request, _: busy(request),
         UnreadablePostError: _unreadable,
         RequestDataTooBig: _unreadable,

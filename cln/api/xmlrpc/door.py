@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Unrea
 from django.views.decorators.csrf import csrf_exempt
 
 from cln.api.xmlrpc.codec import Call, MalformedXml, Value, read_call, write_fault, write_result
+from cln.shedding import Overloaded, passing
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +80,14 @@ def _answered(
     answer: Method, request: HttpRequest, trouble: Trouble, body_max: int
 ) -> HttpResponse:
     try:
-        result = answer(request, read_call(_body(request, body_max)))
+        with passing(request.path_info):
+            result = answer(request, read_call(_body(request, body_max)))
     except Fault as fault:
         return _fault(fault)
     except (MalformedXml, UnreadablePostError):
         return _fault(trouble.malformed)
+    except Overloaded:
+        return _fault(trouble.busy)
     except DatabaseError:
         log.exception("the database did not carry out an XML-RPC call")
         return _fault(trouble.busy)
