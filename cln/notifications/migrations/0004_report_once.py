@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0006_two_factor'),
         ('catalog', '0001_initial'),
-        ('notifications', '0002_webhooks'),
+        ('notifications', '0003_mails_wait_as_template_and_context'),
     ]
 
     operations = [
