@@ -6,7 +6,6 @@ long as to answer it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -101,12 +100,8 @@ def seen_by_id(server_id: int) -> SeenServer:
 def _seen(condition: str, value: list[bytes] | int) -> list[tuple[bytes, SeenServer]]:
     with connection.cursor() as cursor:
         cursor.execute(_SEEN + condition, [value])
-        rows = cursor.fetchall()
-    # Django leaves json as the text it came as.
-    return [
-        (shown, SeenServer(*(*rest, json.loads(switched) if switched else None)))
-        for shown, *rest, switched in rows
-    ]
+        # psycopg decodes json: the last column is a list of lists, or None.
+        return [(row[0], SeenServer(*row[1:])) for row in cursor.fetchall()]
 
 
 def lease_of(
@@ -140,7 +135,7 @@ def lease_of(
 def features_of(server: SeenServer) -> tuple[str, ...]:
     """The features that are on: the account's word, else the key's, else the server's (F-2)."""
     decided: dict[str, bool] = {}
-    for feature, enabled, _, _ in sorted(server.switched or (), key=lambda row: row[2:]):
+    for feature, enabled, _, _ in sorted(server.switched or (), key=lambda row: tuple(row[2:])):
         decided.setdefault(feature, enabled)
     return tuple(
         sorted(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.agent import AGENT, AgentMachine, agent_module, oldest_python
@@ -93,6 +93,7 @@ def test_the_vectors_of_rfc_8032_verify(public: str, message: str, signature: st
     assert agent.ed25519_verifies(*map(bytes.fromhex, (public, message, signature)))
 
 
+@settings(max_examples=25)  # a verification in plain Python takes 10 ms
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=200), st.integers(0, 511))
 def test_a_signature_verifies_for_its_message_only(seed: bytes, message: bytes, bit: int) -> None:
     private = Ed25519PrivateKey.from_private_bytes(seed)

@@ -189,7 +189,7 @@ def test_every_public_form_is_limited_by_address_and_those_with_a_subject_by_it(
     assert limits["pay_link"] == "30/m/ip,30/m/key"
     assert limits["mailed_link"] == "60/m/ip,30/m/key"
     assert limits["two_factor"] == "10/m/ip,5/5m/key"
-    assert limits["check_license"] == "30/m/ip"
+    assert limits["check_license"] == "30/m/key"
 
 
 @pytest.mark.parametrize(
