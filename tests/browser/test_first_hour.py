@@ -259,8 +259,9 @@ def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: A
     colleague.signs_in("carl@pair.example")
     colleague.opens("/console/billing/invoices")
     colleague.sees("Nothing is open.")
-    colleague.opens("/console/profile/logins")
-    colleague.sees("Your role is “Billing”, which does not include this page.")
+    colleague.opens("/console/profile")
+    expect(colleague.page.get_by_role("link", name="Audit log")).to_have_count(1)
+    expect(colleague.page.get_by_role("link", name="Account sublogins")).to_have_count(0)
 
     again = visitor()
     again.signs_in("olga@pair.example")
