@@ -15,6 +15,7 @@ from cln.accounts.models import Account, Login
 from cln.flows.pay_link import pay_url
 from cln.licensing.models import ActivationKey
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 from tests.customers import START, clock_at
 from tests.licensing import registered
 from tests.visitors import PASSWORD, a_login, a_visitor, text_of, with_licenses
@@ -104,7 +105,7 @@ def test_what_customers_name_is_text_in_mails() -> None:
     client.post("/console/profile/logins/invite", {"email": "x@y.example", "role": "full"})
 
     mail = Message.objects.get(template="invitation")
-    assert f"account of {EVIL}." in mail.body
+    assert f"account of {EVIL}." in written(mail)[1]
     page = client.get(f"/sandbox/mail/{mail.pk}").content.decode()
     assert "<script>alert" not in page
 

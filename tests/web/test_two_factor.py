@@ -14,6 +14,7 @@ from cln.accounts.models import AuditEntry, Login, RecoveryCode, TwoFactor
 from cln.accounts.two_factor import new_secret, turn_on
 from cln.domain.totp import code_at, step_at
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 from tests.customers import START, a_customer, clock_at
 from tests.visitors import PASSWORD, a_login, signed_in, text_of
 
@@ -73,8 +74,8 @@ def test_an_app_is_added_after_the_password_and_the_right_code(anna: Login) -> N
     assert (entry.actor, entry.address) == ("anna", "127.0.0.1")
     mail = Message.objects.get(template="security_notice")
     assert mail.to == "anna@people.example"
-    assert "Two-factor sign-in was turned on." in mail.body
-    assert secret[1] not in mail.body
+    assert "Two-factor sign-in was turned on." in written(mail)[1]
+    assert secret[1] not in written(mail)[1]
 
 
 def test_the_password_alone_no_longer_signs_in(anna: Login) -> None:

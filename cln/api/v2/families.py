@@ -30,7 +30,7 @@ from cln.api.v2.family_shapes import (
 )
 from cln.api.v2.operation import Door, Either
 from cln.catalog.models import LicenseType
-from cln.catalog.queries import UnknownLicenseType, get_license_type, license_types, wire_names
+from cln.catalog.queries import UnknownLicenseType, get_license_type, key_names
 from cln.flows import subscriptions
 from cln.licensing import queries
 from cln.licensing import services as licensing
@@ -55,7 +55,7 @@ class Family:
     def license_type(self, name: str) -> LicenseType:
         """The license type with this code, in any case. Refuses `unknown_license_type`."""
         wanted = name.strip().upper()
-        known = {shown.upper(): code for code, shown in names_of(self.products).items()}
+        known = {shown.upper(): code for code, shown in key_names(self.products).items()}
         code = known.get(ALIASES.get(wanted, wanted))
         if code is None:
             raise UnknownLicenseType(
@@ -69,16 +69,6 @@ class Family:
         if isinstance(which, WhichNumber):
             return server_of_number(account_id=account_id, number=which.id, products=self.products)
         return server_of_id(account_id=account_id, text=which.id, products=self.products)
-
-
-def names_of(products: Collection[str]) -> dict[str, str]:
-    """What the license types with keys are called here, by their code."""
-    key_codes = {code: key_code for code, (_, key_code) in wire_names().items()}
-    return {
-        row.code: (key_codes[row.code] or row.code).lower()
-        for row in license_types()
-        if row.has_keys and row.product in products
-    }
 
 
 def key_out(key: ActivationKey) -> dict[str, Any]:
@@ -139,7 +129,7 @@ def _key_doors(door: Door, one: Family) -> None:
     @door.operation("GET", "/keys", needs=VIEW, answers=list[FamilyKeyOut])
     def list_keys(request: V2Request, which: Annotated[list_by, Either(...)]) -> object:  # type: ignore[valid-type]
         """The account's keys of a license type."""
-        wanted, names = _wanted(one, which), names_of(one.products)
+        wanted, names = _wanted(one, which), key_names(one.products)
         return [
             {
                 "key": row.text,

@@ -94,6 +94,7 @@ def _reseller_invoices(request: Request) -> HttpResponse:
         "rows": rows[::-1],
         "balance_cents": queries.balance_cents(account_id),
         "currency": request.account.currency,
+        "months": papers.billed_months(account_id=account_id),
     }
     return render(request, "reseller/invoices.html", context)
 

@@ -27,10 +27,6 @@ def check_license(request: Request) -> HttpResponse:
         return stop
     form = AddressForm(request.GET if asked else None, initial={"ip": client_address(request)})
     context: dict[str, object] = {"form": form, "base_url": settings.CLN_BASE_URL}
-    if asked:
-        limited = too_often(request, "check_license")
-        if limited is not None:
-            return limited
     if asked and form.is_valid():
         address = form.cleaned_data["ip"]
         try:

@@ -87,6 +87,7 @@ def _turn_on(request: Request) -> HttpResponse:
         "section": "account",
         "form": form,
         "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
+        "plain_secret": secret,
         "url": f"otpauth://totp/CLN:{request.login.username}?secret={secret}&issuer=CLN",
     }
     status = 422 if form.errors else 200
