@@ -392,7 +392,17 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # A 4xx is the visitor's matter and answered to him; the log is for what we must mend.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    # A 4xx is the visitor's matter and answered to him; the log is for what we must mend. A 503 is
+    # told once by who noticed it first, not by each of thousands.
+    "filters": {
+        "not_busy": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", 0) != 503,
+        }
+    },
+    "loggers": {
+        "django.request": {"level": "ERROR", "filters": ["not_busy"]},
+        "psycopg.pool": {"level": "ERROR"},
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("CLN_LOG_LEVEL") or "WARNING"},
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
+
+from django.db import InterfaceError, OperationalError
 
 from cln import clock
 from cln.api.gathering import Gathering
 from cln.domain.errors import Refusal
+from cln.licensing import watch
 from cln.licensing.agents import (
     AgentAnswer,
     AgentContact,
@@ -19,6 +24,7 @@ from cln.licensing.agents import (
 )
 from cln.licensing.check_ins import CheckIn, Contact, Report, check_in_many, contact_of
 
+log = logging.getLogger(__name__)
 BATCH_MAX: Final = 100
 
 
@@ -48,14 +54,44 @@ def check_in_agent(
 
 
 def _note_servers(contacts: Sequence[Contact]) -> Sequence[CheckIn | Refusal]:
-    return check_in_many(contacts, now=clock.now())
+    with _outage.watched():
+        return check_in_many(contacts, now=clock.now())
 
 
 def _note_agents(agents: Sequence[AgentContact]) -> Sequence[tuple[Noted | Refusal, datetime]]:
-    now = clock.now()
-    return [(answer, now) for answer in note_agents(agents, now=now)]
+    with _outage.watched():
+        now = clock.now()
+        return [(answer, now) for answer in note_agents(agents, now=now)]
 
 
+class _Outage:
+    """Since when this process cannot take check-ins; the first that succeeds writes it down.
+
+    So no silence counts for that time, also where the scanner of alerts ran on undisturbed.
+    """
+
+    def __init__(self) -> None:
+        """Begin well."""
+        self._since: datetime | None = None
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Carry out a batch."""
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if self._since is None:
+                self._since = clock.system_now()
+                log.warning("check-ins are refused since the database failed: %s", error)
+            raise
+        if self._since is not None:
+            away, self._since = clock.system_now() - self._since, None
+            now = clock.now()
+            log.warning("check-ins are taken again after %s", away)
+            watch.note_outage(began_at=now - away, ended_at=now, why="check-ins failed")
+
+
+_outage: Final = _Outage()
 _servers: Final = Gathering(_note_servers, most=BATCH_MAX, same=lambda contact: contact.secret_hash)
 _agents: Final = Gathering(
     _note_agents, most=BATCH_MAX, same=lambda agent: agent.contact.secret_hash

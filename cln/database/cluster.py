@@ -16,6 +16,7 @@ import os
 import pwd
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -86,8 +87,7 @@ class Cluster:
         """Start the server unless it runs, after a crash too; returns when it answers."""
         if self.socket_dir() is not None:
             return
-        self._remove_leftovers()
-        socket_dir = _new_socket_dir(self._identity())
+        socket_dir = self._remove_leftovers() or _new_socket_dir(self._identity())
         # The socket directory stands on the command line so that a later process can tell this
         # server from another program that was given the same process number.
         options = {"listen_addresses": "", "unix_socket_permissions": "0700"}
@@ -131,6 +131,11 @@ class Cluster:
             return None
         return socket_dir if os.fsencode(socket_dir) in command.split(b"\0") else None
 
+    def process_id(self) -> int | None:
+        """Return the number of the server's first process if it is alive."""
+        recorded = self._recorded()
+        return recorded[0] if recorded is not None and self.socket_dir() is not None else None
+
     def _initdb(self) -> None:
         """Build the cluster under another name first, so that half a cluster is never used."""
         unfinished = self._data_dir / "postgres.new"
@@ -165,12 +170,21 @@ class Cluster:
         except (FileNotFoundError, IndexError, ValueError):
             return None
 
-    def _remove_leftovers(self) -> None:
-        """Clear what a killed server left: PostgreSQL would trust a process number in use again."""
+    def _remove_leftovers(self) -> Path | None:
+        """Clear what a killed server left: PostgreSQL would trust a process number in use again.
+
+        Returns the directory of its socket if it is still ours alone: there the server comes back,
+        and processes that have lost it find it again.
+        """
         recorded = self._recorded()
         (self._files / "postmaster.pid").unlink(missing_ok=True)
-        if recorded is not None:
-            _remove_socket_dir(recorded[1])
+        if recorded is None:
+            return None
+        _remove_socket(recorded[1])
+        if _is_private(recorded[1], self._identity()):
+            return recorded[1]
+        _remove_socket_dir(recorded[1])
+        return None
 
     def _run(
         self, program: str, arguments: list[str], *, directory: Path
@@ -217,8 +231,22 @@ def _new_socket_dir(identity: Identity | None) -> Path:
 
 def _remove_socket_dir(directory: Path) -> None:
     """Remove a server's socket and its directory, and nothing else that may lie there."""
+    _remove_socket(directory)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def _remove_socket(directory: Path) -> None:
     for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
         with contextlib.suppress(OSError):
             (directory / name).unlink()
-    with contextlib.suppress(OSError):
-        directory.rmdir()
+
+
+def _is_private(directory: Path, identity: Identity | None) -> bool:
+    """Whether nobody but the server's user can put anything there, not even a link to elsewhere."""
+    try:
+        found = directory.lstat()
+    except OSError:
+        return False
+    owner = os.geteuid() if identity is None else identity.uid
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not found.st_mode & 0o077

@@ -87,6 +87,10 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"No server runs over {self._data_dir}.")
         return f"postgresql://cln@/{quote(database)}?host={quote(str(socket_dir), safe='')}"
 
+    def process_id(self) -> int | None:
+        """Return the number of the server's first process if it is alive."""
+        return self._cluster.process_id()
+
     def programs(self) -> Path:
         """Return the directory of the server's programs (`psql`, `pgbench`, `pg_dump`)."""
         return self._cluster.programs()

@@ -34,19 +34,19 @@ class Driven:
         """Answers with 2xx in a second."""
         return sum(n for status, n in self.statuses.items() if status // 100 == 2) / self.seconds
 
+    def percentile(self, share: float) -> float:
+        """The time in ms within which this share of the answers came; 0 without answers."""
+        ordered = sorted(self.latencies_ms) or [0.0]
+        return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 2)
+
     def as_json(self) -> dict[str, object]:
         """Rates and percentiles, rounded for reading."""
-        ordered = sorted(self.latencies_ms) or [0.0]
-
-        def percentile(share: float) -> float:
-            return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 2)
-
         return {
             "per_second": round(self.per_second, 1),
             "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
-            "p50_ms": percentile(0.50),
-            "p99_ms": percentile(0.99),
-            "max_ms": round(ordered[-1], 2),
+            "p50_ms": self.percentile(0.50),
+            "p99_ms": self.percentile(0.99),
+            "max_ms": self.percentile(1),
             "generator_cpu_us_per_request": round(
                 self.own_cpu_seconds / max(1, len(self.latencies_ms)) * 1e6, 1
             ),
@@ -72,9 +72,9 @@ class Driver:
         port: int,
         *,
         connections: int,
-        heard: Callable[[int, int], None] | None = None,
+        heard: Callable[[int, int, float], None] | None = None,
     ) -> None:
-        """`heard` is told the number of a request and the status of its answer."""
+        """`heard` is told a request's number, the status of its answer and the seconds it took."""
         self._port, self._heard = port, heard
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
@@ -154,10 +154,11 @@ class Driver:
 
     def _note(self, descriptor: int, status: int, driven: Driven) -> None:
         since, number = self._sent.pop(descriptor)
-        driven.latencies_ms.append((time.perf_counter() - since) * 1000)
+        seconds = time.perf_counter() - since
+        driven.latencies_ms.append(seconds * 1000)
         driven.statuses[status] += 1
         if self._heard is not None:
-            self._heard(number, status)
+            self._heard(number, status, seconds)
 
 
 def _is_whole(data: bytes) -> bool:

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
-from cln.catalog.models import PriceList, PriceTier, TaxRate
+from cln.catalog.models import TaxRate
 from cln.domain.calendar import Interval
 from cln.enums import MethodKind
 from cln.flows import collection
@@ -75,7 +75,7 @@ def populate(accounts: int, *, models: int = 24) -> None:
     repeat at most `models` of them.
     """
     model_accounts = min(accounts, models)
-    _set_prices()
+    _set_taxes()
     for number in range(model_accounts):
         _model_account(number)
     copies = -(-accounts // model_accounts) - 1
@@ -85,24 +85,15 @@ def populate(accounts: int, *, models: int = 24) -> None:
         cursor.execute("ANALYZE")
 
 
-def _set_prices() -> None:
-    """Taxes of two countries, and every list in euros too."""
+def _set_taxes() -> None:
+    """VAT of two countries, where the operator's catalog has none."""
     TaxRate.objects.bulk_create(
-        TaxRate(country=country, from_on=date(2020, 1, 1), basis_points=rate)
-        for country, rate in _TAXES.items()
+        (
+            TaxRate(country=country, from_on=date(2020, 1, 1), basis_points=rate)
+            for country, rate in _TAXES.items()
+        ),
+        ignore_conflicts=True,
     )
-    for dollars in PriceList.objects.filter(account=None, currency="USD"):
-        tiers = list(dollars.tiers.all())
-        dollars.pk, dollars.currency = None, "EUR"
-        dollars.save(force_insert=True)
-        PriceTier.objects.bulk_create(
-            PriceTier(
-                price_list=dollars,
-                from_quantity=tier.from_quantity,
-                unit_cents=int(tier.unit_cents * 9 // 10),
-            )
-            for tier in tiers
-        )
 
 
 def wishes(number: int) -> tuple[Wish, ...]:

@@ -220,52 +220,6 @@ def test_history_is_neither_changed_nor_deleted(table: str, verb: str, acme: Acc
     assert refusal_of(sql) == message
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "public_id = 'inv_other'",
-        "number = 'CBI-000009'",
-        "issued_on = '2026-01-01'",
-        "due_on = '2027-01-01'",
-        "currency = 'EUR'",
-        "purpose = 'renewal'",
-        "bill_to = '{}'",
-        "net_cents = 1, total_cents = 1, paid_cents = 1",
-        "tax_cents = 1, total_cents = total_cents + 1, status = 'open'",
-    ],
-)
-def test_an_issued_invoice_keeps_its_figures(change: str, acme: Account) -> None:
-    """P11."""
-    message = refusal_of(f"UPDATE billing_invoice SET {change}")
-
-    assert message == "invoice CBI-000001 was issued: its figures are history"
-
-
-@pytest.mark.parametrize("change", ["seller = '{}'", "tax_note = 'none'"])
-def test_an_issued_invoice_keeps_its_seller_and_what_it_says_of_the_tax(
-    change: str, acme: Account
-) -> None:
-    """P11."""
-    message = refusal_of(f"UPDATE billing_invoice SET {change}")
-
-    assert message == (
-        "billing_invoice rows are history: they are appended, never changed or deleted"
-    )
-
-
-def test_the_currency_of_an_account_stays_once_it_was_billed(acme: Account) -> None:
-    """Amounts of two currencies never meet in one account's books."""
-    message = refusal_of("UPDATE accounts_account SET currency = 'EUR'")
-
-    assert message == f"account {acme.public_id} has been billed in USD: its currency stays"
-
-
-def test_an_issued_invoice_is_not_deleted(acme: Account) -> None:
-    message = refusal_of("DELETE FROM billing_invoice")
-
-    assert message == "invoice CBI-000001 was issued: it is never deleted"
-
-
 @pytest.mark.parametrize("change", ["anchor = '2026-01-01'", "interval = 'year'"])
 def test_the_anchor_and_the_interval_of_a_subscription_stay(change: str, acme: Account) -> None:
     """M2."""

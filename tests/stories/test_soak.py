@@ -27,7 +27,7 @@ from tests.soak.mood import MoodyVendor
 from tests.soak.people import people
 from tests.vendor import Taken
 
-SECONDS = float(os.environ.get("CLN_SOAK_SECONDS") or 8)
+SECONDS = float(os.environ.get("CLN_SOAK_SECONDS") or 6)
 SEED = int(os.environ.get("CLN_SOAK_SEED") or SystemRandom().randrange(10**6))
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,8 +44,8 @@ def test_after_everything_at_once_the_vendors_counter_is_our_books(settings: Set
         with Crew(environment) as crew:
             life = Life(vendor, crew, everybody, SEED)
             vendor.calm = False
-            life.goes_on(SECONDS, kill_every=max(2.5, min(30.0, SECONDS / 4)))
-            life.comes_to_rest(is_unfinished, seconds=120)
+            life.goes_on(SECONDS, kill_every=min(30.0, max(3.0, SECONDS / 3)))
+            life.comes_to_rest(is_unfinished, seconds=240)
             crew.stop()
             books = crew.run("check_books")
             complaints = what_is_wrong(crew.said())

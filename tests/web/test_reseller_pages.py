@@ -270,7 +270,7 @@ class TestDeposit:
 
         assert "1 license held this month" in page
         assert "198.51.100.7 1 of 31" in page
-        assert "If nothing changes, $0.10 will be billed on 2026-02-01." in page
+        assert "If nothing changes, $0.13 will be billed on 2026-02-01." in page
 
     def test_the_invoices_table_has_the_running_balance_r6(
         self, zenith: tuple[Account, Client]
@@ -298,7 +298,7 @@ class TestDeposit:
         )
         assert answer["Content-Disposition"] == 'inline; filename="Statement-January-2026.pdf"'
         assert "Statement January 2026" in pdf_text.text_of(answer.content)
-        for month in ("2026-02", "2026-13", "January"):
+        for month in ("2026-03", "2026-13", "January"):
             answer = zenith[1].get(f"/console/billing/statements/{month}.pdf")
             assert (answer.status_code, "unknown_statement" in text_of(answer)) == (404, True)
 

@@ -27,6 +27,7 @@ from cln.flows import billing_run, collection
 from cln.flows.purchase import buy
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
+from cln.management import wire_bench, wire_outage
 from cln.management.billing_bench import measure as measure_billing
 from cln.management.load import CLIENTS, Request, measure
 from cln.management.prepare import prepare_database
@@ -51,10 +52,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             nargs="?",
-            choices=["all", "billing"],
+            choices=["all", "billing", "wire"],
             default="all",
-            help="agents and a small billing day, or large billing days alone",
+            help="agents and a small billing day, or large billing days, or the wire alone",
         )
+        parser.add_argument("--servers", type=int, default=10_000, help="in the fleet of wire")
+        parser.add_argument("--rounds", type=int, default=3, help="of wire; the best counts")
+        parser.add_argument("--outage", action="store_true", help="wire: kill the database instead")
         parser.add_argument("--seconds", type=float, default=5, help="for each measurement")
         parser.add_argument("--accounts", type=int, action="append", help="billed in one run")
         parser.add_argument("--workers", type=int, choices=[1, 2], help="billing only")
@@ -64,6 +68,9 @@ class Command(BaseCommand):
         """Refuses a database that has accounts: the invented ones would mix with them."""
         if options["what"] == "billing":
             self._billing_days(options["accounts"], options["workers"])
+            return
+        if options["what"] == "wire":
+            self._wire(**options)
             return
         prepare_database()
         if Account.objects.exists():
@@ -94,6 +101,14 @@ class Command(BaseCommand):
             for count in ([workers] if workers else [1, 2])
         ]
         self.stdout.write(json.dumps({"machine": _machine(), "billing_days": days}, indent=2))
+
+    def _wire(self, *, seconds: float, servers: int, rounds: int, outage: bool, **_: Any) -> None:
+        if outage:
+            report = wire_outage.run(seconds=seconds, servers=servers)
+        else:
+            measured = wire_bench.run(servers=servers, seconds=seconds, rounds=rounds)
+            report = {"machine": _machine(), **measured}
+        self.stdout.write(json.dumps(report, indent=2))
 
 
 def _machine() -> dict[str, object]:
