@@ -11,7 +11,7 @@ from cln.domain.leases import next_check_in
 from cln.enums import ServerStatus
 from cln.licensing import leases, servers
 from cln.licensing.check_ins import Contact, check_in_many, contact_of
-from cln.licensing.clones import Handover, note_machine
+from cln.licensing.clones import Handover, note_machine, with_trace
 from cln.licensing.lease_keys import incident_notice
 from cln.licensing.models import MachineTrace, Server
 from cln.licensing.registration import plain_text
@@ -39,9 +39,9 @@ class AgentContact:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A check-in that was written: the server as `leases.seen_by_agents` found it, and so on."""
+    """A check-in that was written, and the identity that a copy is to use from now on."""
 
-    server: Server
+    server: leases.SeenServer
     worth: servers.CheckIn
     handover: Handover | None
 
@@ -75,8 +75,7 @@ def note_agents(agents: Sequence[AgentContact], *, now: datetime) -> list[Noted 
     restarted. Refusals: those of `check_in_many`, and `clone_refused`.
     """
     hashes = [agent.contact.secret_hash for agent in agents]
-    found = leases.seen_by_agents().filter(secret_hash__in=hashes)
-    seen = {bytes(server.secret_hash): server for server in found}
+    seen = leases.seen_by_secrets(hashes)
     refused: dict[bytes, Refusal] = {}
     handovers: dict[bytes, Handover | None] = {}
     for agent in agents:
@@ -105,10 +104,10 @@ def answer_agent(noted: Noted, *, presented: Presented, now: datetime) -> AgentA
 
 def first_answer(server: Server, *, presented: Presented, now: datetime) -> AgentAnswer:
     """What comes with a registration: the first lease, and the boot the machine registered from."""
-    seen = leases.seen_by_agents().get(pk=server.pk)
+    seen = leases.seen_server(server.pk)
     # One that is there stays: whoever registers again with a secret is judged at its check-in.
     MachineTrace.objects.get_or_create(
-        server=seen,
+        server=server,
         defaults={
             "boot": plain_text(presented.boot, BOOT_LENGTH),
             "fingerprint": _fingerprint(presented),
@@ -124,13 +123,13 @@ def current_lease(*, secret: str, presented: Presented, now: datetime) -> AgentA
     Refuses `unknown_server`, `server_removed`, `clone_refused`.
     """
     server = servers.find_server(secret=secret, now=now)
-    seen = leases.seen_by_agents().get(pk=server.pk)
+    seen = leases.seen_server(server.pk)
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
 
 def _answer(
-    seen: Server,
+    seen: leases.SeenServer,
     worth: servers.CheckIn,
     presented: Presented,
     handover: Handover | None = None,
@@ -140,7 +139,7 @@ def _answer(
     lease = leases.lease_of(
         seen, worth, fingerprint=_fingerprint(presented), tag=presented.tag, now=now
     )
-    stretched = seen.__dict__["stretch_days"] is not None
+    stretched = seen.stretch_days is not None
     return AgentAnswer(
         worth=worth,
         lease=lease,
@@ -150,12 +149,16 @@ def _answer(
     )
 
 
-def _machine(server: Server | None, agent: AgentContact, now: datetime) -> Handover | None:
-    if server is None or server.status != ServerStatus.ACTIVE:
+def _machine(seen: leases.SeenServer | None, agent: AgentContact, now: datetime) -> Handover | None:
+    """Look closer at a machine that has restarted, or is in dispute; the usual one is neither."""
+    boot = plain_text(agent.presented.boot, BOOT_LENGTH)
+    if seen is None or seen.status != ServerStatus.ACTIVE:
+        return None
+    if not seen.has_clone_case and boot in ("", seen.boot):
         return None
     return note_machine(
-        server,
-        boot=plain_text(agent.presented.boot, BOOT_LENGTH),
+        with_trace().get(pk=seen.id),
+        boot=boot,
         fingerprint=_fingerprint(agent.presented),
         address=agent.contact.address,
         now=now,

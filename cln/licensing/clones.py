@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from cln import vault
 from cln.accounts.audit import record
@@ -42,12 +43,18 @@ class Handover:
     secret: str
 
 
+def with_trace() -> QuerySet[Server]:
+    """Servers as `note_machine` needs them."""
+    cases = CloneCase.objects.filter(server=OuterRef("pk"))
+    return Server.objects.select_related("trace").annotate(has_clone_case=Exists(cases))
+
+
 def note_machine(
     server: Server, *, boot: str, fingerprint: str, address: str, now: datetime
 ) -> Handover | None:
     """Note which boot presents the secret of a running server; opens a case at the second.
 
-    `server` comes from `leases.seen_by_agents`. Writes only where something has changed. Returns
+    `server` comes from `with_trace`. Writes only where something has changed. Returns
     the identity that an accepted copy is to use. Refuses `clone_refused`.
     """
     if server.__dict__["has_clone_case"]:

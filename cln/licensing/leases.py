@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
-
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import JSONObject
+from typing import Final
 
 from cln.domain.leases import (
     LEASE_CONTEXT,
@@ -18,7 +16,7 @@ from cln.domain.leases import (
     tag_of,
 )
 from cln.licensing.lease_keys import sign, signing_key
-from cln.licensing.models import CloneCase, FeatureSetting, LeaseIncident, LeaseKey, Server
+from cln.licensing.prepared import fetch_all
 from cln.licensing.servers import CheckIn, LicenseState
 from cln.licensing.surcharges import FEATURE_PRODUCT
 
@@ -38,72 +36,102 @@ class LeaseAnswer:
 NO_LEASE = LeaseAnswer("", "")
 
 
-def seen_by_agents() -> QuerySet[Server]:
-    """Servers with everything that a check-in of our agent needs besides, in one query."""
-    signs = LeaseKey.objects.filter(signs=True)
-    incident = LeaseIncident.objects.filter(ended_at=None)
-    switched = FeatureSetting.objects.filter(
-        Q(server=OuterRef("pk")) | Q(server=None, key=OuterRef("key")) | Q(server=None, key=None),
-        account=OuterRef("account"),
-    ).values(
-        row=JSONObject(feature=F("feature"), enabled=F("enabled"), key=F("key"), server=F("server"))
-    )
-    return Server.objects.select_related("trace", "license_type__product").annotate(
-        lease_kid=Subquery(signs.values("kid")[:1]),
-        lease_cipher=Subquery(signs.values("cipher")[:1]),
-        stretch_days=Subquery(incident.values("stretch_days")[:1]),
-        switched=ArraySubquery(switched),
-        has_clone_case=Exists(CloneCase.objects.filter(server=OuterRef("pk"))),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenServer:
+    """A server with everything that a check-in of our agent needs besides."""
+
+    id: int
+    secret_hash: bytes
+    public_id: str
+    status: str
+    product: str
+    boot: str | None  # None = no trace of its machine
+    has_clone_case: bool
+    switched: str
+    kid: str | None
+    cipher: bytes | None
+    stretch_days: int | None
+
+
+_SEEN: Final = """
+SELECT s.id, s.secret_hash, s.public_id, s.status, product.code AS product, trace.boot,
+    EXISTS (SELECT FROM licensing_clonecase c WHERE c.server_id = s.id) AS has_clone_case,
+    COALESCE((
+        SELECT json_agg(json_build_object(
+            'feature', f.feature, 'enabled', f.enabled, 'key', f.key_id, 'server', f.server_id
+        ))
+        FROM licensing_featuresetting f
+        WHERE f.account_id = s.account_id AND (f.server_id = s.id OR (
+            f.server_id IS NULL AND (f.key_id IS NULL OR f.key_id = s.key_id)
+        ))
+    )::text, '[]') AS switched,
+    signs.kid, signs.cipher, incident.stretch_days
+FROM licensing_server s
+JOIN catalog_licensetype license_type ON license_type.id = s.license_type_id
+JOIN catalog_product product ON product.id = license_type.product_id
+LEFT JOIN licensing_machinetrace trace ON trace.server_id = s.id
+LEFT JOIN licensing_leasekey signs ON signs.signs
+LEFT JOIN licensing_leaseincident incident ON incident.ended_at IS NULL
+"""
+
+
+def seen_by_secrets(hashes: Sequence[bytes]) -> dict[bytes, SeenServer]:
+    """The servers with these secrets, by them; running or not, in one question."""
+    rows = fetch_all(f"{_SEEN} WHERE s.secret_hash = ANY(%(hashes)s)", {"hashes": [*hashes]})
+    return {row["secret_hash"]: SeenServer(**row) for row in rows}
+
+
+def seen_server(server_id: int) -> SeenServer:
+    """One server, by primary key."""
+    [row] = fetch_all(f"{_SEEN} WHERE s.id = %(id)s", {"id": server_id})
+    return SeenServer(**row)
 
 
 def lease_of(
-    server: Server, worth: CheckIn, *, fingerprint: str, tag: str, now: datetime
+    server: SeenServer, worth: CheckIn, *, fingerprint: str, tag: str, now: datetime
 ) -> LeaseAnswer:
-    """The lease of a server that `seen_by_agents` found, as its license is worth now.
+    """The lease of a server as its license is worth now.
 
     Bound to `fingerprint`, what the machine says it is. `tag`: of the lease the caller holds.
     """
     if worth.state not in RUNNING:
         return NO_LEASE
-    seen: dict[str, Any] = server.__dict__
     facts = _facts(server, worth, fingerprint, worth.valid_until)
-    kid, cipher = seen["lease_kid"], seen["lease_cipher"]
-    if kid is None:
+    kid, cipher = server.kid, server.cipher
+    if kid is None or cipher is None:
         first = signing_key(now=now)
-        kid, cipher = first.kid, first.cipher
+        kid, cipher = first.kid, bytes(first.cipher)
     if is_current(tag, facts, kid=kid, now=now):
         return LeaseAnswer("", tag)
     lease = decide_lease(facts, kid=kid, now=now)
-    text = sign(bytes(cipher), context=LEASE_CONTEXT, document=lease)
+    text = sign(cipher, context=LEASE_CONTEXT, document=lease)
     return LeaseAnswer(text, tag_of(facts, lease))
 
 
-def features_of(server: Server) -> tuple[str, ...]:
+def features_of(server: SeenServer) -> tuple[str, ...]:
     """The features that are on: the account's word, else the key's, else the server's (F-2)."""
     rows = sorted(
-        server.__dict__["switched"],
+        json.loads(server.switched),
         key=lambda row: (row["server"] is not None, row["key"] is not None),
     )
     decided: dict[str, bool] = {}
     for row in rows:
         decided.setdefault(row["feature"], row["enabled"])
-    product = server.license_type.product.code
     return tuple(
         sorted(
             name
             for name, on in decided.items()
-            if on and FEATURE_PRODUCT.get(name, product) == product
+            if on and FEATURE_PRODUCT.get(name, server.product) == server.product
         )
     )
 
 
-def _facts(server: Server, worth: CheckIn, fingerprint: str, until: date | None) -> LeaseFacts:
+def _facts(server: SeenServer, worth: CheckIn, fingerprint: str, until: date | None) -> LeaseFacts:
     return LeaseFacts(
         server_id=server.public_id,
         fingerprint=fingerprint,
         license_type=worth.license_type,
         features=features_of(server),
         right_until=until,
-        stretch=timedelta(days=server.__dict__["stretch_days"] or 0),
+        stretch=timedelta(days=server.stretch_days or 0),
     )
