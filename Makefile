@@ -55,7 +55,7 @@ golden: venv ## write the golden invoices anew; the diff is the review
 deep: venv ## run the laws of the pure core with 5,000 examples each, and 300 walks through all verbs
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -c tests/domain.ini --rootdir=. -q tests/domain
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -n 2 -q tests/stories/test_any_life.py \
-		tests/contract/test_v1_bad_input.py
+		tests/contract/test_v1_bad_input.py tests/contract/test_v2_schemathesis.py
 
 .PHONY: soak
 soak: venv ## everything at once with failing gateways and dying workers (MINUTES=10), then the books

@@ -44,4 +44,11 @@ def server_secret() -> str:
 
 
 def _random(alphabet: str, length: int) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(length))
+    """Every text of the length is as likely as any other; one question to the system for all."""
+    base = len(alphabet)
+    number = secrets.randbelow(base**length)
+    letters = []
+    for _ in range(length):
+        number, index = divmod(number, base)
+        letters.append(alphabet[index])
+    return "".join(letters)

@@ -231,6 +231,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "django_htmx",
     "heroicons",
     "template_partials",
@@ -331,7 +332,16 @@ ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "landing"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 1800
-ACCOUNT_RATE_LIMITS = {"pay_link": "30/m/ip"}
+ACCOUNT_RATE_LIMITS = {
+    "pay_link": "30/m/ip,30/m/key",
+    "mailed_link": "60/m/ip,30/m/key",
+    "check_license": "30/m/key",
+    "signup": "20/m/ip,5/h/key",
+    "two_factor": "10/m/ip,5/5m/key",
+    "token_test": "20/m/user",
+    "ticket": "5/h/user",
+    "invite": "20/h/user",
+}
 # Rate limits count here, for all web processes together.
 CACHES = {
     "default": {
@@ -360,6 +370,8 @@ EMAIL_HOST_PASSWORD = os.environ.get("CLN_SMTP_PASSWORD", "")
 EMAIL_USE_TLS = _flag("CLN_SMTP_TLS")
 # Who hears of books that differ; empty = nobody, `cln check-books` shows them.
 CLN_OPERATOR_EMAIL = os.environ.get("CLN_OPERATOR_EMAIL", "")
+# Where tickets go that customers write in the console; empty = the operator's address.
+CLN_SUPPORT_EMAIL = os.environ.get("CLN_SUPPORT_EMAIL") or CLN_OPERATOR_EMAIL
 DEFAULT_FROM_EMAIL = os.environ.get("CLN_MAIL_FROM") or f"CLN <no-reply@{_HOST}>"
 
 # -- files --------------------------------------------------------------------------------------

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Concatenate, Final, ParamSpec, cast
+from urllib.parse import urlencode
 
+from allauth.account.internal.flows.login import get_authentication_records
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import (
@@ -37,6 +40,7 @@ from django_htmx.middleware import HtmxDetails
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
+from cln.accounts.audit import coming_from
 from cln.accounts.models import Account, Login
 from cln.accounts.standing import is_blocked
 from cln.domain.addresses import BadAddress, canonical_address
@@ -82,6 +86,7 @@ class Access:
     open_when_blocked: bool
     sandbox_only: bool
     resellers_only: bool
+    recent_sign_in: bool
 
 
 View = Callable[Concatenate[Request, P], HttpResponse]
@@ -93,13 +98,18 @@ def page(
     open_when_blocked: bool = False,
     sandbox_only: bool = False,
     resellers_only: bool = False,
+    recent_sign_in: bool = False,
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """Declare a page: its methods, what a login must be allowed to do (None = public).
 
     The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
     Sandbox pages do not exist in production, and a customer has none of the resellers' pages.
+    What is changed on a page with `recent_sign_in` is worth a password: whoever last gave theirs
+    a while ago gives it again (security §3).
     """
-    access = Access(methods, permission, open_when_blocked, sandbox_only, resellers_only)
+    access = Access(
+        methods, permission, open_when_blocked, sandbox_only, resellers_only, recent_sign_in
+    )
 
     def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @functools.wraps(view)
@@ -108,7 +118,11 @@ def page(
             try:
                 with passing(request.path_info):
                     entered.now = clock.now()
-                    stop = _not_here(entered, access) or _not_allowed(entered, access)
+                    stop = (
+                        _not_here(entered, access)
+                        or _not_allowed(entered, access)
+                        or _not_recent(entered, access)
+                    )
                     if stop is not None:
                         return stop
                     response = view(entered, *args, **kwargs)
@@ -174,6 +188,23 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
     return None
 
 
+def _not_recent(request: Request, access: Access) -> HttpResponse | None:
+    """Ask for the password again where the last time is long ago; the form is not kept."""
+    if not access.recent_sign_in or request.method != "POST":
+        return None
+    records = get_authentication_records(request, request.user)
+    latest = max((float(record["at"]) for record in records), default=0.0)
+    if clock.system_now().timestamp() - latest < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+        return None
+    messages.info(request, "Your password first, please; then do it again. Nothing was changed.")
+    to = f"{resolve_url('account_reauthenticate')}?{urlencode({'next': request.path})}"
+    if request.htmx:
+        return HttpResponseClientRedirect(to)
+    response = HttpResponseRedirect(to)
+    response.status_code = 303
+    return response
+
+
 def _to_sign_in(request: Request) -> HttpResponse:
     if request.htmx:
         return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
@@ -198,6 +229,14 @@ def client_address(request: HttpRequest) -> str:
     while _is_our_proxy(address) and hops and hops[-1].strip():
         address = hops.pop().strip()
     return address
+
+
+def _auditable(text: str) -> str:
+    """An address as the database keeps it; "" for what is none, such as a Unix socket."""
+    try:
+        return canonical_address(text)
+    except BadAddress:
+        return ""
 
 
 def _is_our_proxy(text: str) -> bool:
@@ -256,7 +295,8 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         cast(Request, request).request_id = request_id
-        response = maintenance(request) or self.get_response(request)
+        with coming_from(_auditable(client_address(request))):
+            response = maintenance(request) or self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault(
@@ -297,7 +337,7 @@ def overloaded(request: HttpRequest) -> HttpResponse:
     )
 
 
-def too_many_requests(request: HttpRequest) -> HttpResponse:
+def too_many_requests(request: HttpRequest, *, seconds: int = 60) -> HttpResponse:
     """allauth's handler429; the limits are per address and per subject."""
     response = _error(
         request,
@@ -306,7 +346,7 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
         "Nothing was changed.",
         "Wait a few minutes and try again.",
     )
-    response.headers["Retry-After"] = "60"
+    response.headers["Retry-After"] = str(seconds)
     return response
 
 

@@ -34,6 +34,7 @@ from cln.licensing.models import Server, Trial
 from cln.licensing.servers import Report, check_in
 from cln.licensing.services import Hints, register_server, update_key
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import (
     SandboxGateway,
     Script,
@@ -315,7 +316,7 @@ class Customer:
     def mail(self, template: str) -> str:
         """The newest mail of a template: its subject and text."""
         row = Message.objects.filter(account=self.account_id, template=template).latest("id")
-        return f"{row.subject}\n{row.body}"
+        return "\n".join(written(row))
 
     def pay_link(self, template: str) -> str:
         """The token of the payment link in the newest mail of a template (P7)."""

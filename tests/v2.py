@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpResponse
 from django.test import Client
+from django.urls import get_resolver
 
 from cln import clock
 from cln.accounts.access import PERMISSIONS
@@ -103,3 +105,17 @@ def a_v2_client(
 def with_token(program: ApiClient, *, scopes: list[str] | None = None) -> V2Client:
     """The same account's program, with an API token."""
     return V2Client(program.account, token_for(program.account, scopes=scopes))
+
+
+def routed() -> set[str]:
+    """Every address under /api/v2 that leads somewhere, its ids as the document writes them."""
+    patterns = [
+        str(entry.pattern)
+        for resolver in get_resolver().url_patterns
+        for entry in getattr(resolver, "url_patterns", [])
+    ]
+    return {
+        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", pattern.removeprefix("api/v2/"))
+        for pattern in patterns
+        if pattern.startswith("api/v2/")
+    }

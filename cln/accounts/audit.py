@@ -1,11 +1,29 @@
 """The audit log: one verb writes, a trigger refuses everything else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cln.accounts.models import AuditEntry
+
+_ADDRESS: ContextVar[str | None] = ContextVar("audit_address", default=None)
+
+
+@contextmanager
+def coming_from(address: str) -> Iterator[None]:
+    """All that is recorded inside came from this address; the web layer says so, once per request.
+
+    A worker or a command comes from nowhere. It is the one thing no verb is told: none decides
+    anything by it (ADR 77).
+    """
+    token = _ADDRESS.set(address or None)
+    try:
+        yield
+    finally:
+        _ADDRESS.reset(token)
 
 
 def record(
@@ -20,13 +38,14 @@ def record(
 ) -> None:
     """Append who (`actor`: a login, or a command's name) did what, in the caller's transaction.
 
+    `address`: where the request came from, if it is not the one of `coming_from`.
     `details` must be JSON and must not hold secrets: prefix and last 4 of a key at most.
     """
     AuditEntry.objects.create(
         account_id=account_id,
         at=now,
         actor=actor,
-        address=address,
+        address=address or _ADDRESS.get(),
         verb=verb,
         subject=subject[:120],
         details=dict(details or {}),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from cln.accounts.models import Account
+from cln.database.rows import among
 
 NOT_LOCKED = "a lock outside a transaction locks nothing"
 
@@ -21,5 +22,5 @@ def lock_account(account_id: int) -> Account:
 def lock_accounts(account_ids: Sequence[int]) -> list[Account]:
     """The same for many accounts, locked in the order of their ids."""
     assert connection.in_atomic_block, NOT_LOCKED
-    rows = Account.objects.select_for_update(no_key=True).filter(pk__in=account_ids)
+    rows = Account.objects.select_for_update(no_key=True).filter(pk__in=among(account_ids))
     return list(rows.order_by("pk"))

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from cln.accounts.api_models import ApiRequest, ApiToken
+from cln.accounts.two_factor_models import RecoveryCode, TwoFactor
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptState, MethodKind, Role, one_of
@@ -28,7 +29,9 @@ __all__ = [
     "IdempotentRequest",
     "Login",
     "LoginManager",
+    "RecoveryCode",
     "ServerAccount",
+    "TwoFactor",
 ]
 
 IS_UNDECIDED = Q(state__in=[str(state) for state in UNFINISHED_ATTEMPT])

@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 
 from cln import vault
 from cln.accounts.models import Account, ApiSecret, Login
+from cln.database.rows import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def notice_addresses(account_ids: Sequence[int]) -> dict[int, str]:
     """Where invoices and notices go: the billing e-mail, else the primary login's, else ""."""
     if not account_ids:
         return {}
-    rows = Account.objects.filter(pk__in=account_ids).values_list("pk", "billing_email")
+    rows = Account.objects.filter(pk__in=among(account_ids)).values_list("pk", "billing_email")
     addresses = dict(rows)
     without = [pk for pk, address in addresses.items() if not address]
     primary = Login.objects.filter(account__in=without, is_primary=True) if without else []

@@ -1,14 +1,8 @@
-"""REST v1 tokens, `login|timestamp|sha1(secret + timestamp)`, to the letter (security §3).
-
-SHA-1 can be extended: who knows a digest of `secret‖ts` can make one of `secret‖ts‖padding‖suffix`
-without the secret. Strict parsing is what stops it: a timestamp is ten ASCII digits, nothing else.
-"""
+"""REST v1 tokens, to the letter (security §3); their grammar is `cln.domain.signed_token`."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,10 +17,7 @@ from cln.accounts.queries import ApiCaller
 from cln.api.arguments import bearer
 from cln.api.questions import caller_named
 from cln.domain.errors import Refusal
-
-_TOKEN = re.compile(
-    r"(?P<login>[^\x00-\x1f\x7f]{1,254})\|(?P<at>[0-9]{10})\|(?P<hash>[0-9a-f]{40})"
-)
+from cln.domain.signed_token import SIGNED_TOKEN, digest_of
 
 
 class AuthFailed(Refusal):
@@ -55,7 +46,7 @@ def caller_of(request: HttpRequest, arguments: Mapping[str, str], *, now: dateti
 
 def check_token(text: str, *, now: datetime) -> Caller:
     """The account that a signed token speaks for. Refuses `auth_failed`."""
-    parts = _TOKEN.fullmatch(text)
+    parts = SIGNED_TOKEN.fullmatch(text)
     if parts is None:
         raise _failed()
     known = caller_named(parts["login"]) if _may_be_stored(parts["login"]) else None
@@ -79,7 +70,7 @@ def check_secret(*, login: str, secret: str) -> Caller:
 def _digest(known: ApiCaller | None, at: str) -> str:
     """What the hash should be; an unknown login costs the same work."""
     secret = vault.unseal(_sealed_nobody()) if known is None else known.secret
-    return hashlib.sha1(f"{secret}{at}".encode(), usedforsecurity=False).hexdigest()
+    return digest_of(secret, at)
 
 
 @lru_cache(maxsize=1)

@@ -87,9 +87,10 @@ def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) 
     return _uncached(HttpResponse(text, status=status, content_type="application/json"))
 
 
-def problem(refusal: Refusal) -> HttpResponse:
+def problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """A refusal as RFC 9457 says it, with its code and the way out."""
     response = problem_response(
+        request,
         STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
         code=refusal.code,
         detail=refusal.message,
@@ -112,7 +113,7 @@ def v1_endpoint(
     @functools.wraps(view)
     def door(request: HttpRequest, form: Form) -> HttpResponse:
         if request.method not in {"GET", "POST", verb} - {""}:
-            return _method_not_allowed(", ".join(filter(None, ("GET", "POST", verb))))
+            return _method_not_allowed(request, ", ".join(filter(None, ("GET", "POST", verb))))
         try:
             with passing(request.path_info):
                 return v1_response(view(request), form)
@@ -130,7 +131,7 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "POST"}:
-            return _method_not_allowed("GET, POST")
+            return _method_not_allowed(request, "GET, POST")
         try:
             with passing(request.path_info):
                 data = view(request)
@@ -149,7 +150,7 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
     @functools.wraps(view)
     def door(request: HttpRequest, **parts: str) -> HttpResponse:
         if request.method != "GET":
-            return _method_not_allowed("GET")
+            return _method_not_allowed(request, "GET")
         try:
             with passing(request.path_info):
                 text = view(request, **parts)
@@ -169,15 +170,16 @@ def v2_endpoint(
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
         if request.method != method:
-            return _method_not_allowed(method)
+            return _method_not_allowed(request, method)
         try:
             with passing(request.path_info):
                 return view(request)
         except Refusal as refusal:
-            return problem(refusal)
+            return problem(request, refusal)
         except (OperationalError, InterfaceError):
             return come_again(
                 problem_response(
+                    request,
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     code="try_again",
                     detail="The service is busy.",
@@ -207,6 +209,7 @@ def _text(text: str) -> HttpResponse:
 
 
 def problem_response(
+    request: HttpRequest,
     status: HTTPStatus,
     *,
     code: str,
@@ -223,6 +226,7 @@ def problem_response(
         "detail": detail,
         "fix": fix,
         **(more or {}),
+        "request_id": getattr(request, "request_id", ""),
     }
     response = HttpResponse(
         json.dumps(body, separators=(",", ":")),
@@ -234,8 +238,9 @@ def problem_response(
     return _uncached(response)
 
 
-def _method_not_allowed(allowed: str) -> HttpResponse:
+def _method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
     response = problem_response(
+        request,
         HTTPStatus.METHOD_NOT_ALLOWED,
         code="method_not_allowed",
         detail=f"Use {allowed.replace(', ', ' or ')}.",

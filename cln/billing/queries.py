@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.db.models import Q, QuerySet, Sum
 
 from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer, UsageShare
+from cln.database.rows import among
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
 from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
@@ -234,7 +235,7 @@ def paid_subscription(*, account_id: int, license_type: str) -> Subscription:
 def _net(account_ids: Sequence[int], place: LedgerAccount) -> dict[int, int]:
     """Credits minus debits of a place in the ledger, by account, in cents."""
     sums = (
-        Transfer.objects.filter(account__in=account_ids)
+        Transfer.objects.filter(account__in=among(account_ids))
         .values("account_id")
         .annotate(
             credits=Sum("cents", filter=Q(credit=place), default=0),

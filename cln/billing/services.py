@@ -19,6 +19,7 @@ from cln.billing.models import (
     Transfer,
 )
 from cln.catalog.models import LicenseType
+from cln.database.rows import among, copy_rows
 from cln.domain import ledger
 from cln.domain.calendar import BillingCycle, Interval
 from cln.domain.invoicing import Change, ChangeKind, InvoiceDraft, SubscriptionFacts
@@ -79,22 +80,20 @@ def changes_of_periods(
     """The changes since the running period began, oldest first, as the domain reads them, by
     (subscription, period); pairs without any are absent.
     """
-    rows = QuantityChange.objects.filter(
-        subscription__in=subscription_ids, period=F("subscription__billed_periods")
-    ).order_by("id")
-    found: defaultdict[tuple[int, int], list[Change]] = defaultdict(list)
-    for row in rows:
-        found[row.subscription_id, row.period].append(
-            Change(
-                id=row.pk,
-                on=row.on,
-                kind=ChangeKind(row.kind),
-                delta=row.delta,
-                unit_cents=row.unit_cents,
-                price_list_id=row.price_list_id,
-                note=row.note,
-            )
+    rows = (
+        QuantityChange.objects.filter(
+            subscription__in=among(subscription_ids), period=F("subscription__billed_periods")
         )
+        .order_by("id")
+        .values_list(
+            "subscription_id",
+            "period",
+            *("id", "on", "kind", "delta", "unit_cents", "price_list_id", "note"),
+        )
+    )
+    found: defaultdict[tuple[int, int], list[Change]] = defaultdict(list)
+    for subscription_id, period, pk, on, kind, *rest in rows:
+        found[subscription_id, period].append(Change(pk, on, ChangeKind(kind), *rest))
     return {period: tuple(changes) for period, changes in found.items()}
 
 
@@ -133,6 +132,29 @@ SET status = v.status, billed_periods = v.billed_periods, paid = v.paid,
 FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::int[], %s::bigint[], %s::date[], %s::date[])
     AS v (id, status, billed_periods, paid, paid_unit_cents, next_billing_on, ended_on)
 WHERE s.id = v.id
+"""
+
+
+def save_collected(invoices: Iterable[Invoice]) -> None:
+    """Write what collection moves of invoices, in one statement. Joins."""
+    rows = [
+        (i.pk, i.paid_cents, i.status, i.settled_at, i.retry_at, i.remind_on, i.void_on)
+        for i in invoices
+    ]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE_COLLECTED, [list(column) for column in zip(*rows, strict=True)])
+
+
+_SAVE_COLLECTED = """
+UPDATE billing_invoice AS i
+SET paid_cents = v.paid_cents, status = v.status, settled_at = v.settled_at,
+    retry_at = v.retry_at, remind_on = v.remind_on, void_on = v.void_on
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+            %s::date[], %s::date[])
+    AS v (id, paid_cents, status, settled_at, retry_at, remind_on, void_on)
+WHERE i.id = v.id
 """
 
 
@@ -221,9 +243,9 @@ class Posting:
     account: Account
     transfers: ledger.Postings
     kind: str
-    invoice: Invoice | None = None
+    invoice_id: int | None = None
     payment_id: int | None = None
-    credit_note: CreditNote | None = None
+    credit_note_id: int | None = None
 
 
 def post(
@@ -241,28 +263,31 @@ def post(
         account=account,
         transfers=transfers,
         kind=kind,
-        invoice=invoice,
+        invoice_id=invoice.pk if invoice else None,
         payment_id=payment_id,
-        credit_note=credit_note,
+        credit_note_id=credit_note.pk if credit_note else None,
     )
     post_all([posting], now=now)
 
 
 def post_all(postings: Iterable[Posting], *, now: datetime) -> None:
     """Append the transfers of many events to the ledger, in one statement."""
-    Transfer.objects.bulk_create(
-        Transfer(
-            account=posting.account,
-            at=now,
-            kind=posting.kind,
-            debit=transfer.debit,
-            credit=transfer.credit,
-            cents=transfer.cents,
-            currency=posting.account.currency,
-            invoice=posting.invoice,
-            payment_id=posting.payment_id,
-            credit_note=posting.credit_note,
-        )
-        for posting in postings
-        for transfer in posting.transfers
+    copy_rows(
+        Transfer._meta.db_table,
+        (
+            {
+                "account_id": posting.account.pk,
+                "at": now,
+                "kind": posting.kind,
+                "debit": transfer.debit,
+                "credit": transfer.credit,
+                "cents": transfer.cents,
+                "currency": posting.account.currency,
+                "invoice_id": posting.invoice_id,
+                "payment_id": posting.payment_id,
+                "credit_note_id": posting.credit_note_id,
+            }
+            for posting in postings
+            for transfer in posting.transfers
+        ),
     )

@@ -10,6 +10,7 @@ from datetime import date
 from django.db.models import Q
 
 from cln.catalog import models
+from cln.database.rows import among
 from cln.domain.calendar import Interval
 from cln.domain.pricing import PriceList, Tier
 
@@ -20,11 +21,11 @@ MONTHS_CHARGED_FOR_A_YEAR = 10
 class PriceBook:
     """Every list that concerns some accounts: the general ones and their own."""
 
-    def __init__(self, rows: Iterable[models.PriceList]) -> None:
+    def __init__(self, lists: Iterable[tuple[int | None, PriceList]]) -> None:
+        """Take the lists with the account each belongs to; None are the general ones."""
         self._rows: defaultdict[tuple[str, str, int | None], list[PriceList]] = defaultdict(list)
-        for row in rows:
-            code = row.license_type.code
-            self._rows[code, row.currency, row.account_id].append(_price_list(row, code))
+        for account_id, one in lists:
+            self._rows[one.license_type, one.currency, account_id].append(one)
         self._read: dict[tuple[str, Interval, str, int | None], tuple[PriceList, ...]] = {}
 
     def lists(
@@ -49,8 +50,20 @@ class PriceBook:
 
 def price_book(*, account_ids: Sequence[int]) -> PriceBook:
     """The general price lists and those of the accounts."""
-    rows = models.PriceList.objects.filter(Q(account=None) | Q(account__in=account_ids))
-    return PriceBook(rows.select_related("license_type").prefetch_related("tiers"))
+    concerned = Q(account=None) | Q(account__in=among(account_ids))
+    tiers: defaultdict[int, list[Tier]] = defaultdict(list)
+    found = models.PriceTier.objects.filter(
+        price_list__in=models.PriceList.objects.filter(concerned)
+    ).order_by("from_quantity")
+    for list_id, *tier in found.values_list("price_list_id", "from_quantity", "unit_cents"):
+        tiers[list_id].append(Tier(*tier))
+    rows = models.PriceList.objects.filter(concerned).values_list(
+        "account_id", "id", "license_type__code", "interval", "currency", "effective_on"
+    )
+    return PriceBook(
+        (account_id, PriceList(pk, code, Interval(interval), currency, on, tuple(tiers[pk])))
+        for account_id, pk, code, interval, currency, on in rows
+    )
 
 
 def _of_interval(lists: Iterable[PriceList], interval: Interval) -> tuple[PriceList, ...]:
@@ -80,15 +93,3 @@ def _for_a_year(monthly: PriceList) -> PriceList:
         for tier in monthly.tiers
     )
     return replace(monthly, interval=Interval.YEAR, tiers=tiers)
-
-
-def _price_list(row: models.PriceList, license_type: str) -> PriceList:
-    tiers = sorted((tier.from_quantity, tier.unit_cents) for tier in row.tiers.all())
-    return PriceList(
-        id=row.pk,
-        license_type=license_type,
-        interval=Interval(row.interval),
-        currency=row.currency,
-        effective_on=row.effective_on,
-        tiers=tuple(Tier(from_quantity, unit_cents) for from_quantity, unit_cents in tiers),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
@@ -94,6 +95,16 @@ def wire_names() -> dict[str, tuple[int | None, str]]:
     """IP type and key code of every license type, by its code; either may be missing."""
     rows = models.LicenseType.objects.values_list("code", "ip_type", "key_code")
     return {code: (ip_type, key_code) for code, ip_type, key_code in rows}
+
+
+def key_names(products: Collection[str]) -> dict[str, str]:
+    """What the license types with keys are called on the wires, by their code: the key code, in
+    lower case, or where there is none the code itself.
+    """
+    rows = models.LicenseType.objects.filter(has_keys=True, product__code__in=products)
+    return {
+        code: (key_code or code).lower() for code, key_code in rows.values_list("code", "key_code")
+    }
 
 
 def sold_by_address(*, account_id: int, currency: str, on: date) -> tuple[models.LicenseType, ...]:

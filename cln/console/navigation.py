@@ -58,6 +58,7 @@ DASHBOARD: Final = (
         kind=AccountKind.RESELLER,
     ),
     Entry("Buy licenses", "purchase_products", "plus-circle", kind=AccountKind.CUSTOMER),
+    Entry("Submit ticket", "submit_ticket", "chat-bubble-left-right", heading="Help"),
 )
 PRODUCT: Final = (
     Entry(
@@ -100,9 +101,20 @@ BILLING: Final = (
     Entry("Cart", "cart", "shopping-cart", kind=AccountKind.CUSTOMER),
 )
 ACCOUNT: Final = (
-    Entry("Account details", "profile", "identification"),
-    Entry("Change password", "account_change_password", "lock-closed"),
-    Entry("API", "api_secret", "code-bracket"),
+    Entry("Account details", "profile", "identification", _also("profile_person", "profile_tax")),
+    Entry(
+        "Security",
+        "security",
+        "lock-closed",
+        _also("account_change_password", "two_factor_on", "two_factor_off", "two_factor_codes"),
+    ),
+    Entry(
+        "Account sublogins", "logins", "users", _also("invite_login", "edit_login", "remove_login")
+    ),
+    Entry("API", "api", "code-bracket", _also("api_secret", "new_api_token", "revoke_api_token")),
+    Entry("Reports", "reports", "envelope", _also("edit_report")),
+    Entry("Audit log", "audit", "clipboard-document-list"),
+    Entry("Become a reseller", "convert", "building-storefront", kind=AccountKind.CUSTOMER),
 )
 SECTIONS: Final = {
     "dashboard": DASHBOARD,

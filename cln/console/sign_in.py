@@ -66,6 +66,10 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no typ
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
         return settings.CLN_BASE_URL + path.replace("UID-KEY", quote(key))
 
+    def get_login_stages(self) -> list[str]:
+        """Ask for a code after the password, where the login has a second factor."""
+        return [*super().get_login_stages(), "cln.console.two_factor.TwoFactorStage"]
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """Count rate limits by the address our own proxies saw."""
         return client_address(request)

@@ -3,18 +3,25 @@
 from allauth.account import views as allauth
 from django.urls import URLPattern, path, re_path
 
+from cln.console.limits import limited
 from cln.console.views import (
+    account,
+    api_access,
+    api_tokens,
     billing,
+    convert,
     dashboard,
     deposit,
     documents,
     ip_licenses,
     keys,
+    logins,
     pay_link,
     profile,
     public,
     purchase,
     sandbox,
+    security,
     servers,
     sign_up,
     subscriptions,
@@ -32,7 +39,11 @@ PUBLIC = [
         allauth.email_verification_sent,
         name="account_email_verification_sent",
     ),
-    path("console/auth/confirm/<str:key>", allauth.confirm_email, name="account_confirm_email"),
+    path(
+        "console/auth/confirm/<str:key>",
+        limited("mailed_link", allauth.confirm_email, subject="key"),
+        name="account_confirm_email",
+    ),
     path("console/auth/reset", allauth.password_reset, name="account_reset_password"),
     path(
         "console/auth/reset/sent",
@@ -46,7 +57,7 @@ PUBLIC = [
     ),
     re_path(
         r"^console/auth/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)$",
-        allauth.password_reset_from_key,
+        limited("mailed_link", allauth.password_reset_from_key, subject="uidb36"),
         name="account_reset_password_from_key",
     ),
     path("console/auth/again", allauth.reauthenticate, name="account_reauthenticate"),
@@ -107,7 +118,36 @@ MONEY = [
 ]
 PROFILE = [
     path("console/profile", profile.profile, name="profile"),
-    path("console/profile/api-secret", profile.api_secret, name="api_secret"),
+    path("console/auth/code", security.sign_in, name="two_factor_sign_in"),
+    path("console/profile/security", security.security, name="security"),
+    path("console/profile/security/two-factor", security.turn_on, name="two_factor_on"),
+    path("console/profile/security/two-factor/off", security.turn_off, name="two_factor_off"),
+    path("console/profile/security/codes", security.recovery_codes, name="two_factor_codes"),
+    path(
+        "console/profile/security/sessions/<int:session>/end",
+        security.end_session,
+        name="end_session",
+    ),
+    path("console/profile/person", profile.person, name="profile_person"),
+    path("console/profile/tax", profile.tax, name="profile_tax"),
+    path("console/profile/api/tokens/new", api_tokens.create, name="new_api_token"),
+    path(
+        "console/profile/api/tokens/<slug:api_token>/revoke",
+        api_tokens.revoke,
+        name="revoke_api_token",
+    ),
+    path("console/profile/api", api_access.api, name="api"),
+    path("console/profile/api-secret", api_access.api_secret, name="api_secret"),
+    path("console/profile/logins", logins.logins, name="logins"),
+    path("console/profile/logins/invite", logins.invite, name="invite_login"),
+    path("console/profile/logins/<int:login>/role", logins.edit, name="edit_login"),
+    path("console/profile/logins/<int:login>/again", logins.invite_again, name="invite_again"),
+    path("console/profile/logins/<int:login>/remove", logins.remove, name="remove_login"),
+    path("console/profile/reports", account.reports, name="reports"),
+    path("console/profile/reports/<slug:product>", account.edit_report, name="edit_report"),
+    path("console/profile/audit", account.audit, name="audit"),
+    path("console/profile/convert", convert.convert, name="convert"),
+    path("console/support", account.ticket, name="submit_ticket"),
 ]
 RESELLER = [
     path("console/ip-licenses", ip_licenses.ip_licenses, name="ip_licenses"),

@@ -6,6 +6,7 @@ anchor does not: 31 Jan, 28 Feb, 31 Mar, 30 Apr.
 """
 
 import calendar
+import functools
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -23,8 +24,13 @@ class Interval(StrEnum):
         return 1 if self is Interval.MONTH else 12
 
 
+@functools.lru_cache(maxsize=65_536)
 def add_months(day: date, months: int) -> date:
-    """Move a date by whole months, clamped to the end of the month it lands in."""
+    """Move a date by whole months, clamped to the end of the month it lands in.
+
+    Remembered, because the boundaries of one subscription are asked for again and again, and many
+    subscriptions share them.
+    """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = calendar.monthrange(year, month + 1)[1]
     return date(year, month + 1, min(day.day, last))

@@ -9,7 +9,7 @@ from datetime import date
 from fractions import Fraction
 
 from cln.domain.calendar import BillingCycle, Interval, Period
-from cln.domain.layers import fold
+from cln.domain.layers import PeriodState, fold
 from cln.domain.lines import (
     InvoiceDraft,
     LineDraft,
@@ -17,7 +17,7 @@ from cln.domain.lines import (
     product_text,
     span_text,
 )
-from cln.domain.money import half_up, prorate
+from cln.domain.money import half_up_ratio, prorate
 from cln.domain.pricing import PriceList, Surcharge, list_in_force, scope_quantity
 from cln.domain.prorations import proration_lines
 from cln.domain.subscriptions import Change, ChangeKind, SubscriptionFacts, with_change
@@ -186,10 +186,11 @@ def priced_change(
 
 def _next_draft(facts: SubscriptionFacts, on: date) -> InvoiceDraft:
     is_first = facts.billed_periods == 0
-    quantity = facts.paid if is_first else fold(facts).held
+    state = None if is_first else fold(facts)
+    quantity = facts.paid if state is None else state.held
     if quantity == 0 or (facts.ends_on is not None and facts.ends_on <= on):
         return compose_final(facts, on)
-    pending = () if is_first else _pending(facts, until=facts.period.end)
+    pending = () if state is None else _pending_of(facts, state, until=facts.period.end)
     period = facts.cycle.period(facts.billed_periods)
     prices = list_in_force(facts.price_lists, on)
     scope = scope_quantity(quantity, facts.others, on)
@@ -219,7 +220,11 @@ def _charged_to(facts: SubscriptionFacts, end: date) -> date:
 
 
 def _pending(facts: SubscriptionFacts, until: date) -> tuple[LineDraft, ...]:
-    return proration_lines(title=facts.title, state=fold(facts), period=facts.period, until=until)
+    return _pending_of(facts, fold(facts), until=until)
+
+
+def _pending_of(facts: SubscriptionFacts, state: PeriodState, until: date) -> tuple[LineDraft, ...]:
+    return proration_lines(title=facts.title, state=state, period=facts.period, until=until)
 
 
 def _recurring_line(
@@ -259,6 +264,6 @@ def _surcharge_line(
         quantity=Fraction(surcharge.servers),
         unit_cents=unit_cents,
         period=period,
-        amount_cents=half_up(Fraction(surcharge.servers * unit_cents * percent, 100)),
+        amount_cents=half_up_ratio(surcharge.servers * unit_cents * percent, 100),
         price_list_id=price_list.id,
     )

@@ -82,8 +82,8 @@ def fold(facts: SubscriptionFacts) -> PeriodState:
 
     Sweeps come before other changes of their day, as all due work does.
     """
-    replay = _Replay(facts)
-    changes = [change for change in facts.changes if change.on < facts.period.end]
+    replay, period = _Replay(facts), facts.period
+    changes = [change for change in facts.changes if change.on < period.end]
     for change in sorted(changes, key=lambda c: (c.on, c.kind is not ChangeKind.SWEEP, c.id)):
         replay.apply(change)
     lots = tuple(replay.lots)

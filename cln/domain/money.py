@@ -1,4 +1,4 @@
-"""Money is integer minor units and a currency; `half_up` is the only place that rounds (M3, M4)."""
+"""Money is integer minor units and a currency; only `half_up_ratio` rounds (M3, M4)."""
 
 import functools
 import re
@@ -21,15 +21,19 @@ class BadAmount(Refusal):
 
 def half_up(value: Fraction) -> int:
     """Round to the nearest integer, halves away from zero: 1/2 -> 1, -1/2 -> -1 (M3)."""
-    doubled = abs(value) * 2 + 1
-    rounded = doubled.numerator // (doubled.denominator * 2)
-    return rounded if value >= 0 else -rounded
+    return half_up_ratio(value.numerator, value.denominator)
+
+
+def half_up_ratio(numerator: int, denominator: int) -> int:
+    """The same for a ratio of integers that need not be reduced; the denominator is positive."""
+    rounded = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return rounded if numerator >= 0 else -rounded
 
 
 def prorate(*, unit_cents: int, quantity: int, days: int, of_days: int) -> int:
     """Cents for `days` of `of_days`: multiply first, divide once, round once (M3)."""
     assert 0 <= days <= of_days, "a part of a period lies within it"
-    return half_up(Fraction(unit_cents * quantity * days, of_days))
+    return half_up_ratio(unit_cents * quantity * days, of_days)
 
 
 def split_cents(cents: int, weights: Sequence[Fraction | int]) -> tuple[int, ...]:

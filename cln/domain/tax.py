@@ -1,12 +1,13 @@
 """Who owes which tax, and how much: per invoice and rate, on the sum of the rounded lines (M4)."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from cln.domain.money import format_cents, half_up
+from cln.domain.money import format_cents, half_up, half_up_ratio
 
 # ISO codes of the countries whose VAT is one system; Greece is GR here, EL in its VAT numbers.
 EU_COUNTRIES = frozenset({
@@ -98,7 +99,7 @@ def net_by_rate(lines: Iterable[tuple[Fraction, int]]) -> dict[Fraction, int]:
 def tax_lines(net_by_rate: Mapping[Fraction, int]) -> tuple[TaxLine, ...]:
     """One line per rate above zero, lowest first; each rate is rounded once, on its sum (M4)."""
     return tuple(
-        TaxLine(percent, cents, half_up(percent * cents / 100))
+        TaxLine(percent, cents, half_up_ratio(percent.numerator * cents, percent.denominator * 100))
         for percent, cents in sorted(net_by_rate.items())
         if percent > 0
     )
@@ -109,6 +110,7 @@ def invoice_total(net_cents: int, taxes: Iterable[TaxLine]) -> int:
     return net_cents + sum(tax.amount_cents for tax in taxes)
 
 
+@functools.cache
 def _percent_text(percent: Fraction) -> str:
     whole, rest = divmod(half_up(percent * 10_000), 10_000)
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")

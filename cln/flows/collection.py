@@ -366,9 +366,7 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
     invoice = attempt.invoice
     if invoice is not None and invoice.status == InvoiceStatus.OPEN:
         part = min(payment.amount_cents, invoice.total_cents - invoice.paid_cents)
-        payments.allocate(
-            account=account, invoice=invoice, payment=payment, amount_cents=part, now=now
-        )
+        payments.allocate(part=payments.Part(account, invoice, payment, part), now=now)
         notices.payment_received(account=account, invoice=invoice, payment=payment, now=now)
         when_paid(account=account, invoice=invoice, now=now)
     else:

@@ -22,7 +22,7 @@ MOST_SHARES = 100
 
 def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -> None:
     """A month of one license type, license by license, and the deposit after it (R2, R3)."""
-    events.invoices_issued([invoice], now=now)
+    events.invoice_issued(invoice, now=now)
     queue_mail(
         account_id=account.pk,
         template="invoice_issued",
@@ -31,7 +31,7 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
             "license_type": invoice.license_type.name,
             "due_on": invoice.due_on,
             "method": "",
-            "pdf": invoice_path(invoice),
+            "pdf": invoice_path(invoice.public_id),
             "tax_note": invoice.tax_note,
             "total": money_text(invoice.total_cents, invoice.currency),
             "balance": money_text(balance_cents(account.pk), account.currency),

@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Min
 
+from cln.accounts.dunning import save_dunning
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.billing import services as billing
+from cln.billing.issuing import Issued
 from cln.billing.models import Invoice, Subscription
 from cln.catalog import queries as catalog
+from cln.database.rows import among
 from cln.domain.dunning import (
     DunningAction,
     DunningFacts,
@@ -53,36 +57,51 @@ def run_due(*, now: datetime) -> int:
 
 def reconsider(*, account: Account, now: datetime) -> None:
     """Joins: move a locked account to the state its invoices say, doing what each step does."""
-    rules, today = catalog.rules(), now.date()
-    before = (account.dunning_state, account.dunning_next_on, account.blocked_on)
+    reconsider_all([account], now=now)
+
+
+def reconsider_all(accounts: Sequence[Account], *, now: datetime) -> None:
+    """The same for many accounts; those that stay where they are cost nothing each."""
+    if not accounts:
+        return
+    rules, oldest, moved = catalog.rules(), _oldest_due_on(accounts), []
+    for account in accounts:
+        before = (account.dunning_state, account.dunning_next_on, account.blocked_on)
+        _take_steps(account, oldest.get(account.pk), rules, now=now)
+        if before != (account.dunning_state, account.dunning_next_on, account.blocked_on):
+            moved.append(account)
+    save_dunning(moved)
+
+
+def _take_steps(
+    account: Account, oldest_due_on: date | None, rules: Rules, *, now: datetime
+) -> None:
+    today = now.date()
     for _ in range(MOST_STEPS):
-        facts = DunningFacts(_oldest_due_on(account), account.blocked_on)
+        facts = DunningFacts(oldest_due_on, account.blocked_on)
         step = next_step(DunningState(account.dunning_state), facts, today, rules)
         account.dunning_state, account.dunning_next_on = step.state, step.next_on
         for action in step.actions:
             _ACTIONS[action](account, now)
         if step.next_on is None or step.next_on > today:
             break
-    if before != (account.dunning_state, account.dunning_next_on, account.blocked_on):
-        account.save(update_fields=["dunning_state", "dunning_next_on", "blocked_on"])
 
 
-def watch(*, invoices: Sequence[Invoice]) -> None:
+def watch(*, issued: Sequence[Issued]) -> None:
     """Joins: let dunning look at locked accounts the day after a new invoice falls due (P6).
 
     Accounts that owe already are looked at on the dates of their older debt.
     """
-    for invoice in invoices:
-        account, overdue_on = invoice.account, invoice.due_on + timedelta(days=1)
-        is_debt = invoice.purpose != InvoicePurpose.ORDER and invoice.total_cents > 0
+    moved = {}
+    for demand in (one.demand for one in issued):
+        account, overdue_on = demand.account, demand.terms.due_on + timedelta(days=1)
+        is_debt = demand.purpose != InvoicePurpose.ORDER and demand.total_cents > 0
         planned = account.dunning_next_on
         if is_debt and account.dunning_state == DunningState.CURRENT:
             account.dunning_next_on = min(planned or overdue_on, overdue_on)
-    moved = {invoice.account for invoice in invoices}
-    for day in {account.dunning_next_on for account in moved} - {None}:
-        Account.objects.filter(
-            pk__in=[account.pk for account in moved if account.dunning_next_on == day]
-        ).update(dunning_next_on=day)
+            if account.dunning_next_on != planned:
+                moved[account.pk] = account
+    save_dunning(moved.values())
 
 
 def remind_due(*, now: datetime) -> int:
@@ -110,20 +129,21 @@ def void_due(*, now: datetime) -> int:
     return each(due.order_by("void_on", "id"), void)
 
 
-def _oldest_due_on(account: Account) -> date | None:
-    """The due date that counts: an unpaid first order is no debt, nothing was granted for it.
+def _oldest_due_on(accounts: Sequence[Account]) -> dict[int, date | None]:
+    """The due dates that count, by account: an unpaid first order is no debt, nothing was granted
+    for it.
 
     A reseller's invoices are paid from the deposit; he owes since that is negative (R7).
     """
-    if account.kind == AccountKind.RESELLER:
-        return account.negative_since
-    return (
-        Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN)
+    resellers = {one.pk: one.negative_since for one in accounts if one.kind == AccountKind.RESELLER}
+    customers = [account.pk for account in accounts if account.pk not in resellers]
+    owed = (
+        Invoice.objects.filter(account__in=among(customers), status=InvoiceStatus.OPEN)
         .exclude(purpose=InvoicePurpose.ORDER)
-        .order_by("due_on")
-        .values_list("due_on", flat=True)
-        .first()
+        .values_list("account_id")
+        .annotate(Min("due_on"))
     )
+    return resellers | dict(owed)
 
 
 def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) -> None:

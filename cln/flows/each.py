@@ -1,7 +1,8 @@
 """One account's trouble never stops the due work of the others."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 from django.db import OperationalError
@@ -27,3 +28,10 @@ def each(due: Iterable[Due], verb: Callable[[Due], object]) -> int:
             # The broad catch: a bug in one account's data must not stop everybody's work.
             log.exception("%s of %s failed; it stays due", verb.__qualname__, one)
     return count
+
+
+def in_chunks(due: Iterable[Due], size: int) -> Iterator[list[Due]]:
+    """Cut what is due into lists of at most `size`, reading no further than the next one."""
+    waiting = iter(due)
+    while chunk := list(islice(waiting, size)):
+        yield chunk

@@ -7,19 +7,29 @@ from datetime import datetime
 from functools import partial
 
 from cln.accounts.models import Account
+from cln.billing.issuing import Issued
 from cln.billing.models import Invoice, Subscription
+from cln.enums import InvoiceStatus
 from cln.notifications.events import Event, EventType, emit, emit_all
 
 
-def invoices_issued(invoices: Sequence[Invoice], *, now: datetime) -> None:
+def invoices_issued(issued: Sequence[Issued], *, now: datetime) -> None:
     """Invoices exist; what each costs, and until when it is to be paid."""
     kind = EventType.INVOICE_ISSUED
+    emit_all(
+        [Event(one.demand.account.pk, kind, partial(_new_invoice, one)) for one in issued], now=now
+    )
+
+
+def invoice_issued(invoice: Invoice, *, now: datetime) -> None:
+    """The same for one whose settlement has changed it since it was written."""
+    emit(Event(invoice.account_id, EventType.INVOICE_ISSUED, partial(_invoice, invoice)), now=now)
+
+
+def invoices_paid(invoices: Sequence[Invoice], *, now: datetime) -> None:
+    """Nothing is left to pay of these invoices."""
+    kind = EventType.INVOICE_PAID
     emit_all([Event(row.account_id, kind, partial(_invoice, row)) for row in invoices], now=now)
-
-
-def invoice_paid(invoice: Invoice, *, now: datetime) -> None:
-    """Nothing is left to pay of an invoice."""
-    emit(Event(invoice.account_id, EventType.INVOICE_PAID, partial(_invoice, invoice)), now=now)
 
 
 def subscription_changed(row: Subscription, *, now: datetime) -> None:
@@ -46,6 +56,19 @@ def account_unblocked(account: Account, *, now: datetime) -> None:
 
 def _account(row: Account) -> dict[str, object]:
     return {"state": row.dunning_state}
+
+
+def _new_invoice(one: Issued) -> dict[str, object]:
+    demand = one.demand
+    return {
+        "id": one.public_id,
+        "number": one.number,
+        "license_type": demand.license_type.code,
+        "status": InvoiceStatus.OPEN,
+        "total_cents": demand.total_cents,
+        "currency": demand.account.currency,
+        "due_on": demand.terms.due_on,
+    }
 
 
 def _invoice(row: Invoice) -> dict[str, object]:

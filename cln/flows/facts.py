@@ -13,6 +13,7 @@ from cln.billing.services import changes_of_periods
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.catalog.prices import price_book
+from cln.database.rows import among
 from cln.domain.calendar import Interval
 from cln.domain.invoicing import Change, SubscriptionFacts
 from cln.domain.pricing import (
@@ -43,10 +44,11 @@ class Facts:
         self.accounts = {account.pk: account for account in accounts}
         self.subscriptions: dict[int, list[Subscription]] = {pk: [] for pk in self.accounts}
         types = {row.pk: row for row in LicenseType.objects.select_related("product")}
-        rows = Subscription.objects.filter(
-            account__in=self.accounts, status=SubscriptionStatus.ACTIVE
+        found = Subscription.objects.filter(
+            account__in=among(self.accounts), status=SubscriptionStatus.ACTIVE
         )
-        for row in rows.order_by("id"):
+        rows = list(found.order_by("id"))
+        for row in rows:
             row.account = self.accounts[row.account_id]
             row.license_type = types[row.license_type_id]
             self.subscriptions[row.account_id].append(row)

@@ -23,7 +23,7 @@ from cln.domain.rules import Rules
 from cln.enums import AccountKind, InvoicePurpose
 from cln.flows import notices
 from cln.flows.dunning import watch
-from cln.flows.settlement import settle_from_balance
+from cln.flows.settlement import settle_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Taxes:
             percent = Fraction(rate.basis_points, 100)
             self._rates[rate.country].append(tax.RateFrom(rate.from_on, percent))
         self._seller_country = seller().country
+        self._decided: dict[tuple[str, bool, date], tax.TaxDecision] = {}
 
     def note(self, *, account: Account, draft: InvoiceDraft) -> str:
         """What the law wants said about the tax of a draft; "" = nothing."""
@@ -69,8 +70,11 @@ class Taxes:
         )
 
     def _decide(self, account: Account, on: date) -> tax.TaxDecision:
-        parties = tax.TaxParties(self._seller_country, account.country, bool(account.vat_number))
-        return tax.decide_tax(parties, self._rates, on)
+        asked = (account.country, bool(account.vat_number), on)
+        if asked not in self._decided:
+            parties = tax.TaxParties(self._seller_country, *asked[:2])
+            self._decided[asked] = tax.decide_tax(parties, self._rates, on)
+        return self._decided[asked]
 
 
 def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
@@ -84,12 +88,11 @@ def _tax_source(draft: InvoiceDraft, basis_points: int) -> str:
 
 def issue(*, order: Order, rules: Rules, now: datetime) -> Invoice:
     """Joins: issue one order's invoice, and return it as its settlement left it."""
-    [invoice] = issue_all([order], rules=rules, now=now)
-    invoice.refresh_from_db()
-    return invoice
+    [issued] = issue_all([order], rules=rules, now=now)
+    return Invoice.objects.get(pk=issued.pk)
 
 
-def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[Invoice]:
+def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[billing.Issued]:
     """Joins: number the drafts, tell the customers, pay from their credit as far as that goes."""
     if not orders:
         return []
@@ -107,26 +110,26 @@ def issue_all(orders: Sequence[Order], *, rules: Rules, now: datetime) -> list[I
         )
         for order in orders
     ]
-    invoices = billing.issue(demands, now=now)
-    notices.invoices_issued(demands=demands, invoices=invoices, now=now)
-    watch(invoices=invoices)
-    _settle(demands, invoices, now=now)
-    return invoices
+    issued = billing.issue(demands, now=now)
+    notices.invoices_issued(issued=issued, now=now)
+    watch(issued=issued)
+    _settle(demands, now=now)
+    return issued
 
 
-def _settle(
-    demands: Sequence[billing.Demand], invoices: Sequence[Invoice], *, now: datetime
-) -> None:
+def _settle(demands: Sequence[billing.Demand], *, now: datetime) -> None:
     """Pay from credit where there is any, and settle what costs nothing; resellers pay from their
     deposit in any case (R3).
     """
     accounts = {demand.account.pk: demand.account for demand in demands}
     credits = balances_of(list(accounts))
-    free = {invoice.account_id for invoice in invoices if invoice.total_cents == 0}
-    for pk, account in accounts.items():
-        is_reseller = account.kind == AccountKind.RESELLER
-        if credits.get(pk, 0) > 0 or pk in free or is_reseller:
-            settle_from_balance(account=account, now=now)
+    free = {demand.account.pk for demand in demands if demand.total_cents == 0}
+    settled = [
+        account
+        for pk, account in accounts.items()
+        if credits.get(pk, 0) > 0 or pk in free or account.kind == AccountKind.RESELLER
+    ]
+    settle_all(settled, now=now)
 
 
 def _terms(purpose: InvoicePurpose, *, rules: Rules, now: datetime) -> billing.Terms:

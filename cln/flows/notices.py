@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from cln.accounts.models import Account
-from cln.billing.issuing import Demand
+from cln.billing.issuing import Issued
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
@@ -22,49 +22,49 @@ from cln.payments.models import Payment, PaymentAttempt
 from cln.payments.services import method_labels
 
 
-def invoices_issued(
-    *, demands: Sequence[Demand], invoices: Sequence[Invoice], now: datetime
-) -> None:
+def invoices_issued(*, issued: Sequence[Issued], now: datetime) -> None:
     """The invoices, with each line's reason (B-70)."""
-    events.invoices_issued(invoices, now=now)
-    labels = method_labels({invoice.account_id for invoice in invoices})
+    events.invoices_issued(issued, now=now)
+    labels = method_labels({one.demand.account.pk for one in issued})
     queue_mails(
         [
             Mail(
-                account_id=invoice.account_id,
+                account_id=one.demand.account.pk,
                 template="invoice_issued",
-                context=_issued(demand, invoice, labels.get(invoice.account_id, "")),
-                dedupe=f"invoice_issued:{invoice.number}",
+                context=_issued(one, labels.get(one.demand.account.pk, "")),
+                dedupe=f"invoice_issued:{one.number}",
+                to=one.demand.account.billing_email,
             )
-            for demand, invoice in zip(demands, invoices, strict=True)
+            for one in issued
         ],
         now=now,
     )
 
 
-def _issued(demand: Demand, invoice: Invoice, method: str) -> dict[str, object]:
+def _issued(issued: Issued, method: str) -> dict[str, object]:
+    demand, currency = issued.demand, issued.demand.account.currency
     return {
-        "number": invoice.number,
+        "number": issued.number,
         "license_type": demand.license_type.name,
-        "total": money_text(invoice.total_cents, invoice.currency),
-        "due_on": invoice.due_on,
+        "total": money_text(demand.total_cents, currency),
+        "due_on": demand.terms.due_on,
         "lines": [
             {
                 "title": line.title,
-                "amount": money_text(line.amount_cents, invoice.currency),
+                "amount": money_text(line.amount_cents, currency),
                 "why": line.why,
             }
             for line in demand.lines
         ],
         "method": method,
-        "pdf": invoice_path(invoice),
-        "tax_note": invoice.tax_note,
+        "pdf": invoice_path(issued.public_id),
+        "tax_note": demand.tax_note,
     }
 
 
-def invoice_path(invoice: Invoice) -> str:
+def invoice_path(public_id: str) -> str:
     """Where the invoice lies as PDF, for those who may see it."""
-    return f"/console/billing/invoices/{invoice.public_id}.pdf"
+    return f"/console/billing/invoices/{public_id}.pdf"
 
 
 def payment_received(

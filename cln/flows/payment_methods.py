@@ -1,12 +1,38 @@
 """Handing a card or a PayPal agreement to a gateway; its number never comes to us (P1)."""
 
+import logging
+from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
+from cln.accounts.audit import record as audit
+from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.flows import reseller
 from cln.flows.collection import InvoiceResult, set_payment_method
 from cln.flows.hosted import GatewaySilent
-from cln.payments.gateways import Back, GatewayUnreachable, Page, Payer, gateway_named
+from cln.ids import public_id
+from cln.payments import services as payments
+from cln.payments.gateways import (
+    Back,
+    GatewayAbsent,
+    GatewayUnreachable,
+    Page,
+    Payer,
+    gateway_named,
+)
 from cln.payments.models import PaymentMethod
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """A page for somebody without an account; keep `customer` and the page's id for later."""
+
+    customer: str
+    page: Page
 
 
 def begin_method(*, account_id: int, gateway: str, back: Back) -> Page:
@@ -40,6 +66,62 @@ def complete_method(
         expires_on=stored.expires_on,
         actor=actor,
         now=now,
+    )
+
+
+def remove_method(*, account_id: int, actor: str, now: datetime) -> None:
+    """Leave the account without a payment method: nothing is charged until another is added (P1).
+
+    A charge that is on its way goes on. The gateway is told to forget the method; if it is silent
+    the method is out of use all the same. Refusals: `no_payment_method`.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        method = payments.drop_method(account=account, now=now)
+        audit(
+            account_id=account_id,
+            actor=actor,
+            verb="remove_payment_method",
+            subject=method.label,
+            now=now,
+        )
+    try:
+        gateway_named(method.gateway).forget_method(method.token)
+    except (GatewayUnreachable, GatewayAbsent):
+        log.warning("%s was not told to forget a method of account %s", method.gateway, account_id)
+
+
+def begin_first_method(*, email: str, gateway: str, back: Back) -> FirstPage:
+    """The page for somebody who has no account yet and is about to pay a deposit (R1).
+
+    Refusals: those of `begin_method`.
+    """
+    customer = public_id("acc")
+    try:
+        page = gateway_named(gateway).begin_method(Payer(customer, email), back)
+    except GatewayUnreachable as error:
+        raise _silent() from error
+    return FirstPage(customer, page)
+
+
+def complete_first_method(
+    *, customer: str, email: str, gateway: str, page_id: str
+) -> reseller.MethodWish:
+    """What was handed over on the page of `begin_first_method`, for `reseller.register_reseller`.
+
+    Refusals: those of `complete_method`.
+    """
+    try:
+        stored = gateway_named(gateway).complete_method(Payer(customer, email), page_id)
+    except GatewayUnreachable as error:
+        raise _silent() from error
+    return reseller.MethodWish(
+        kind=stored.kind,
+        gateway=gateway,
+        token=stored.token,
+        label=stored.label,
+        expires_on=stored.expires_on,
+        customer=customer,
     )
 
 

@@ -1,11 +1,13 @@
 """What money does once it is there: pay invoices from the balance, and free what they held."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from cln.accounts.models import Account
 from cln.billing import services as billing
 from cln.billing.models import Invoice
-from cln.billing.queries import balance_cents
+from cln.billing.queries import balances_of
+from cln.database.rows import among
 from cln.enums import (
     UNFINISHED_ATTEMPT,
     AccountKind,
@@ -16,7 +18,7 @@ from cln.enums import (
 )
 from cln.flows import events
 from cln.flows.deposit import balance_changed
-from cln.flows.dunning import reconsider
+from cln.flows.dunning import reconsider_all
 from cln.flows.trials import convert_trial
 from cln.licensing import entitlements as licensing
 from cln.payments import services as payments
@@ -28,35 +30,57 @@ def settle_from_balance(*, account: Account, now: datetime) -> None:
     A reseller's are paid in full from the deposit, which may go negative (R3). An invoice that an
     attempt is being made for is left alone: its money may be on the way.
     """
-    _pay_open(account, now=now)
-    balance_changed(account=account, now=now)
+    settle_all([account], now=now)
 
 
-def _pay_open(account: Account, *, now: datetime) -> None:
-    credit = balance_cents(account.pk)
-    open_invoices = Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN).exclude(
-        attempts__state__in=UNFINISHED_ATTEMPT
-    )
-    for invoice in open_invoices.order_by("issued_on", "id"):
+def settle_all(accounts: Sequence[Account], *, now: datetime) -> None:
+    """The same for many accounts, all locked."""
+    if not accounts:
+        return
+    parts = _payable(accounts)
+    payments.allocate_all(parts, now=now)
+    paid = [(part.account, part.invoice) for part in parts]
+    when_all_paid(paid, now=now)
+    for account in accounts:
+        balance_changed(account=account, now=now)
+
+
+def _payable(accounts: Sequence[Account]) -> list[payments.Part]:
+    """What each account's balance pays of its open invoices, oldest first."""
+    by_id = {account.pk: account for account in accounts}
+    credits = balances_of(list(by_id))
+    parts, spent = [], set()
+    open_invoices = Invoice.objects.filter(
+        account__in=among(by_id), status=InvoiceStatus.OPEN
+    ).exclude(attempts__state__in=UNFINISHED_ATTEMPT)
+    for invoice in open_invoices.order_by("account_id", "issued_on", "id"):
+        account = invoice.account = by_id[invoice.account_id]
+        credit = credits.get(account.pk, 0)
         due = invoice.total_cents - invoice.paid_cents
         part = due if account.kind == AccountKind.RESELLER else min(max(credit, 0), due)
-        if part == 0 and due > 0:
-            return
-        payments.allocate(
-            account=account, invoice=invoice, payment=None, amount_cents=part, now=now
-        )
-        credit -= part
-        when_paid(account=account, invoice=invoice, now=now)
+        if account.pk in spent or (part == 0 and due > 0):
+            spent.add(account.pk)
+            continue
+        credits[account.pk] = credit - part
+        parts.append(payments.Part(account, invoice, None, part))
+    return parts
 
 
 def when_paid(*, account: Account, invoice: Invoice, now: datetime) -> None:
     """Joins: what a settled invoice sets free: an order's licenses, a blocked account (P8)."""
-    if invoice.status != InvoiceStatus.PAID:
-        return
-    events.invoice_paid(invoice, now=now)
-    if invoice.purpose == InvoicePurpose.ORDER:
-        _activate_order(account, invoice, now=now)
-    reconsider(account=account, now=now)
+    when_all_paid([(account, invoice)], now=now)
+
+
+def when_all_paid(settled: Sequence[tuple[Account, Invoice]], *, now: datetime) -> None:
+    """The same for many invoices; those that are not paid in full are passed over."""
+    paid = [
+        (account, invoice) for account, invoice in settled if invoice.status == InvoiceStatus.PAID
+    ]
+    events.invoices_paid([invoice for _, invoice in paid], now=now)
+    for account, invoice in paid:
+        if invoice.purpose == InvoicePurpose.ORDER:
+            _activate_order(account, invoice, now=now)
+    reconsider_all(list({account.pk: account for account, _ in paid}.values()), now=now)
 
 
 def _activate_order(account: Account, invoice: Invoice, *, now: datetime) -> None:

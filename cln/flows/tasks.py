@@ -19,7 +19,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Status
 
-from cln import clock
+from cln import clock, rates
 from cln.accounts import upkeep
 from cln.flows import (
     alerts,
@@ -35,7 +35,6 @@ from cln.flows import (
     trials,
     usage_run,
 )
-from cln.licensing import tries
 from cln.notifications import delivery
 from cln.notifications import services as notifications
 
@@ -56,9 +55,7 @@ def find_billing(timestamp: int) -> None:
     with _sole_finder("billing") as is_mine:
         if not is_mine:
             return
-        due = billing_run.due_accounts(through=clock.now().date())
-        for start in range(0, len(due), ACCOUNTS_PER_CHUNK):
-            chunk = due[start : start + ACCOUNTS_PER_CHUNK]
+        for chunk in billing_run.due_accounts(through=clock.now().date()):
             with contextlib.suppress(AlreadyEnqueued):
                 job = bill_accounts.configure(queueing_lock=f"bill {chunk[0]}")
                 job.defer(account_ids=[*chunk])
@@ -145,13 +142,6 @@ def ask_about_clones(timestamp: int) -> None:
             clones.ask_owners(now=clock.now())
 
 
-@app.periodic(cron=NIGHTLY)
-@app.task(name="forget_tries", queueing_lock="forget_tries")
-def forget_tries(timestamp: int) -> None:
-    """Drop the counts of failed tries whose window has ended."""
-    tries.forget_old(now=clock.system_now())
-
-
 @app.periodic(cron=EVERY_MINUTE)
 @app.task(name="watch_servers", queueing_lock="watch_servers")
 def watch_servers(timestamp: int) -> None:
@@ -182,7 +172,7 @@ def send_webhooks(timestamp: int) -> None:
 def tidy_api(timestamp: int) -> None:
     """Forget yesterday's answers to API calls, and who called."""
     upkeep.forget_requests(now=clock.system_now())
-    upkeep.forget_rates()
+    rates.forget_idle(seconds=upkeep.KEPT_FOR.total_seconds())
 
 
 @app.periodic(cron=NIGHTLY)

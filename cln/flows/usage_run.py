@@ -201,7 +201,8 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
         usage_month=usage.line.month.start,
         tax_note=taxes.note(account=account, draft=usage.draft),
     )
-    [invoice] = issuing.issue([demand], now=now)
+    [issued] = issuing.issue([demand], now=now)
+    invoice = Invoice.objects.get(pk=issued.pk)
     UsageShare.objects.bulk_create(
         UsageShare(
             invoice=invoice,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cln.catalog.models import LicenseType
 from cln.enums import ServerStatus
+from cln.licensing.events import servers_removed
 from cln.licensing.models import IpLicense, Server
 
 GIVEN_BACK = "The IP license of the address was removed"
@@ -38,13 +39,18 @@ def told_at(*, account_id: int, addresses: Collection[str]) -> dict[tuple[str, i
 
 def leave(*, account_id: int, license_type: LicenseType, address: str, now: datetime) -> None:
     """Joins: the license was given back, and its server is unregistered with it (facts X-4)."""
-    Server.objects.filter(
+    running = Server.objects.filter(
         account_id=account_id,
         license_type=license_type,
         address=address,
         by_address=True,
         status=ServerStatus.ACTIVE,
-    ).update(status=ServerStatus.REMOVED, removed_at=now, removed_why=GIVEN_BACK, alert_after=None)
+    )
+    gone = list(running.select_for_update(of=("self",)).select_related("license_type"))
+    Server.objects.filter(pk__in=[server.pk for server in gone]).update(
+        status=ServerStatus.REMOVED, removed_at=now, removed_why=GIVEN_BACK, alert_after=None
+    )
+    servers_removed(gone, why=GIVEN_BACK, now=now)
 
 
 def follow(old: IpLicense, *, license_type: LicenseType) -> None:

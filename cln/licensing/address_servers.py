@@ -12,6 +12,7 @@ from cln.domain.licensing import AccountBlocked
 from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing.door import Hints
+from cln.licensing.events import server_registered
 from cln.licensing.ip_licenses import IpLicenseNotFound
 from cln.licensing.models import IpLicense, Server
 from cln.licensing.partners import LICENSED
@@ -54,6 +55,7 @@ def register_at_address(
                 alert_after=None,
             )
         server, secret = _insert(held, hints, supersedes=running, now=now)
+        server_registered(server, reinstalled=running is not None, now=now)
     return Registration(server, secret, reinstalled=running is not None)
 
 

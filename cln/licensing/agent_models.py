@@ -106,11 +106,3 @@ class CloneCase(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["found_at"], condition=Q(asked_at=None), name="clone_case_to_ask"),
         ]
-
-
-class FailedTries(models.Model):
-    """How often an address (a /64 of IPv6) has failed at the doors of agents, in a window."""
-
-    network = models.CharField(max_length=43, primary_key=True)
-    since = models.DateTimeField()
-    count = models.PositiveIntegerField()

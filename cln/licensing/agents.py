@@ -8,10 +8,9 @@ from datetime import datetime
 
 from cln.domain.errors import Refusal
 from cln.domain.leases import next_check_in
-from cln.enums import ServerStatus
 from cln.licensing import leases, servers
 from cln.licensing.check_ins import Contact, check_in_many, contact_of
-from cln.licensing.clones import Handover, note_machine, with_trace
+from cln.licensing.clones import Handover, note_machine
 from cln.licensing.lease_keys import incident_notice
 from cln.licensing.models import MachineTrace, Server
 from cln.licensing.registration import plain_text
@@ -39,7 +38,7 @@ class AgentContact:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A check-in that was written, and the identity that a copy is to use from now on."""
+    """A check-in that was written: the server as it was found, what its license is worth."""
 
     server: leases.SeenServer
     worth: servers.CheckIn
@@ -104,15 +103,16 @@ def answer_agent(noted: Noted, *, presented: Presented, now: datetime) -> AgentA
 
 def first_answer(server: Server, *, presented: Presented, now: datetime) -> AgentAnswer:
     """What comes with a registration: the first lease, and the boot the machine registered from."""
-    seen = leases.seen_server(server.pk)
+    seen = leases.seen_by_id(server.pk)
     # One that is there stays: whoever registers again with a secret is judged at its check-in.
-    MachineTrace.objects.get_or_create(
-        server=server,
-        defaults={
-            "boot": plain_text(presented.boot, BOOT_LENGTH),
-            "fingerprint": _fingerprint(presented),
-        },
-    )
+    if not seen.has_trace and presented.boot:
+        MachineTrace.objects.get_or_create(
+            server=server,
+            defaults={
+                "boot": plain_text(presented.boot, BOOT_LENGTH),
+                "fingerprint": _fingerprint(presented),
+            },
+        )
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
@@ -123,7 +123,7 @@ def current_lease(*, secret: str, presented: Presented, now: datetime) -> AgentA
     Refuses `unknown_server`, `server_removed`, `clone_refused`.
     """
     server = servers.find_server(secret=secret, now=now)
-    seen = leases.seen_server(server.pk)
+    seen = leases.seen_by_id(server.pk)
     worth = servers.license_of(server_id=server.pk, now=now)
     return _answer(seen, worth, presented, now=now)
 
@@ -149,16 +149,14 @@ def _answer(
     )
 
 
-def _machine(seen: leases.SeenServer | None, agent: AgentContact, now: datetime) -> Handover | None:
-    """Look closer at a machine that has restarted, or is in dispute; the usual one is neither."""
-    boot = plain_text(agent.presented.boot, BOOT_LENGTH)
-    if seen is None or seen.status != ServerStatus.ACTIVE:
-        return None
-    if not seen.has_clone_case and boot in ("", seen.boot):
+def _machine(
+    server: leases.SeenServer | None, agent: AgentContact, now: datetime
+) -> Handover | None:
+    if server is None or not server.is_running:
         return None
     return note_machine(
-        with_trace().get(pk=seen.id),
-        boot=boot,
+        server,
+        boot=plain_text(agent.presented.boot, BOOT_LENGTH),
         fingerprint=_fingerprint(agent.presented),
         address=agent.contact.address,
         now=now,

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
 
 from cln import vault
 from cln.accounts.audit import record
@@ -15,6 +14,7 @@ from cln.domain.clones import BOTH_WORK, Machine, Side, Sighting, remember, side
 from cln.domain.errors import Refusal
 from cln.licensing.access import get_key, get_server
 from cln.licensing.door import Hints
+from cln.licensing.leases import SeenServer
 from cln.licensing.models import CloneCase, MachineTrace, Server
 from cln.licensing.moves import BoundToAddress
 from cln.licensing.registration import Registration, cleaned, register
@@ -43,22 +43,16 @@ class Handover:
     secret: str
 
 
-def with_trace() -> QuerySet[Server]:
-    """Servers as `note_machine` needs them."""
-    cases = CloneCase.objects.filter(server=OuterRef("pk"))
-    return Server.objects.select_related("trace").annotate(has_clone_case=Exists(cases))
-
-
 def note_machine(
-    server: Server, *, boot: str, fingerprint: str, address: str, now: datetime
+    server: SeenServer, *, boot: str, fingerprint: str, address: str, now: datetime
 ) -> Handover | None:
     """Note which boot presents the secret of a running server; opens a case at the second.
 
-    `server` comes from `with_trace`. Writes only where something has changed. Returns
-    the identity that an accepted copy is to use. Refuses `clone_refused`.
+    Writes only where something has changed. Returns the identity that an accepted copy is to use.
+    Refuses `clone_refused`.
     """
-    if server.__dict__["has_clone_case"]:
-        for case in CloneCase.objects.filter(server=server).order_by("-pk"):
+    if server.has_clone_case:
+        for case in CloneCase.objects.filter(server=server.pk).order_by("-pk"):
             side = _side(case, boot=boot, fingerprint=fingerprint)
             if not case.decision:
                 _in_dispute(case, side or Side.ESTABLISHED, boot=boot, now=now)
@@ -67,14 +61,18 @@ def note_machine(
                 return _handed_over(case)
             if side is not None and case.decision not in (ACCEPTED, side):
                 raise _refused()
-    trace = getattr(server, "trace", None) or MachineTrace(server=server)
-    sighting = sight(boot, current=trace.boot, former=trace.former_boots)
+    sighting = sight(boot, current=server.boot, former=server.former_boots or ())
     if sighting is Sighting.CLONE:
-        _open_case(server, trace, boot=boot, fingerprint=fingerprint, address=address, now=now)
+        _open_case(server, boot=boot, fingerprint=fingerprint, address=address, now=now)
     elif sighting is Sighting.RESTARTED:
-        trace.former_boots = remember(trace.boot, trace.former_boots)
-        trace.boot, trace.fingerprint = boot, fingerprint
-        trace.save()
+        MachineTrace.objects.update_or_create(
+            server_id=server.pk,
+            defaults={
+                "boot": boot,
+                "fingerprint": fingerprint,
+                "former_boots": remember(server.boot, server.former_boots or ()),
+            },
+        )
     return None
 
 
@@ -177,24 +175,18 @@ def _refused() -> CloneRefused:
 
 
 def _open_case(
-    server: Server,
-    trace: MachineTrace,
-    *,
-    boot: str,
-    fingerprint: str,
-    address: str,
-    now: datetime,
+    server: SeenServer, *, boot: str, fingerprint: str, address: str, now: datetime
 ) -> None:
     """The boot that came back is the older machine; two check-ins at once open one case."""
     CloneCase.objects.get_or_create(
-        server=server,
+        server_id=server.pk,
         decision="",
         defaults={
             "established_boots": [boot],
             "established_fingerprint": fingerprint,
             "established_address": address,
-            "newcomer_boots": [trace.boot],
-            "newcomer_fingerprint": trace.fingerprint,
+            "newcomer_boots": [server.boot],
+            "newcomer_fingerprint": server.fingerprint,
             "newcomer_address": server.address,
             "found_at": now,
             "decide_by": now + BOTH_WORK,

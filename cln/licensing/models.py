@@ -11,7 +11,6 @@ from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
 from cln.licensing.agent_models import (
     CloneCase,
-    FailedTries,
     LeaseIncident,
     LeaseKey,
     MachineTrace,
@@ -24,7 +23,6 @@ __all__ = [
     "CheckInTally",
     "CloneCase",
     "Entitlement",
-    "FailedTries",
     "FeatureSetting",
     "IpLicense",
     "LeaseIncident",

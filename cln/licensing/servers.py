@@ -26,6 +26,7 @@ from cln.licensing.check_ins import (
     license_of,
     unknown,
 )
+from cln.licensing.events import server_registered, servers_removed
 from cln.licensing.models import Server
 from cln.licensing.registration import secret_hash
 from cln.licensing.seats import begin_anew
@@ -133,6 +134,8 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
             alert_after=now + PERIOD,
         )
         old = Server.objects.select_related("license_type__product").get(pk=new.supersedes_id)
+        servers_removed([new], why="The reinstall was undone", now=now)
+        server_registered(old, reinstalled=False, now=now)
         record(
             account_id=account_id,
             actor=actor,

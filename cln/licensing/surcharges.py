@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
+from cln.database.rows import among
 from cln.enums import ServerStatus
 from cln.licensing.models import FeatureSetting, Server
 
@@ -55,7 +56,7 @@ def _emailing(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
     settings: dict[tuple[int, int | None, int | None], bool] = {
         (account_id, key_id, server_id): enabled
         for account_id, key_id, server_id, enabled in FeatureSetting.objects.filter(
-            account__in=account_ids, feature=IMUNIFY_EMAIL
+            account__in=among(account_ids), feature=IMUNIFY_EMAIL
         ).values_list("account_id", "key_id", "server_id", "enabled")
     }
     emailing: Counter[tuple[int, str]] = Counter()
@@ -74,7 +75,7 @@ def _emailing(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
 
 
 def _running(account_ids: Iterable[int]) -> QuerySet[Server]:
-    return Server.objects.filter(account__in=account_ids, status=ServerStatus.ACTIVE)
+    return Server.objects.filter(account__in=among(account_ids), status=ServerStatus.ACTIVE)
 
 
 def _major(version: str) -> str:

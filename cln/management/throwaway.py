@@ -22,14 +22,15 @@ PREFIX = "cln_simulate_"
 
 
 @contextlib.contextmanager
-def throwaway_database(url: str) -> Iterator[None]:
+def throwaway_database(url: str, *, durable: bool = False) -> Iterator[None]:
     """Point Django at a fresh, migrated database beside the one of `url`; drop it at the end.
 
-    Nothing in it must survive a power cut, so its commits do not wait for the disk. Raises
-    CommandError when the server cannot be reached or its user may not create databases.
+    Nothing in it must survive a power cut, so its commits do not wait for the disk; `durable` ones
+    do, for a benchmark. Raises CommandError when the server cannot be reached or its user may not
+    create databases.
     """
     name = f"{PREFIX}{secrets.token_hex(6)}"
-    with _server(url) as admin, _created(admin, name):
+    with _server(url) as admin, _created(admin, name, durable=durable):
         before = dict(connection.settings_dict)
         _use(_address(url) | {"NAME": name})
         try:
@@ -50,17 +51,18 @@ def _server(url: str) -> Iterator[psycopg.Connection]:
 
 
 @contextlib.contextmanager
-def _created(admin: psycopg.Connection, name: str) -> Iterator[None]:
+def _created(admin: psycopg.Connection, name: str, *, durable: bool) -> Iterator[None]:
     _drop_left_behind(admin)
     try:
         with _uninterrupted():
             _lock(admin, name)
             admin.execute(_query("CREATE DATABASE {} TEMPLATE template0", name))
-            admin.execute(_query("ALTER DATABASE {} SET synchronous_commit = off", name))
+            if not durable:
+                admin.execute(_query("ALTER DATABASE {} SET synchronous_commit = off", name))
         yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise CommandError(
-            "A simulation needs a database of its own, and this database user may not create one; "
+            "This needs a database of its own, and this database user may not create one; "
             "an administrator can allow it: ALTER ROLE … CREATEDB."
         ) from error
     finally:

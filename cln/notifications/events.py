@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cln.database.rows import among
 from cln.enums import MessageKind
 from cln.ids import public_id
 from cln.notifications.models import Message, WebhookEndpoint
@@ -61,16 +62,16 @@ def emit_all(events: Sequence[Event], *, now: datetime) -> None:
         return
     listening: defaultdict[tuple[int, str], list[WebhookEndpoint]] = defaultdict(list)
     endpoints = WebhookEndpoint.objects.filter(
-        account__in={event.account_id for event in events}, removed_at=None, disabled_at=None
+        account__in=among({event.account_id for event in events}), removed_at=None, disabled_at=None
     )
     for endpoint in endpoints.select_related("account"):
         for name in endpoint.events:
             listening[endpoint.account_id, name].append(endpoint)
     rows = []
     for event in events:
-        ears = listening.get((event.account_id, event.type), ())
-        data, event_id = event.data() if ears else {}, public_id("evt")
-        rows += [delivery_of(ear, event.type, data, event_id=event_id, now=now) for ear in ears]
+        if ears := listening.get((event.account_id, event.type), ()):
+            data, event_id = event.data(), public_id("evt")
+            rows += [delivery_of(ear, event.type, data, event_id=event_id, now=now) for ear in ears]
     Message.objects.bulk_create(rows)
 
 

@@ -2,10 +2,14 @@
 
 Money arrives formatted ("$27.00"), dates as `date`. `base_url` is always there. Lists are
 sequences of mappings whose keys stand in the comment beside them.
+
+A mail waits as its template and its context, and is written when it leaves or is read: `checked`
+is what may wait, `write` makes text of it.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from datetime import date, datetime
+from typing import Any, Final
 
 from django.conf import settings
 from django.template import Context
@@ -44,6 +48,13 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "reseller_welcome": frozenset({"amount", "method", "agreement", "agreed_on", "first_bill_on"}),
     "deposit_order_declined": frozenset({"amount", "cause", "next_action"}),
     # cash, credit: what goes to the payment method and to the balance, "" where nothing does
+    # what: a sentence; at: the instant in words; address: where it came from
+    "security_notice": frozenset({"login", "what", "at", "address"}),
+    # inviter, company, role in words; url: where the password is chosen, for `days`
+    "invitation": frozenset({"login", "inviter", "company", "role", "url", "days"}),
+    # a ticket to our own support: who asks, and what they see
+    "support_ticket": frozenset({"reference", "subject", "text", "sender", "context"}),
+    "support_receipt": frozenset({"reference", "subject", "text"}),
     "refund_issued": frozenset({"number", "invoice", "total", "cash", "credit", "reason", "pdf"}),
     # older, newer: the addresses of the two machines; decide_by: datetime
     "clone_found": frozenset({"server", "license_type", "older", "newer", "decide_by", "url"}),
@@ -58,16 +69,42 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def write(template: str, context: Mapping[str, object]) -> tuple[str, str]:
-    """Render a mail: (subject, body). The first line of the template is the subject.
+def checked(template: str, context: Mapping[str, object]) -> Mapping[str, object]:
+    """The context, if the template has all it needs."""
+    missing = MAILS[template] - context.keys()
+    assert not missing, f"the mail {template} needs {sorted(missing)}"
+    return context
+
+
+def as_json(value: object) -> dict[str, str]:
+    """How `json` keeps what it does not know: a day or an instant, as `write` finds it again."""
+    assert isinstance(value, date), f"a mail cannot say {value!r}"
+    return {"@instant" if isinstance(value, datetime) else "@day": value.isoformat()}
+
+
+def _revived(kept: object) -> object:
+    """The value that was kept as JSON."""
+    match kept:
+        case {"@day": str(text)}:
+            return date.fromisoformat(text)
+        case {"@instant": str(text)}:
+            return datetime.fromisoformat(text)
+        case dict():
+            return {name: _revived(value) for name, value in kept.items()}
+        case list():
+            return [_revived(value) for value in kept]
+    return kept
+
+
+def write(template: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Render a mail that was kept as JSON: (subject, body). The first line is the subject.
 
     Values are put in as they are: the mail is plain text, nothing in it is markup.
     """
-    missing = MAILS[template] - context.keys()
-    assert not missing, f"the mail {template} needs {sorted(missing)}"
     source = get_template(f"notifications/{template}.txt")
     assert isinstance(source, DjangoTemplate), "mails are Django templates"
-    values = Context({"base_url": settings.CLN_BASE_URL, **context}, autoescape=False)
+    said = {name: _revived(value) for name, value in context.items()}
+    values = Context({"base_url": settings.CLN_BASE_URL, **said}, autoescape=False)
     text = source.template.render(values)
     subject, _, body = text.partition("\n")
     # A line break in a value must not become a header.

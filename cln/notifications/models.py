@@ -53,8 +53,11 @@ class Message(models.Model):
     kind = models.CharField(max_length=10, default=MessageKind.EMAIL)
     template = models.CharField(max_length=60)
     to = models.CharField(max_length=254)
-    subject = models.CharField(max_length=200)
-    body = models.TextField()
+    # What the template says; with it the mail is written when it leaves.
+    context = models.JSONField(default=dict)
+    # As they left; empty before, and where mail does not leave (sandbox).
+    subject = models.CharField(max_length=200, blank=True)
+    body = models.TextField(blank=True)
     endpoint = models.ForeignKey(
         WebhookEndpoint, null=True, on_delete=models.PROTECT, related_name="deliveries"
     )
@@ -99,3 +102,8 @@ class ReportSubscription(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     active = models.BooleanField(default=True)
     emails = models.JSONField(default=list)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "product"], name="report_subscription_once"),
+        ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cln.enums import MessageKind
+from cln.notifications.mails import write
 from cln.notifications.models import Message
 
 
@@ -34,12 +35,20 @@ def mail(message_id: int) -> MailRow | None:
     return _row(message) if message else None
 
 
+def written(message: Message) -> tuple[str, str]:
+    """Subject and body: as they left, or as they would leave now."""
+    if message.subject:
+        return message.subject, message.body
+    return write(message.template, message.context)
+
+
 def _row(message: Message) -> MailRow:
+    subject, body = written(message)
     return MailRow(
         id=message.pk,
         to=message.to,
-        subject=message.subject,
-        body=message.body,
+        subject=subject,
+        body=body,
         created_at=message.created_at,
         sent_at=message.sent_at,
         attempts=message.attempts,

@@ -7,6 +7,7 @@ can repeat a mail; it then carries the same Message-ID, by which mailboxes drop 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,13 +16,15 @@ from typing import Final
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.db import transaction
+from django.db import connection
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
 from cln import faults
 from cln.accounts.queries import notice_addresses
-from cln.enums import MessageKind
-from cln.notifications.mails import write
+from cln.notifications.backends import KeptInOutbox
+from cln.notifications.mails import as_json, checked
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 
 # How long claimed mails are nobody else's. It must outlast the slowest batch, or a second worker
 # would send the rest of it again; a mail whose sender died waits this long.
@@ -71,27 +74,31 @@ def queue_mails(mails: Sequence[Mail], *, now: datetime) -> None:
     """Write many mails into the outbox, in one statement. Joins."""
     unknown = {mail.account_id for mail in mails if not mail.to and mail.account_id is not None}
     addresses = notice_addresses(sorted(unknown))
-    rows = []
-    for mail in mails:
-        to = mail.to or addresses.get(mail.account_id or 0, "")
-        if not to:
-            continue
-        subject, body = write(mail.template, mail.context)
-        rows.append(
-            Message(
-                account_id=mail.account_id,
-                kind=MessageKind.EMAIL,
-                template=mail.template,
-                to=to,
-                subject=subject,
-                body=body,
-                dedupe=mail.dedupe,
-                created_at=now,
-                send_after=now,
-            )
-        )
-    # ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
-    Message.objects.bulk_create(rows, ignore_conflicts=True)
+    waiting = [
+        {
+            "account_id": mail.account_id,
+            "template": mail.template,
+            "to": to,
+            "context": checked(mail.template, mail.context),
+            "dedupe": mail.dedupe,
+        }
+        for mail in mails
+        if (to := mail.to or addresses.get(mail.account_id or 0, ""))
+    ]
+    if waiting:
+        with connection.cursor() as cursor:
+            cursor.execute(_QUEUE, {"mails": json.dumps(waiting, default=as_json), "now": now})
+
+
+# ON CONFLICT DO NOTHING: the same event never writes a second mail (billing §9).
+_QUEUE = """
+INSERT INTO notifications_message (account_id, kind, template, "to", context, subject, body,
+                                   dedupe, created_at, send_after, attempts, last_error)
+SELECT account_id, 'email', template, "to", context, '', '', dedupe, %(now)s, %(now)s, 0, ''
+FROM json_to_recordset(%(mails)s) AS mails
+    (account_id bigint, template text, "to" text, context jsonb, dedupe text)
+ON CONFLICT DO NOTHING
+"""
 
 
 def send_due(*, now: datetime, limit: int = 100) -> int:
@@ -100,6 +107,9 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     A failure is tried again after 1 min, 5 min, 30 min, 2 h, 6 h and 24 h, then given up;
     an address the server refuses for good is given up at once.
     """
+    mailer = get_connection()
+    if isinstance(mailer, KeptInOutbox):
+        return _keep(_claim(now, limit), now)
     sent = 0
     while limit > 0 and (claimed := _claim(now, min(limit, BATCH))):
         sent += sum(_send(message, now) for message in claimed)
@@ -109,31 +119,50 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
 
 def _claim(now: datetime, limit: int) -> list[Message]:
     """Take mails off the list of what is due, for as long as the lease lasts."""
-    with transaction.atomic():
-        due = Message.objects.filter(send_after__lte=now, kind=MessageKind.EMAIL)
-        claimed = list(due.select_for_update(skip_locked=True).order_by("send_after", "id")[:limit])
-        for message in claimed:
-            message.attempts += 1
-            message.send_after = now + LEASE
-        Message.objects.bulk_update(claimed, ["attempts", "send_after"])
-        return claimed
+    found = Message.objects.raw(_CLAIM, {"now": now, "limit": limit, "until": now + LEASE})
+    return sorted(found, key=lambda message: message.pk)
+
+
+_CLAIM = """
+UPDATE notifications_message SET attempts = attempts + 1, send_after = %(until)s
+WHERE id IN (
+    SELECT id FROM notifications_message WHERE send_after <= %(now)s AND kind = 'email'
+    ORDER BY send_after, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING *
+"""
+
+
+def _keep(claimed: Sequence[Message], now: datetime) -> int:
+    """Let claimed mails be as good as sent: nobody is spoken to, readers get them written."""
+    if not claimed:
+        return 0
+    faults.reach("before_mail")
+    faults.reach("after_mail")
+    kept = Message.objects.filter(pk__in=[message.pk for message in claimed])
+    return kept.update(sent_at=now, send_after=None, last_error="")
 
 
 def _send(message: Message, now: datetime) -> bool:
     """Send a claimed mail, and record at once what came of it."""
     try:
+        message.subject, message.body = written(message)
         faults.reach("before_mail")
         # One connection per mail: a dead one fails a single mail, not the batch.
         _email(message).send()
         faults.reach("after_mail")
-    except (SMTPException, OSError, ValueError) as error:
+    except (SMTPException, OSError, ValueError, TemplateSyntaxError, TemplateDoesNotExist) as error:
         message.last_error = f"{type(error).__name__}: {error}"[:300]
         gives_up = _is_final(error) or message.attempts > len(BACKOFF)
         message.send_after = None if gives_up else now + BACKOFF[message.attempts - 1]
     else:
         message.sent_at, message.send_after, message.last_error = now, None, ""
     Message.objects.filter(pk=message.pk).update(
-        sent_at=message.sent_at, send_after=message.send_after, last_error=message.last_error
+        subject=message.subject,
+        body=message.body,
+        sent_at=message.sent_at,
+        send_after=message.send_after,
+        last_error=message.last_error,
     )
     return message.sent_at is not None
 

@@ -30,6 +30,11 @@ def png(sheet: Sheet) -> tuple[bytes, ...]:
     return _print(sheet, "png")
 
 
+def fresh() -> None:
+    """Forget fonts, template and what was printed, as in a new process."""
+    _compiler.cache_clear()
+
+
 def _print(sheet: Sheet, kind: Literal["pdf", "png"]) -> tuple[bytes, ...]:
     with _LOCK:
         done = _compiler().compile(

@@ -38,7 +38,7 @@ class TableRow:
     """One movement of the deposit; `change_cents` is signed, an invoice takes away.
 
     `pay_period` is the half-open period an invoice bills, or the day of everything else;
-    `invoice` is the public id of an invoice, "" of everything else.
+    `invoice` and `credit_note` are the public ids of one, "" of everything else.
     """
 
     id: str
@@ -50,6 +50,7 @@ class TableRow:
     balance_after_cents: int
     details: tuple[Detail, ...]
     invoice: str = ""
+    credit_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ def _of_credit_note(note: CreditNote, event: _Event, balance: int) -> TableRow:
         details=tuple(
             Detail(line.invoice_line.title, Decimal(1), line.amount_cents) for line in lines
         ),
+        credit_note=note.public_id,
     )
 
 

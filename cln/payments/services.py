@@ -1,6 +1,7 @@
 """Verbs of money that arrives. All join a transaction that locked the account first."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NotRequired, TypedDict, Unpack
 
@@ -8,7 +9,8 @@ from django.db.models import Sum
 
 from cln.accounts.models import Account
 from cln.billing.models import Invoice
-from cln.billing.services import post
+from cln.billing.services import Posting, post, post_all, save_collected
+from cln.database.rows import among, copy_rows
 from cln.domain import ledger
 from cln.domain.dunning import DeclineCode
 from cln.domain.errors import Refusal
@@ -70,7 +72,7 @@ def active_method(account_id: int) -> PaymentMethod | None:
 
 def method_labels(account_ids: Collection[int]) -> dict[int, str]:
     """What the active payment methods are called, by account."""
-    rows = PaymentMethod.objects.filter(account__in=account_ids, active=True)
+    rows = PaymentMethod.objects.filter(account__in=among(account_ids), active=True)
     return dict(rows.values_list("account_id", "label"))
 
 
@@ -95,6 +97,19 @@ def store_method(
         expires_on=expires_on,
         created_at=now,
     )
+
+
+def drop_method(*, account: Account, now: datetime) -> PaymentMethod:
+    """Leave the account without an active method; returns what it was (P1).
+
+    Refusals: `no_payment_method`.
+    """
+    method = active_method(account.pk)
+    if method is None:
+        raise NoPaymentMethod("There is no payment method.")
+    method.active, method.replaced_at = False, now
+    method.save(update_fields=["active", "replaced_at"])
+    return method
 
 
 def open_attempt(
@@ -230,38 +245,60 @@ def receive_payment(
     return payment
 
 
-def allocate(
-    *,
-    account: Account,
-    invoice: Invoice,
-    payment: Payment | None,
-    amount_cents: int,
-    now: datetime,
-) -> None:
-    """Settle part or all of an invoice from a payment or, without one, from the balance (P9).
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Money on its way to an invoice: from a payment or, without one, from the balance; cents."""
 
-    Sets the invoice paid when nothing is left; the caller acts on that.
+    account: Account
+    invoice: Invoice
+    payment: Payment | None
+    cents: int
+
+
+def allocate(*, part: Part, now: datetime) -> None:
+    """Settle part or all of an invoice (P9). Sets the invoice paid when nothing is left; the
+    caller acts on that.
     """
-    if amount_cents:
-        Allocation.objects.create(
-            account=account, payment=payment, invoice=invoice, amount_cents=amount_cents, at=now
-        )
-        post(
-            account=account,
-            transfers=ledger.allocated(cents=amount_cents),
-            kind="allocated",
-            now=now,
-            invoice=invoice,
-            payment_id=payment.pk if payment else None,
-        )
-    invoice.paid_cents += amount_cents
-    if invoice.paid_cents == invoice.total_cents:
-        invoice.status = InvoiceStatus.PAID
-        invoice.settled_at = now
-        invoice.retry_at = invoice.remind_on = invoice.void_on = None
-    invoice.save(
-        update_fields=["paid_cents", "status", "settled_at", "retry_at", "remind_on", "void_on"]
+    allocate_all([part], now=now)
+
+
+def allocate_all(parts: Sequence[Part], *, now: datetime) -> None:
+    """The same for many invoices, in a fixed number of statements. Joins."""
+    moved = [part for part in parts if part.cents]
+    copy_rows(
+        Allocation._meta.db_table,
+        (
+            {
+                "account_id": part.account.pk,
+                "payment_id": part.payment.pk if part.payment else None,
+                "invoice_id": part.invoice.pk,
+                "amount_cents": part.cents,
+                "at": now,
+            }
+            for part in moved
+        ),
     )
+    post_all(
+        (
+            Posting(
+                account=part.account,
+                transfers=ledger.allocated(cents=part.cents),
+                kind="allocated",
+                invoice_id=part.invoice.pk,
+                payment_id=part.payment.pk if part.payment else None,
+            )
+            for part in moved
+        ),
+        now=now,
+    )
+    for part in parts:
+        invoice = part.invoice
+        invoice.paid_cents += part.cents
+        if invoice.paid_cents == invoice.total_cents:
+            invoice.status = InvoiceStatus.PAID
+            invoice.settled_at = now
+            invoice.retry_at = invoice.remind_on = invoice.void_on = None
+    save_collected([part.invoice for part in parts])
 
 
 def deallocate(*, account: Account, invoice: Invoice, now: datetime) -> None:

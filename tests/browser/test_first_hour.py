@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.visitor import Visitor
+from cln import clock
+from cln.domain.totp import code_at, step_at
+from tests.browser.visitor import PASSWORD, Visitor
 
 Arrive = Callable[..., Visitor]
 
@@ -242,3 +245,75 @@ def _copied(anna: Visitor, button: Locator) -> str:
     expect(button).to_have_text("Copied")
     text: str = anna.page.evaluate("navigator.clipboard.readText()")
     return text
+
+
+def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: Arrive) -> None:
+    owner = visitor()
+    owner.signs_up("olga@pair.example", company="Pair")
+    owner.signs_in("olga@pair.example")
+    secret = _turns_two_factor_on(owner)
+    _invites(owner, "carl@pair.example", role="Billing")
+
+    colleague = visitor()
+    _takes_the_invitation(colleague, "carl@pair.example")
+    colleague.signs_in("carl@pair.example")
+    colleague.opens("/console/billing/invoices")
+    colleague.sees("Nothing is open.")
+    colleague.opens("/console/profile")
+    expect(colleague.page.get_by_role("link", name="Audit log")).to_have_count(1)
+    expect(colleague.page.get_by_role("link", name="Account sublogins")).to_have_count(0)
+
+    again = visitor()
+    again.signs_in("olga@pair.example")
+    again.sees("One more step: your code")
+    again.page.get_by_label("Code").fill(_code(secret, later=1))
+    again.clicks("Sign in", on=again.page.locator("main"))
+    again.opens("/console/profile/security")
+    again.clicks("Sign out everywhere else")
+    again.sees("Signed out everywhere else.")
+    owner.opens("/console/dashboard")
+    owner.sees("Forgotten the password?")
+
+
+def _turns_two_factor_on(owner: Visitor) -> str:
+    owner.opens("/console/profile/security")
+    owner.clicks("Turn on")
+    owner.page.get_by_label("Password").fill(PASSWORD)
+    owner.clicks("Go on")
+    secret = owner.page.locator(".copyline code").inner_text().replace(" ", "")
+    owner.looks("two-factor")
+    owner.page.get_by_label("Code").fill(_code(secret))
+    owner.clicks("Turn on")
+    owner.sees("Your recovery codes")
+    expect(owner.page.locator(".codes li")).to_have_count(10)
+    owner.clicks("I have kept them")
+    owner.sees("10 recovery codes left.")
+    owner.looks("security")
+    return secret
+
+
+def _code(secret: str, *, later: int = 0) -> str:
+    """What the app shows, `later` half minutes from now: a code works once."""
+    return code_at(base64.b32decode(secret), step_at(clock.system_now()) + later)
+
+
+def _invites(owner: Visitor, email: str, *, role: str) -> None:
+    owner.clicks("Account sublogins")
+    owner.clicks("Invite somebody")
+    owner.page.get_by_label("E-mail").fill(email)
+    owner.page.get_by_role("radio", name=role).first.check()
+    owner.looks("invite")
+    owner.clicks("Mail the invitation")
+    owner.sees(f"{email} is invited; the mail is on its way.")
+    owner.looks("sublogins")
+
+
+def _takes_the_invitation(colleague: Visitor, email: str) -> None:
+    colleague.opens(f"/sandbox/mail?to={email}")
+    colleague.clicks("olga@pair.example invites you to CLN")
+    colleague.page.locator("pre").get_by_role("link").first.click()
+    for field in ("New Password", "New Password (again)"):
+        colleague.page.get_by_label(field, exact=True).fill(PASSWORD)
+    colleague.looks("choose-password")
+    colleague.clicks("Save")
+    colleague.sees("The new password is saved")

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from cln.api import envelope
@@ -101,6 +101,7 @@ def test_a_refusal_is_a_problem_with_code_detail_and_fix() -> None:
         "code": "unknown_key",
         "detail": "There is no such activation key.",
         "fix": "Copy the key from your console.",
+        "request_id": answer["X-Request-ID"],
     }
 
 
@@ -276,7 +277,7 @@ def test_a_sandbox_believes_an_ip_argument() -> None:
 def test_a_refusal_has_its_status(code: str, status: int) -> None:
     refusal = type("Some", (Refusal,), {"code": code})("No.", "Do it differently.")
 
-    answer = envelope.problem(refusal)
+    answer = envelope.problem(RequestFactory().post(REGISTER), refusal)
 
     assert answer.status_code == status
     assert (json.loads(answer.content)["code"], code in STATUSES) == (code, True)

@@ -7,11 +7,11 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
@@ -19,9 +19,8 @@ from pytest_django import Settings
 from cln import clock
 from cln.api import limits
 from cln.flows import ip_licenses
-from cln.licensing import tries
 from cln.licensing.lease_keys import declare_incident, published_keys
-from cln.licensing.models import FailedTries, IpLicense, Server
+from cln.licensing.models import IpLicense, Server
 from cln.licensing.services import reveal
 from tests.agent import AGENT, agent_module
 from tests.licensing import NOW, an_account, bought
@@ -33,6 +32,7 @@ REGISTER = "/api/v2/agent/register"
 LEASE = "/api/v2/agent/lease"
 AT = "203.0.113.7"
 PROXY = "10.0.0.5"
+UUID = "b1b4a0de-9f8e-4d8e-8a11-6f5d0c2e7a44"
 
 
 @pytest.fixture(autouse=True)
@@ -270,7 +270,7 @@ def test_a_stock_client_at_an_address_without_a_license_is_told_which(
 
 def test_an_address_that_guesses_is_stopped_after_30_failures_and_told_for_how_long() -> None:
     key = reveal(bought(an_account(), "cloudlinux", 1))
-    for number in range(tries.TRIES):
+    for number in range(limits.TRIES.most):
         answer = post(REGISTER, {"key": f"CL-guess{number}"}, REMOTE_ADDR=AT)
         assert answer.status_code == 404
 
@@ -284,24 +284,24 @@ def test_an_address_that_guesses_is_stopped_after_30_failures_and_told_for_how_l
 
 
 def test_the_addresses_of_one_ipv6_network_guess_together() -> None:
-    for number in range(tries.TRIES):
+    for number in range(limits.TRIES.most):
         post(REGISTER, {"key": "CL-guess"}, REMOTE_ADDR=f"2001:db8::{number:x}")
 
     assert post(REGISTER, {"key": "x"}, REMOTE_ADDR="2001:db8::ffff").status_code == 429
     assert post(REGISTER, {"key": "x"}, REMOTE_ADDR="2001:db8:0:1::1").status_code == 404
 
 
-def test_a_window_of_failures_ends_and_is_forgotten() -> None:
-    for _ in range(tries.TRIES):
-        tries.count_failure(AT, now=NOW)
-    over = NOW + tries.WINDOW
+def test_after_some_time_an_address_may_guess_again() -> None:
+    """30 in ten minutes: one every 20 seconds."""
+    for _ in range(limits.TRIES.most):
+        post(REGISTER, {"key": "CL-guess"}, REMOTE_ADDR=AT)
+    assert post(REGISTER, {"key": "CL-guess"}, REMOTE_ADDR=AT).status_code == 429
 
-    assert tries.wait_seconds(AT, now=over - timedelta(seconds=9)) == 10
-    assert tries.wait_seconds(AT, now=over) == 0
-    tries.count_failure(AT, now=over)
-    assert FailedTries.objects.get().count == 1
-    assert tries.forget_old(now=over) == 0
-    assert tries.forget_old(now=over + tries.WINDOW) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE api_rate SET spread_until = spread_until - 20")
+
+    assert post(REGISTER, {"key": "CL-guess"}, REMOTE_ADDR=AT).status_code == 404
+    assert post(REGISTER, {"key": "CL-guess"}, REMOTE_ADDR=AT).status_code == 429
 
 
 def test_refusals_that_are_no_guesses_do_not_count() -> None:
@@ -309,7 +309,9 @@ def test_refusals_that_are_no_guesses_do_not_count() -> None:
     for number in range(3):
         post(REGISTER, {"key": key, "hostname": f"web{number}"}, REMOTE_ADDR=AT)
 
-    assert not FailedTries.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM api_rate")
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_server_that_runs_wild_is_stopped_by_itself_alone() -> None:
@@ -345,6 +347,29 @@ def test_a_server_beyond_its_limit_is_429_and_nothing_is_asked_of_the_database()
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_tries")
     assert answer["Retry-After"] == "1"
     assert Server.objects.get().last_check_in_at is None
+
+
+def test_who_knows_the_machine_but_not_the_key_gets_nothing_and_learns_nothing() -> None:
+    """Security §1: hostname, UUID and address are hints, not proofs."""
+    key = reveal(bought(an_account(), "cloudlinux", 1))
+    known = {"hostname": "web1", "machine_uuid": UUID}
+    assert post(REGISTER, {"key": key, **known}, REMOTE_ADDR=AT).status_code == 201
+    stranger = {"hostname": "web2", "machine_uuid": UUID.replace("b", "c")}
+
+    answers = [
+        post(path, {**told, **machine}, REMOTE_ADDR=AT)
+        for machine in (known, stranger)
+        for path, told in (
+            (REGISTER, {"key": "CL-wrong"}),
+            (REGISTER, {"by_address": "1"}),
+            ("/api/v2/agent/move-here", {"code": "mv_x_1_" + "0" * 32}),
+        )
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 403] * 2
+    said = [{**answer.json(), "request_id": ""} for answer in answers]
+    assert said[:3] == said[3:]
+    assert Server.objects.get().status == "active"
 
 
 # -- the installer -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.agent import AGENT, AgentMachine, agent_module, oldest_python
@@ -93,6 +93,7 @@ def test_the_vectors_of_rfc_8032_verify(public: str, message: str, signature: st
     assert agent.ed25519_verifies(*map(bytes.fromhex, (public, message, signature)))
 
 
+@settings(max_examples=25)  # a verification in plain Python takes 10 ms
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=200), st.integers(0, 511))
 def test_a_signature_verifies_for_its_message_only(seed: bytes, message: bytes, bit: int) -> None:
     private = Ed25519PrivateKey.from_private_bytes(seed)
@@ -324,7 +325,8 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 def test_a_second_agent_waits_for_nothing_and_says_so(tmp_path: Path) -> None:
     machine = AgentMachine.built(tmp_path, "web1")
-    held = agent.Machine(str(tmp_path)).lock()
+    other = agent.Machine(str(tmp_path))
+    other.lock()
 
     done = machine.run("register", "--key", "K", "--server", "https://cln.example.com")
 
@@ -332,7 +334,7 @@ def test_a_second_agent_waits_for_nothing_and_says_so(tmp_path: Path) -> None:
         7,
         "cln-agent: Another cln-agent is running.\n           Wait for it to end.\n",
     )
-    held.close()
+    other.release()
 
 
 def test_the_fingerprint_tells_neither_number() -> None:

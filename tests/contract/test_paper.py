@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cln.management.paper_bench import measure
 from cln.paper import press
 from cln.paper.sheet import Column, Mark, Note, Party, Row, Sheet, Sum, Sums, Table, Tone
 from tests.pdf_text import pages_of, text_of
@@ -86,7 +87,7 @@ def test_words_without_a_blank_wrap_and_stay_whole() -> None:
 def test_the_same_sheet_gives_the_same_bytes_on_a_fresh_press_too() -> None:
     first = press.pdf(a_sheet(3))
     other = press.pdf(replace(a_sheet(3), made_at=a_sheet().made_at + timedelta(days=1)))
-    press._compiler.cache_clear()
+    press.fresh()
 
     assert press.pdf(a_sheet(3)) == first
     assert other != first
@@ -120,3 +121,15 @@ def test_pictures_of_the_pages_are_png() -> None:
     [page] = press.png(a_sheet())
 
     assert page.startswith(b"\x89PNG")
+
+
+def test_the_measurement_prints_what_it_says() -> None:
+    report = measure(times=2)
+
+    assert list(report) == [
+        "first_print_of_a_process_ms",
+        "invoice_of_3_lines",
+        "invoice_of_40_lines",
+        "invoice_of_400_lines",
+    ]
+    assert report["invoice_of_3_lines"]["prints"] == 2  # type: ignore[index]

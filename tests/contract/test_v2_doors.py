@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client
-from django.urls import get_resolver
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from cln.accounts.access import PERMISSIONS, Permission
 from cln.accounts.models import Account
 from cln.api.v2 import urls
 from cln.api.v2.operation import Declared
+from cln.api.v2.problems import refused
 from cln.domain.dunning import DunningState
+from cln.domain.errors import Refusal
 from cln.enums import Role
 from cln.ids import public_id
 from cln.licensing import groups
@@ -27,7 +28,7 @@ from cln.notifications import webhooks
 from tests.customers import START, a_customer, buys, clock_at
 from tests.licensing import NOW, registered
 from tests.v1 import a_client
-from tests.v2 import V2Client, a_v2_client, problem_of, token_for, with_token
+from tests.v2 import V2Client, a_v2_client, problem_of, routed, token_for, with_token
 from tests.visitors import a_login
 
 pytestmark = pytest.mark.django_db
@@ -130,17 +131,10 @@ def everything() -> dict[str, Any]:
 
 
 def test_every_route_under_api_v2_was_declared_or_is_known_to_be_open() -> None:
-    declared = {f"api/v2/{path_of(one)}" for one in OPERATIONS.values()}
-    routed = {
-        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(entry.pattern))
-        for resolver in get_resolver().url_patterns
-        for entry in getattr(resolver, "url_patterns", [])
-        if str(entry.pattern).startswith("api/v2/")
-    }
+    declared = {path_of(one) for one in OPERATIONS.values()}
 
-    open_to_all = {"api/v2/openapi.json", "api/v2/docs"}
-    agents = {path for path in routed if path.startswith(("api/v2/agent/", "api/v2/leases"))}
-    assert routed - agents - open_to_all == declared
+    agents = {path for path in routed() if path.startswith(("agent/", "leases/"))}
+    assert routed() - agents - {"openapi.json", "docs"} == declared
     assert len(OPERATIONS) > 60
 
 
@@ -239,6 +233,28 @@ def test_a_blocked_account_may_look_and_pay_but_not_buy() -> None:
     order = {"license_type": "cloudlinux", "quantity": 1}
     refused = client.refused("POST", "subscriptions", order, Idempotency_Key="k")
     assert refused == (403, "account_blocked")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("unknown_key", 404),
+        ("unknown_feature", 422),
+        ("bad_range", 422),
+        ("bad_cursor", 400),
+        ("pool_exhausted", 409),
+        ("account_blocked", 403),
+        ("a_code_nobody_has_listed", 409),
+    ],
+)
+def test_a_refusals_code_gives_its_status(code: str, status: int) -> None:
+    refusal = type("Some", (Refusal,), {"code": code})("No.", "Do it differently.")
+
+    answer = refused(RequestFactory().get("/api/v2/keys"), refusal)
+
+    problem = json.loads(answer.content)
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert (problem["detail"], problem["fix"]) == ("No.", "Do it differently.")
 
 
 def test_what_is_no_door_is_a_problem_and_no_page() -> None:

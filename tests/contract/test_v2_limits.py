@@ -13,12 +13,13 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from cln import clock
+from cln import clock, rates
 from cln.accounts import upkeep
 from cln.accounts.models import ApiRequest
 from cln.api.v2 import idempotency, limits
 from cln.licensing import keys
 from cln.licensing.models import ActivationKey
+from cln.rates import Rate
 from tests.at_once import at_once
 from tests.v1 import a_client
 from tests.v2 import V2Client, a_v2_client, problem_of, with_token
@@ -88,16 +89,16 @@ def test_the_budget_comes_back_evenly_and_not_at_once(settings: Settings) -> Non
     assert limits.count_account(7).wait_seconds == 29
     with connection.cursor() as cursor:
         cursor.execute("UPDATE api_rate SET spread_until = spread_until - 90000")
-    assert upkeep.forget_rates() == 1
+    assert rates.forget_idle(seconds=86_400) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_calls_at_once_on_connections_of_their_own_are_all_counted(settings: Settings) -> None:
     settings.CLN_API_RATE = 5
 
-    rates = at_once(*[lambda: limits.count_account(1)] * 8)
+    counted = at_once(*[lambda: limits.count_account(1)] * 8)
 
-    allowed = [rate for rate in rates if isinstance(rate, limits.Rate) and not rate.wait_seconds]
+    allowed = [rate for rate in counted if isinstance(rate, Rate) and not rate.wait_seconds]
     assert len(allowed) == 5
 
 

@@ -21,6 +21,7 @@ from cln.flows.books import check_books, nightly
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.services import Hints, Registration, register_server, reveal
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 from cln.payments import services as payments
 from cln.payments.gateways.sandbox import Script, script_account
 from tests.customers import START, a_customer, buys, on_sale, pays_now
@@ -280,8 +281,9 @@ def test_the_nightly_check_mails_the_operator_once_a_day_what_differs(
         [difference] = nightly(now=START)
 
     mail = Message.objects.get(template="books_differ")
-    assert (mail.to, mail.subject) == ("operator@example.com", "The books differ in 1 place")
-    assert f"- {difference}" in mail.body
+    subject, body = written(mail)
+    assert (mail.to, subject) == ("operator@example.com", "The books differ in 1 place")
+    assert f"- {difference}" in body
 
 
 def test_the_nightly_check_is_silent_when_the_books_are_clean(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from cln.licensing.agents import AgentAnswer, Presented, check_in_agent
 from cln.licensing.clones import accept_clone, clone_cases_of, keep_one
 from cln.licensing.models import CloneCase, Server
 from cln.licensing.servers import Report
+from cln.notifications.mails import write
 from cln.notifications.models import Message
 from tests.at_once import at_once
 from tests.licensing import NOW, an_account, bought, refusal_of, registered, used
@@ -109,11 +110,11 @@ def test_the_owner_is_asked_once_by_mail() -> None:
 
     mail = Message.objects.get(template="clone_found")
     assert mail.to == "acme@acme.example"
-    assert mail.subject == "Two machines use the registration of web1"
-    assert f"older one, at {OLD}" in mail.body
-    assert f"newer one, at {NEW}" in mail.body
-    assert "13 March 2026, 24:00" not in mail.body
-    assert "14 March 2026, 00:00 UTC" in mail.body
+    subject, body = write(mail.template, mail.context)
+    assert subject == "Two machines use the registration of web1"
+    assert f"older one, at {OLD}" in body
+    assert f"newer one, at {NEW}" in body
+    assert "14 March 2026, 00:00 UTC" in body
 
 
 def test_an_accepted_copy_gets_a_seat_and_an_identity_of_its_own() -> None:

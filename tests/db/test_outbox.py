@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from django.db import connection, transaction
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.notifications import services
-from cln.notifications.mails import MAILS, write
+from cln.notifications.mails import MAILS, as_json, checked, write
 from cln.notifications.models import Message
+from cln.notifications.queries import latest_mails, written
 from cln.notifications.services import BACKOFF, queue_mail, send_due
 from tests.customers import START
 
@@ -29,6 +31,28 @@ SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
     "welcome": {"login": "anna"},
+    "security_notice": {
+        "login": "anna",
+        "what": "Two-factor sign-in was turned on.",
+        "at": "2026-03-01 09:00 UTC",
+        "address": "192.0.2.1",
+    },
+    "invitation": {
+        "login": "bert",
+        "inviter": "anna@acme.example",
+        "company": "Acme",
+        "role": "Billing",
+        "url": "https://x.example/r/2",
+        "days": 3,
+    },
+    "support_ticket": {
+        "reference": "T-ABCDEFGH",
+        "subject": "A question",
+        "text": "Why?",
+        "sender": "anna <anna@acme.example>",
+        "context": "Account: Acme",
+    },
+    "support_receipt": {"reference": "T-ABCDEFGH", "subject": "A question", "text": "Why?"},
     "password_reset": {"login": "anna", "url": "https://x.example/r/1"},
     "invoice_issued": {
         "number": "CBI-1",
@@ -184,8 +208,11 @@ def test_there_is_a_sample_for_every_mail() -> None:
 
 @pytest.mark.parametrize("template", sorted(MAILS))
 def test_a_mail_has_a_subject_and_says_every_figure_it_is_given(template: str) -> None:
-    subject, body = write(template, SAMPLES[template])
+    kept = json.loads(json.dumps(checked(template, SAMPLES[template]), default=as_json))
 
+    subject, body = write(template, kept)
+
+    assert (subject, body) == write(template, SAMPLES[template])  # waiting changes nothing
     assert subject
     assert "\n" not in subject
     assert "{" not in body
@@ -244,6 +271,69 @@ class TestTheOutbox:
         assert mail["Subject"] == "Your CLN account is ready"
         row = Message.objects.get()
         assert (row.sent_at, row.send_after, row.attempts) == (START, None, 1)
+
+    def test_a_mail_waits_unwritten_and_keeps_the_text_it_left_with(self, mailbox: Mailbox) -> None:
+        a_mail()
+        waiting = Message.objects.get()
+
+        send_due(now=START)
+
+        assert (waiting.subject, waiting.body, waiting.context) == ("", "", {"login": "anna"})
+        sent = Message.objects.get()
+        assert (sent.subject, sent.body) == written(waiting)
+        [mail] = mailbox.taken
+        assert mail.get_payload().splitlines() == sent.body.splitlines()
+
+    def test_a_mail_that_was_written_before_it_was_queued_leaves_as_it_is(
+        self, mailbox: Mailbox
+    ) -> None:
+        """Mails that an older version left in the outbox have their text and no context."""
+        a_mail()
+        Message.objects.update(subject="As it was", body="said then\n", context={})
+
+        assert send_due(now=START) == 1
+
+        [mail] = mailbox.taken
+        assert (mail["Subject"], mail.get_payload().strip()) == ("As it was", "said then")
+
+    def test_a_mail_in_the_sandbox_is_as_good_as_sent_and_written_for_its_reader(
+        self, settings: Any
+    ) -> None:
+        settings.EMAIL_BACKEND = "cln.notifications.backends.KeptInOutbox"
+        a_mail()
+
+        assert (send_due(now=START), send_due(now=START)) == (1, 0)
+
+        row = Message.objects.get()
+        assert (row.sent_at, row.send_after, row.attempts) == (START, None, 1)
+        [shown] = latest_mails()
+        assert (row.subject, shown.subject) == ("", "Your CLN account is ready")
+
+    def test_a_mail_whose_template_is_gone_waits_and_does_not_stop_the_others(
+        self, mailbox: Mailbox
+    ) -> None:
+        a_mail(key="bad")
+        Message.objects.update(template="of_an_older_version")
+        a_mail(key="good")
+
+        assert send_due(now=START) == 1
+
+        bad = Message.objects.get(dedupe="bad")
+        assert (bad.sent_at, bad.send_after) == (None, START + BACKOFF[0])
+        assert bad.last_error.startswith("TemplateDoesNotExist")
+
+    def test_a_mail_that_lacks_what_its_template_says_is_not_queued(self) -> None:
+        with pytest.raises(AssertionError, match=r"the mail welcome needs \['login'\]"):
+            queue_mail(
+                account_id=None,
+                template="welcome",
+                context={},
+                to="x@x.example",
+                dedupe="x",
+                now=START,
+            )
+
+        assert Message.objects.count() == 0
 
     def test_the_message_id_depends_on_the_event_alone(self, mailbox: Mailbox) -> None:
         a_mail(key="event")

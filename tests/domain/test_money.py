@@ -1,5 +1,6 @@
 """Money: one rounding, exact parts, and text in and out (M3, M4)."""
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -11,6 +12,7 @@ from cln.domain.money import (
     Money,
     format_cents,
     half_up,
+    half_up_ratio,
     money_text,
     parse_amount,
     prorate,
@@ -34,6 +36,16 @@ def test_half_up_is_never_more_than_half_a_cent_away_and_mirrors(value: Fraction
     """M3."""
     assert abs(half_up(value) - value) <= Fraction(1, 2)
     assert half_up(-value) == -half_up(value)
+
+
+@given(CENTS, st.integers(1, 10**6))
+def test_a_ratio_of_integers_rounds_as_the_exact_fraction_does(top: int, bottom: int) -> None:
+    """M3: written down again from the words of the rule, with the fraction reduced."""
+    exact = Fraction(top, bottom)
+    nearest = math.floor(abs(exact) + Fraction(1, 2))
+
+    assert half_up_ratio(top, bottom) == (nearest if exact >= 0 else -nearest)
+    assert half_up_ratio(top, bottom) == half_up(exact)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Self
 from tests.customers import ROOT, database_url
 from tests.serving import free_port
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 class Crew:

@@ -21,16 +21,17 @@ from procrastinate.exceptions import AlreadyEnqueued
 from cln import clock
 from cln.billing.models import Invoice
 from cln.domain.errors import Refusal
-from cln.enums import InvoiceStatus, MethodKind
+from cln.enums import AttemptState, InvoiceStatus, MethodKind
 from cln.flows import collection, hosted, purchase, refunds, reseller, tasks
-from cln.payments.models import Refund
+from cln.payments.models import PaymentAttempt, Refund
 from tests.soak.crew import Crew
 from tests.soak.mood import MoodyVendor
 from tests.soak.people import Person
 from tests.vendor import Verdict
 from tests.vendor.shop import BACK, side_of, stored_at
 
-SPANS = (timedelta(minutes=11), timedelta(minutes=40), timedelta(hours=6), timedelta(days=2))
+SPANS = tuple(timedelta(minutes=minutes) for minutes in (11, 60, 12 * 60, 2 * 1440, 5 * 1440))
+DEAD_AFTER_TICKS = 20
 JOBS = (tasks.find_billing, tasks.find_usage, tasks.collect, tasks.dun, tasks.send_mail)
 
 
@@ -44,6 +45,7 @@ class Life:
         self.over = threading.Event()
         self.done: collections.Counter[str] = collections.Counter()
         self.broken: list[str] = []
+        self._seen: collections.Counter[int] = collections.Counter()
         self._delivered = 0
         self._again: list[dict[str, object]] = []
 
@@ -87,12 +89,24 @@ class Life:
     # -- deeds ---------------------------------------------------------------------------------
 
     def time_passes(self, chance: Random) -> None:
-        """The clock moves, and the timer of the workers strikes."""
-        span = chance.choice(SPANS)
+        """The clock moves, and the timer of the workers strikes.
+
+        It does not jump while a request is on its way: in life nobody is asked about a charge
+        that began a second ago, and no process sleeps for days in the middle of one.
+        """
+        span = SPANS[0] / 11 if self._on_the_way() else chance.choice(SPANS)
         clock.move_to(clock.now() + span)
         self.vendor.waits(seconds=span.total_seconds())
         self.vendor.decides()
         self.strike()
+
+    def _on_the_way(self) -> bool:
+        """Whether an attempt is open that was not seen so a while ago; an old one is a dead one."""
+        is_open = PaymentAttempt.objects.filter(state=AttemptState.OPEN)
+        known, self._seen = self._seen, collections.Counter(is_open.values_list("pk", flat=True))
+        for pk in self._seen:
+            self._seen[pk] += known[pk]
+        return any(times < DEAD_AFTER_TICKS for times in self._seen.values())
 
     def strike(self) -> None:
         """Put the jobs of a minute there, as the workers' own timer does."""

@@ -10,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import cycle
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import sql
 
@@ -190,6 +192,26 @@ def a_minute_begins(now: datetime) -> None:
 def written(movement: str) -> str:
     """The table in which the end of a movement is written down."""
     return "payments_refund" if movement == "refund" else "payments_payment"
+
+
+@pytest.mark.parametrize(("movement", "name"), [*zip(MOVEMENTS, cycle(["stripe", "paypal"]))])
+def test_no_transaction_is_open_while_a_gateway_is_asked(
+    vendor: Vendor, movement: str, name: str
+) -> None:
+    """P3, P4: nobody waits for a lock as long as a vendor takes to answer."""
+    scene = MOVEMENTS[movement](vendor, name)
+    ours, asked = connections["default"], Counter[tuple[str, bool]]()
+
+    def look(step: str) -> None:
+        asked[step, ours.in_atomic_block] += 1
+
+    for step in ("announce", "charge", "look", "close", "refund", "method"):
+        vendor.meanwhile[step] = partial(look, step)
+    scene.go()
+    resolves(scene.now)
+
+    assert (scene.step, False) in asked
+    assert not [step for step, is_open in asked if is_open]
 
 
 # -- in the resolver, in a webhook -----------------------------------------------------------------

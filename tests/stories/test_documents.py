@@ -194,7 +194,7 @@ def test_a_statement_shows_each_license_with_its_days_and_the_deposit(world: Wor
         "BILLED 1 Mar 2026 CURRENCY USD",
         "KernelCare Invoice CBI-000001 6.85 0.00 6.85 Together 6.85 0.00 6.85",
         "KernelCare, invoice CBI-000001 3 × 2.95 × 65/84 license days (1 Feb – 1 Mar 2026)",
-        "2001:db8::1 28 1 2.95 203.0.113.10 28 1 2.95 203.0.113.11 9 0.321429 0.95",
+        "203.0.113.10 28 1 2.95 203.0.113.11 9 0.321429 0.95 2001:db8::1 28 1 2.95",
         "Together 65 2.321429 6.85",
         "Balance at the beginning 0.00 Payment received",
         "1 Feb 2026 500.00 500.00",
@@ -202,7 +202,7 @@ def test_a_statement_shows_each_license_with_its_days_and_the_deposit(world: Wor
         "1 Mar 2026 -6.85 543.15 Balance at the end $543.15",
     ):
         assert part in page
-    assert "By license LICENSE DAYS HELD SHARE OF THE MONTH AMOUNT 2001:db8::1 28" in printed(
+    assert "By license LICENSE DAYS HELD SHARE OF THE MONTH AMOUNT 203.0.113.10 28" in printed(
         zenith
     )
     assert "Deposit 1 Mar 2026 6.85" in printed(zenith)

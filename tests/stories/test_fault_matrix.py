@@ -7,12 +7,15 @@ idempotency keys, every webhook comes once more, the plan goes on, and it is com
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from django.test import Client
+from django.db import transaction
+from django.test import Client, override_settings
+from pytest_django import DjangoDbBlocker
 
 from cln.enums import AttemptState
 from cln.flows import timeline
@@ -20,7 +23,6 @@ from cln.payments.models import Payment, Refund
 from tests.vendor import Fault, Vendor, Verdict
 from tests.vendor.movements import MOVEMENTS, Scene, moved, resolves
 from tests.vendor.shop import (
-    BOTH,
     THREE_DAYS,
     delivered,
     in_our_transaction,
@@ -28,7 +30,6 @@ from tests.vendor.shop import (
     the_till_agrees,
 )
 
-pytestmark = pytest.mark.django_db
 Told = Callable[[Vendor, str], None]
 
 
@@ -98,23 +99,69 @@ APPROVED_AND_CAPTURED_LATER = {("hosted", "paypal"): ("timeout before",)}
 """What the payer approved on PayPal's page is captured when the resolver finds it."""
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A movement that is about to be made at one gateway of a vendor."""
+
+    vendor: Vendor
+    name: str
+    movement: str
+    scene: Scene
+
+
 # -- the matrix ----------------------------------------------------------------------------------
 
 
-@BOTH
-@pytest.mark.parametrize("movement", MOVEMENTS)
+@pytest.fixture(
+    scope="module",
+    params=[(movement, name) for movement in MOVEMENTS for name in ("stripe", "paypal")],
+    ids=lambda pair: "-".join(pair),
+)
+def prepared(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Cell]:
+    """A movement at a gateway, prepared once for all the troubles it meets."""
+    movement, name = request.param
+    with (
+        django_db_blocker.unblock(),
+        rolled_back(),
+        Vendor() as vendor,
+        override_settings(**vendor.environment),
+    ):
+        scene = MOVEMENTS[movement](vendor, name)
+        vendor.events.clear()
+        yield Cell(vendor, name, movement, scene)
+
+
+@pytest.fixture
+def cell(prepared: Cell) -> Iterator[Cell]:
+    """The prepared movement, as if no other test had made it."""
+    memory = prepared.vendor.memory()
+    with rolled_back():
+        yield prepared
+    prepared.vendor.goes_back_to(memory)
+
+
+@contextlib.contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction in which durable ones may be nested, as in Django's own test cases."""
+    atomic = transaction.atomic()
+    atomic._from_testcase = True
+    with atomic:
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_money_moves_once_or_not_at_all(
-    vendor: Vendor, name: str, movement: str, trouble: str
-) -> None:
+def test_money_moves_once_or_not_at_all(cell: Cell, trouble: str) -> None:
     """P3, P4, P10, R1, R4."""
-    scene, case = MOVEMENTS[movement](vendor, name), TROUBLES[trouble]
+    vendor, name, scene, case = cell.vendor, cell.name, cell.scene, TROUBLES[trouble]
     goes_wrong(vendor, name, scene, case)
     resolves(scene.now)
 
     expected = case.moves
     for exceptions in (THE_PAYER_HAS_PAID, APPROVED_AND_CAPTURED_LATER):
-        expected |= trouble in exceptions.get((movement, name), ())
+        expected |= trouble in exceptions.get((cell.movement, name), ())
     assert moved(vendor, scene) == expected
     the_till_agrees(vendor, since=scene.now)
 
@@ -130,7 +177,6 @@ def test_money_moves_once_or_not_at_all(
 
 def goes_wrong(vendor: Vendor, name: str, scene: Scene, case: Trouble) -> None:
     """Make the movement while the vendor is in trouble, up to the last webhook in time."""
-    vendor.events.clear()
     vendor.bank = case.bank
     if case.fault is not None:
         vendor.plan(scene.step, case.fault)

@@ -15,12 +15,13 @@ from pytest_django.fixtures import Settings
 
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
+from cln.catalog.services import load_catalog
 from cln.enums import AttemptState
-from cln.flows import collection, payment_methods, timeline
+from cln.flows import collection, payment_methods, reseller, timeline
 from cln.flows.hosted import GatewaySilent
-from cln.payments.gateways import GatewayAbsent
+from cln.payments.gateways import GatewayAbsent, MethodNotStored
 from cln.payments.models import PaymentAttempt, PaymentMethod
-from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER
+from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER, NoPaymentMethod
 from tests.customers import START, buys, pays_now
 from tests.vendor import Fault, Vendor, Verdict
 from tests.vendor.shop import (
@@ -143,11 +144,7 @@ def test_a_new_method_replaces_the_old_one_and_pays_what_is_due(vendor: Vendor, 
     timeline.run_due(now=RENEWAL)
     vendor.bank = Verdict.OK
     page = payment_methods.begin_method(account_id=account.pk, gateway=name, back=BACK)
-    hand_over: dict[str, Callable[[str], None]] = {
-        "stripe": vendor.stripe.payer_stores_card,
-        "paypal": vendor.paypal.payer_approves_agreement,
-    }
-    hand_over[name](page.id)
+    hands_over(vendor, name, page.id)
 
     [result] = payment_methods.complete_method(
         account_id=account.pk, gateway=name, page_id=page.id, actor="acme", now=RENEWAL
@@ -157,6 +154,65 @@ def test_a_new_method_replaces_the_old_one_and_pays_what_is_due(vendor: Vendor, 
     assert PaymentMethod.objects.filter(account=account, active=True).count() == 1
     assert PaymentMethod.objects.filter(account=account).count() == 2
     the_till_agrees(vendor, since=RENEWAL)
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [None, Fault.LOST_BEFORE, Fault.ERROR_AFTER])
+def test_a_removed_method_is_charged_no_more_and_forgotten_by_its_gateway(
+    vendor: Vendor, name: str, fault: Fault | None
+) -> None:
+    """P1: out of use at once, even where the gateway does not answer."""
+    account, invoice = owing(vendor, name)
+    token = PaymentMethod.objects.get().token.rpartition("/")[2]
+    if fault is not None:
+        vendor.plan("method", fault)
+
+    payment_methods.remove_method(account_id=account.pk, actor="acme", now=RENEWAL)
+    timeline.run_due(now=RENEWAL)
+    [refused] = pays_now(account, now=RENEWAL)
+
+    assert (token in vendor.things) == (fault is Fault.LOST_BEFORE)
+    assert refused.code == "no_payment_method"
+    assert vendor.taken == []
+    invoice.refresh_from_db()
+    assert invoice.status == "open"
+    with pytest.raises(NoPaymentMethod):
+        payment_methods.remove_method(account_id=account.pk, actor="acme", now=RENEWAL)
+
+
+@BOTH
+def test_an_applicant_hands_over_a_method_before_there_is_an_account(
+    vendor: Vendor, name: str
+) -> None:
+    """R1: the deposit is paid with it, and the account keeps it."""
+    load_catalog()
+    email = "zenith@example.com"
+    first = payment_methods.begin_first_method(email=email, gateway=name, back=BACK)
+    with pytest.raises(MethodNotStored):
+        payment_methods.complete_first_method(
+            customer=first.customer, email=email, gateway=name, page_id=first.page.id
+        )
+    hands_over(vendor, name, first.page.id)
+    with pytest.raises(MethodNotStored):
+        payment_methods.complete_first_method(
+            customer="acc_mallory", email=email, gateway=name, page_id=first.page.id
+        )
+
+    wish = payment_methods.complete_first_method(
+        customer=first.customer, email=email, gateway=name, page_id=first.page.id
+    )
+    done = reseller.register_reseller(
+        applicant=reseller.Applicant(email=email, password="three blind mice 3"),
+        deposit_cents=500_00,
+        acceptance=reseller.Acceptance(version=reseller.AGREEMENT_VERSION),
+        method=wish,
+        now=START,
+    )
+
+    assert done.account_id is not None
+    assert balance_cents(done.account_id) == 500_00
+    assert PaymentMethod.objects.get(account=done.account_id, active=True).token == wish.token
+    the_till_agrees(vendor)
 
 
 @BOTH
@@ -219,3 +275,12 @@ def test_a_gateway_whose_keys_were_taken_away_refuses_and_loses_nothing(
 
     the_till_agrees(vendor, since=RENEWAL)
     assert len(vendor.taken) == 1
+
+
+def hands_over(vendor: Vendor, name: str, page: str) -> None:
+    """The payer fills in the hosted fields, or agrees on PayPal's page."""
+    acts: dict[str, Callable[[str], None]] = {
+        "stripe": vendor.stripe.payer_stores_card,
+        "paypal": vendor.paypal.payer_approves_agreement,
+    }
+    acts[name](page)

@@ -27,7 +27,7 @@ from tests.soak.mood import MoodyVendor
 from tests.soak.people import people
 from tests.vendor import Taken
 
-SECONDS = float(os.environ.get("CLN_SOAK_SECONDS") or 8)
+SECONDS = float(os.environ.get("CLN_SOAK_SECONDS") or 6)
 SEED = int(os.environ.get("CLN_SOAK_SEED") or SystemRandom().randrange(10**6))
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,19 +44,19 @@ def test_after_everything_at_once_the_vendors_counter_is_our_books(settings: Set
         with Crew(environment) as crew:
             life = Life(vendor, crew, everybody, SEED)
             vendor.calm = False
-            life.goes_on(SECONDS, kill_every=max(2.5, min(30.0, SECONDS / 4)))
-            life.comes_to_rest(is_unfinished, seconds=120)
+            life.goes_on(SECONDS, kill_every=min(30.0, max(3.0, SECONDS / 3)))
+            life.comes_to_rest(is_unfinished, seconds=240)
             crew.stop()
             books = crew.run("check_books")
             complaints = what_is_wrong(crew.said())
             summary = told(life, vendor, crew)
     sys.stderr.write(summary)
 
-    assert not complaints, complaints[0]
-    assert not life.broken, life.broken[:3]
+    forget_jobs()
     agrees(vendor)
     assert (books.returncode, books.stdout) == (0, "The books are clean.\n"), books.stderr
-    forget_jobs()
+    assert not complaints, "\n".join(complaints)[:20_000]
+    assert not life.broken, life.broken[:3]
 
 
 def agrees(vendor: MoodyVendor) -> None:
@@ -88,15 +88,14 @@ def is_unfinished() -> bool:
 
 
 def what_is_wrong(log: str) -> list[str]:
-    """The parts of a log that an operator would have to look into; a webhook that is asked for
-    again, because its gateway is silent, is none.
+    """The parts of a log that an operator would have to look into. A 503 is none: a webhook that
+    cannot be verified now is sent again, a click on a row that is busy is made again.
     """
     lines = log.splitlines()
     return [
         "\n".join(lines[at : at + 60])
         for at, line in enumerate(lines)
-        if (" ERROR " in line and "Service Unavailable: /webhooks/" not in line)
-        or " CRITICAL " in line
+        if (" ERROR " in line and "Service Unavailable: /" not in line) or " CRITICAL " in line
     ]
 
 

@@ -127,6 +127,8 @@ class PayPalSide:
         thing = self.till.things.get(parts[3])
         if thing is None:
             return Reply(404, {"name": "RESOURCE_NOT_FOUND", "details": []})
+        if request.method == "DELETE":
+            return Reply(204, self.till.things.pop(parts[3]))
         if parts[4:] == ["capture"]:
             return self._capture(thing, body)
         if parts[4:] == ["refund"]:

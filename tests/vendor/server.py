@@ -39,6 +39,9 @@ class Vendor(Till):
             def do_POST(self) -> None:
                 vendor._serve(self)
 
+            def do_DELETE(self) -> None:
+                vendor._serve(self)
+
             def log_message(self, format: str, *args: object) -> None:
                 """Be quiet."""
 

@@ -36,7 +36,11 @@ class StripeSide:
 
     def knows(self, path: str) -> bool:
         """Whether a path is Stripe's."""
-        return bool(re.match(r"/v1/(customers|payment_intents|setup_intents|refunds)\b", path))
+        return bool(
+            re.match(
+                r"/v1/(customers|payment_intents|payment_methods|setup_intents|refunds)\b", path
+            )
+        )
 
     def step(self, request: Request) -> str:
         """What the shop is about to do, in the words of `Till.plan`."""
@@ -120,6 +124,8 @@ class StripeSide:
             return _invalid("resource_missing", "intent")
         if rest[1:] == ["confirm"]:
             return self._confirm_for_shop(thing, form)
+        if rest[1:] == ["detach"]:
+            return Reply(200, self.till.things.pop(rest[0]))
         if rest[1:] == ["cancel"]:
             return self._cancel(thing)
         method = self.till.things.get(thing.get("payment_method") or "")

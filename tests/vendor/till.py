@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections import Counter, defaultdict, deque
@@ -120,6 +121,18 @@ class Till:
         """An id nobody has seen; the prefix names the kind."""
         self._last_id += 1
         return f"{prefix}{self._last_id:06d}"
+
+    def memory(self) -> Json:
+        """All that the vendor knows, to go back to."""
+        names = ("now", "bank", "taken", "given_back", "things", "events", "_answers", "_last_id")
+        return copy.deepcopy({name: getattr(self, name) for name in names})
+
+    def goes_back_to(self, memory: Json) -> None:
+        """Know what was known then, and nothing else; go wrong no more."""
+        for name, value in copy.deepcopy(memory).items():
+            setattr(self, name, value)
+        for forgotten in (self.asked, self.beforehand, self.meanwhile, self._plans):
+            forgotten.clear()
 
     def gives_back(self, back: Taken, *, given: bool) -> None:
         """Count a refund when it is given; one that comes back was none."""

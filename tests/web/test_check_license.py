@@ -113,6 +113,20 @@ def test_what_cannot_be_checked_is_explained_beside_the_field(given: str, senten
     assert 'role="alert"' in page.content.decode()
 
 
+def test_an_address_may_ask_thirty_times_a_minute_and_its_ipv6_network_as_one() -> None:
+    client = Client()
+
+    def status(visitor: str) -> int:
+        return client.get(PAGE, {"ip": NEVER_SEEN}, REMOTE_ADDR=visitor).status_code
+
+    assert {status(f"2001:db8::{number:x}") for number in range(1, 31)} == {200}
+    assert status("2001:db8::ffff") == 429
+    assert status("2001:db8:0:1::1") == 200
+    stopped = client.get(PAGE, {"ip": NEVER_SEEN}, REMOTE_ADDR="2001:db8::1")
+    assert int(stopped["Retry-After"]) == 60
+    assert client.get(PAGE, REMOTE_ADDR="2001:db8::1").status_code == 200
+
+
 def test_as_much_is_asked_of_the_database_whatever_the_answer(acme: Account) -> None:
     def questions(address: str) -> int:
         with CaptureQueriesContext(connection) as asked_of_it:

@@ -1,11 +1,13 @@
 """Who may open which page: every route, every role, another tenant's ids, a blocked account."""
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import URLPattern
 
 from cln.accounts.access import PERMISSIONS
-from cln.accounts.models import Account, Login
+from cln.accounts.models import Account, ApiToken, Login
+from cln.accounts.tokens import create_token
 from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
@@ -20,7 +22,19 @@ from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_
 pytestmark = pytest.mark.django_db
 
 # Pages that lead on: to the cart without an order, to the password before a secret.
-REDIRECT = {"order_done", "api_secret"}
+REDIRECT = {"order_done", "api_secret", "new_api_token", "two_factor_on", "two_factor_codes"}
+SAME_ID = {"x-request-id": "the-same-one"}
+# Whose POST is worth a password that was given lately.
+GUARDED = {
+    "payment_methods",
+    "autopayment",
+    "two_factor_off",
+    "invite_login",
+    "edit_login",
+    "invite_again",
+    "remove_login",
+    "convert",
+}
 # A customer has no month of a reseller's.
 ABSENT = {"statement_pdf"}
 ALLAUTH = {name for name in routes() if name.startswith("account_")} - {"account_signup"}
@@ -41,8 +55,12 @@ def path_of(route: URLPattern, **ids: str) -> str:
     names = {
         "license_type": "kernelcare",
         "code": "kernelcare",
+        "product": "kernelcare",
         "message_id": "1",
         "token": "t",
+        "login": "0",
+        "session": "0",
+        "api_token": "tok_x",
         "license": "ipl_x",
         "credit_note": "cn_x",
         "month": "2026-01",
@@ -71,6 +89,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "sandbox_mail",
         "sandbox_clock",
         "sandbox_design",
+        "two_factor_sign_in",
     }
 
 
@@ -93,9 +112,16 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
+    other = a_login(account, name="other")
     refunds_first(account, 1_00, now=START)
     note = CreditNote.objects.get().public_id
-    ids = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
+    ids = {
+        "key": key.public_id,
+        "server": server.public_id,
+        "public_id": invoice.public_id,
+        "login": str(other.pk),
+        "api_token": a_token(account, other),
+    }
 
     for name, route in pages().items():
         access = access_of(route)
@@ -113,7 +139,8 @@ def test_a_role_cannot_post_what_its_permissions_do_not_name(role: Role) -> None
     with_licenses(account, 2, "kernelcare")
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
-    ids = {"key": key.public_id, "server": server.public_id}
+    other = a_login(account, name="other")
+    ids = {"key": key.public_id, "server": server.public_id, "login": str(other.pk)}
 
     for name, route in pages().items():
         access = access_of(route)
@@ -122,6 +149,7 @@ def test_a_role_cannot_post_what_its_permissions_do_not_name(role: Role) -> None
             assert client.post(path_of(route, **ids)).status_code == 403, f"{role} {name}"
 
     assert Server.objects.get().status == "active"
+    assert Login.objects.get(pk=other.pk).is_active
 
 
 def test_a_reader_of_the_profile_cannot_change_the_company() -> None:
@@ -141,11 +169,26 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     key = ActivationKey.objects.get()
     server = registered(key, "web1", now=START).server
     [invoice] = invoices_of(account.pk)
+    login = a_login(account, name="victim")
     refunds_first(account, 1_00, now=START)
-    note = CreditNote.objects.get().public_id
-    foreign = {"key": key.public_id, "server": server.public_id, "public_id": invoice.public_id}
-    absent = {"key": "key_never", "server": "srv_never", "public_id": "inv_never"}
-    foreign, absent = foreign | {"credit_note": note}, absent | {"credit_note": "cn_never"}
+    foreign = {
+        "key": key.public_id,
+        "server": server.public_id,
+        "public_id": invoice.public_id,
+        "login": str(login.pk),
+        "api_token": a_token(account, login),
+        "session": str(_session_of(login)),
+        "credit_note": CreditNote.objects.get().public_id,
+    }
+    absent = {
+        "key": "key_never",
+        "server": "srv_never",
+        "public_id": "inv_never",
+        "login": "999999",
+        "api_token": "tok_never",
+        "session": "999999",
+        "credit_note": "cn_never",
+    }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 
     tried = 0
@@ -154,16 +197,38 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         if not needs or method.upper() not in access_of(route).methods:
             continue
         tried += 1
-        answers = [getattr(mallory, method)(path_of(route, **ids)) for ids in (foreign, absent)]
+        paths = [path_of(route, **ids) for ids in (foreign, absent)]
+        answers = [getattr(mallory, method)(path, headers=SAME_ID) for path in paths]
         assert [answer.status_code for answer in answers] == [404, 404], name
         assert text_of(answers[0]) == text_of(answers[1]), name
     assert tried >= 3
     assert Server.objects.get().status == "active"
     assert ActivationKey.objects.get().removed_at is None
+    assert Login.objects.get(pk=login.pk).role == Role.FULL
+    assert UserSession.objects.filter(user=login).count() == 1
+    assert ApiToken.objects.get().revoked_at is None
+
+
+def a_token(account: Account, login: Login) -> str:
+    row, _ = create_token(
+        account_id=account.pk,
+        login=login.username,
+        name="cron",
+        scopes=["view_servers"],
+        granted=PERMISSIONS[Role.FULL],
+        actor=login.username,
+        now=START,
+    )
+    return row.public_id
+
+
+def _session_of(login: Login) -> int:
+    signed_in(login)
+    return UserSession.objects.get(user=login).pk
 
 
 @pytest.mark.parametrize("state", [DunningState.BLOCKED, DunningState.SUSPENDED])
-def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) -> None:
+def test_a_blocked_account_sees_billing_support_and_its_own_security(state: DunningState) -> None:
     """P7: the console is limited to billing and support."""
     account, client = a_visitor()
     with_licenses(account, 2, "kernelcare")
@@ -180,7 +245,12 @@ def test_a_blocked_account_sees_billing_and_nothing_else(state: DunningState) ->
     }
 
     documents = {"invoice", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
-    assert opened == {"billing", "upcoming", "invoices", "payment_methods", *documents}
+    security = {"security", "two_factor_off", "two_factor_codes", "submit_ticket"}
+    assert opened == {
+        *{"billing", "upcoming", "invoices", "payment_methods"},
+        *documents,
+        *security,
+    }
     page = text_of(client.get("/console/billing/invoices"))
     assert "blocked because an invoice is overdue" in page
     assert client.get("/console/dashboard")["Location"] == "/console/billing/invoices"
@@ -226,3 +296,26 @@ def test_a_login_without_account_is_told_where_it_belongs() -> None:
 
     assert Login.objects.get().is_staff
     assert client.get("/console/dashboard").status_code == 403
+
+
+def test_what_is_worth_a_password_is_exactly_this() -> None:
+    guarded = {name for name, route in pages().items() if access_of(route).recent_sign_in}
+
+    assert guarded == GUARDED
+
+
+def test_what_is_worth_a_password_asks_for_it_again_after_half_an_hour() -> None:
+    account, client = a_visitor()
+    other = a_login(account, name="other")
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= 1801
+    session.save()
+
+    for name in GUARDED - {"autopayment"}:  # a reseller's
+        answer = client.post(path_of(pages()[name], login=str(other.pk)))
+        assert answer.status_code == 303, name
+        assert answer["Location"].startswith("/console/auth/again?next=%2Fconsole%2F"), name
+
+    assert Login.objects.get(pk=other.pk).is_active
+    assert account.payment_methods.count() == 1

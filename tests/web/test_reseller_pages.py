@@ -16,6 +16,7 @@ from cln.enums import Role
 from cln.flows.autopay import autopay_rule
 from cln.flows.usage_run import run_due
 from cln.licensing.models import IpLicense
+from tests import pdf_text
 from tests.customers import START, clock_at
 from tests.reselling import holds_ip, registers
 from tests.visitors import a_login, signed_in, text_of
@@ -269,7 +270,7 @@ class TestDeposit:
 
         assert "1 license held this month" in page
         assert "198.51.100.7 1 of 31" in page
-        assert "If nothing changes, $0.10 will be billed on 2026-02-01." in page
+        assert "If nothing changes, $0.13 will be billed on 2026-02-01." in page
 
     def test_the_invoices_table_has_the_running_balance_r6(
         self, zenith: tuple[Account, Client]
@@ -283,6 +284,23 @@ class TestDeposit:
         assert "Payment received" in page
         assert page.index("Invoice 2026-") < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
+
+    def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        run_due(now=START + timedelta(days=40))
+
+        page = zenith[1].get("/console/billing/invoices").content.decode()
+        answer = zenith[1].get("/console/billing/statements/2026-01.pdf")
+
+        assert (
+            '<a class="d-inline-block me-3" href="/console/billing/statements/2026-01.pdf">' in page
+        )
+        assert answer["Content-Disposition"] == 'inline; filename="Statement-January-2026.pdf"'
+        assert "Statement January 2026" in pdf_text.text_of(answer.content)
+        for month in ("2026-03", "2026-13", "January"):
+            answer = zenith[1].get(f"/console/billing/statements/{month}.pdf")
+            assert (answer.status_code, "unknown_statement" in text_of(answer)) == (404, True)
 
 
 @pytest.mark.parametrize("role", Role)

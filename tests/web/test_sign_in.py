@@ -8,6 +8,7 @@ from django.test import Client
 
 from cln.accounts.models import Login
 from cln.notifications.models import Message
+from cln.notifications.queries import written
 from tests.customers import START, a_customer, clock_at
 from tests.visitors import PASSWORD, a_login, signed_in, text_of
 
@@ -89,7 +90,9 @@ def test_a_password_is_reset_by_login_or_by_email(client: Client, anna: Login, t
     client.post(RESET, {"login": typed})
     mail = Message.objects.get(template="password_reset")
     assert mail.to == "anna@people.example"
-    found = re.search(re.escape(settings.CLN_BASE_URL) + r"(/console/auth/reset/\S+)", mail.body)
+    found = re.search(
+        re.escape(settings.CLN_BASE_URL) + r"(/console/auth/reset/\S+)", written(mail)[1]
+    )
     assert found is not None
 
     form = client.get(found[1])["Location"]

@@ -17,6 +17,7 @@ from cln.api.auth import AuthFailed
 from cln.api.v2 import limits
 from cln.domain.errors import Refusal
 from cln.enums import Role
+from cln.rates import Rate
 
 
 class NotAllowed(Refusal):
@@ -47,7 +48,7 @@ class V2Request(HttpRequest):
 
     caller: Caller
     now: datetime
-    rate: limits.Rate
+    rate: Rate
     request_id: str
 
 

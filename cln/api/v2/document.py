@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from ninja import NinjaAPI
 
+from cln.api.v2 import agent_paths, limits
+from cln.api.v2.callers import V2Request
 from cln.api.v2.operation import rendered
 
 DESCRIPTION: Final = (
@@ -48,13 +50,15 @@ _RATE_HEADERS: Final = {
 _ERRORS: Final = (400, 401, 403, 404, 409, 410, 413, 422, 429, 503)
 
 
-def openapi_json(api: NinjaAPI) -> Callable[[HttpRequest], HttpResponse]:
+def openapi_json(api: NinjaAPI) -> Callable[[V2Request], HttpResponse]:
     """`GET /api/v2/openapi.json`."""
 
-    def view(request: HttpRequest) -> HttpResponse:
+    def view(request: V2Request) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET"])
-        return rendered(document(api))
+        request.rate = limits.count_stranger(request)
+        limits.check(request.rate)
+        return HttpResponse(_text(api), content_type="application/json")
 
     return view
 
@@ -73,6 +77,11 @@ def browsable(api: NinjaAPI) -> Callable[[HttpRequest], HttpResponse]:
 
 
 @functools.cache
+def _text(api: NinjaAPI) -> bytes:
+    return rendered(document(api)).content
+
+
+@functools.cache
 def document(api: NinjaAPI) -> dict[str, Any]:
     """The document: what the operations declare, with the errors and headers all of them have."""
     whole = dict(api.get_openapi_schema(path_prefix="/api/v2/"))
@@ -85,15 +94,20 @@ def document(api: NinjaAPI) -> dict[str, Any]:
         name: {"schema": {"type": "integer"}, "description": text}
         for name, text in _RATE_HEADERS.items()
     }
+    whole["components"]["securitySchemes"]["ServerSecret"] = agent_paths.SCHEME
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS}
     for operations in whole["paths"].values():
         for operation in operations.values():
+            if {"ClnToken": []} in operation["security"]:
+                operation["security"].insert(0, {"ApiToken": []})
             for response in operation["responses"].values():
                 response["headers"] = headers
-            operation["responses"] = {
-                **{str(status): one for status, one in operation["responses"].items()},
-                **{str(code): {"$ref": f"#/components/responses/{code}"} for code in _ERRORS},
-            }
+    whole["paths"] |= agent_paths.agent_paths()
+    errors = {str(code): {"$ref": f"#/components/responses/{code}"} for code in _ERRORS}
+    for operations in whole["paths"].values():
+        for operation in operations.values():
+            answers = {str(status): one for status, one in operation["responses"].items()}
+            operation["responses"] = answers | errors
     return whole
 
 

@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 
 from cln.api.arguments import BadArgument, BadRequestBody
 from cln.api.v2 import limits
@@ -65,6 +65,7 @@ def install_errors(api: NinjaAPI) -> None:
     handlers: dict[type[Exception], Callable[..., HttpResponse]] = {
         Refusal: refused,
         ValidationError: _invalid,
+        HttpError: _unparsed,
         InterfaceError: lambda request, _: busy(request),
         OperationalError: lambda request, _: busy(request),
         UnreadablePostError: _unreadable,
@@ -86,6 +87,13 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         BadArgument(f"{first['where'][:80]}: {first['says']}.", "See /api/v2/docs."),
         errors=errors,
     )
+
+
+def _unparsed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What our parser said, which ninja has wrapped into an error of its own."""
+    cause = error.__cause__
+    known = cause if isinstance(cause, Refusal) else BadRequestBody("The body cannot be read.")
+    return refused(request, known)
 
 
 def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -15,13 +15,13 @@ from ninja import Router, Schema
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
 from cln.api.v2.family_shapes import (
-    ChangedKey,
-    KeyGone,
-    KeyOut,
+    FamilyChangedKey,
+    FamilyKeyGone,
+    FamilyKeyOut,
+    FamilyNewKey,
+    FamilyServerOut,
     MaybeType,
     NamedServerOut,
-    NewKey,
-    ServerOut,
     SubAccountServerOut,
     WhichKey,
     WhichNumber,
@@ -30,7 +30,7 @@ from cln.api.v2.family_shapes import (
 )
 from cln.api.v2.operation import Door, Either
 from cln.catalog.models import LicenseType
-from cln.catalog.queries import UnknownLicenseType, get_license_type, license_types, wire_names
+from cln.catalog.queries import UnknownLicenseType, get_license_type, key_names
 from cln.flows import subscriptions
 from cln.licensing import queries
 from cln.licensing import services as licensing
@@ -55,7 +55,7 @@ class Family:
     def license_type(self, name: str) -> LicenseType:
         """The license type with this code, in any case. Refuses `unknown_license_type`."""
         wanted = name.strip().upper()
-        known = {shown.upper(): code for code, shown in names_of(self.products).items()}
+        known = {shown.upper(): code for code, shown in key_names(self.products).items()}
         code = known.get(ALIASES.get(wanted, wanted))
         if code is None:
             raise UnknownLicenseType(
@@ -69,16 +69,6 @@ class Family:
         if isinstance(which, WhichNumber):
             return server_of_number(account_id=account_id, number=which.id, products=self.products)
         return server_of_id(account_id=account_id, text=which.id, products=self.products)
-
-
-def names_of(products: Collection[str]) -> dict[str, str]:
-    """What the license types with keys are called here, by their code."""
-    key_codes = {code: key_code for code, (_, key_code) in wire_names().items()}
-    return {
-        row.code: (key_codes[row.code] or row.code).lower()
-        for row in license_types()
-        if row.has_keys and row.product in products
-    }
 
 
 def key_out(key: ActivationKey) -> dict[str, Any]:
@@ -104,8 +94,8 @@ def family(root: str, *products: str, by_number: bool = False) -> tuple[Router, 
 def _key_doors(door: Door, one: Family) -> None:
     list_by: type[Schema] = WhichType if one.by_number else MaybeType
 
-    @door.operation("POST", "/keys", needs=EDIT_KEYS, answers=KeyOut, joins=True)
-    def create_key(request: V2Request, new: Annotated[NewKey, Either(...)]) -> object:
+    @door.operation("POST", "/keys", needs=EDIT_KEYS, answers=FamilyKeyOut, joins=True)
+    def create_key(request: V2Request, new: Annotated[FamilyNewKey, Either(...)]) -> object:
         """Create a key."""
         key = licensing.create_key(
             account_id=request.caller.account_id,
@@ -119,12 +109,14 @@ def _key_doors(door: Door, one: Family) -> None:
 
     if one.root != "imunify":
 
-        @door.operation("PATCH", "/keys", needs=EDIT_KEYS, answers=KeyOut, joins=True)
-        def update_key(request: V2Request, changed: Annotated[ChangedKey, Either(...)]) -> object:
+        @door.operation("PATCH", "/keys", needs=EDIT_KEYS, answers=FamilyKeyOut, joins=True)
+        def update_key(
+            request: V2Request, changed: Annotated[FamilyChangedKey, Either(...)]
+        ) -> object:
             """Change the limit and the note of a key."""
             return key_out(changed_key(request, one.products, changed))
 
-    @door.operation("DELETE", "/keys", needs=EDIT_KEYS, answers=KeyGone, joins=True)
+    @door.operation("DELETE", "/keys", needs=EDIT_KEYS, answers=FamilyKeyGone, joins=True)
     def remove_key(request: V2Request, which: Annotated[WhichKey, Either(...)]) -> object:
         """Remove a key, and the registrations of its servers with it."""
         account_id = request.caller.account_id
@@ -134,10 +126,10 @@ def _key_doors(door: Door, one: Family) -> None:
         )
         return {"key": which.key.strip()}
 
-    @door.operation("GET", "/keys", needs=VIEW, answers=list[KeyOut])
+    @door.operation("GET", "/keys", needs=VIEW, answers=list[FamilyKeyOut])
     def list_keys(request: V2Request, which: Annotated[list_by, Either(...)]) -> object:  # type: ignore[valid-type]
         """The account's keys of a license type."""
-        wanted, names = _wanted(one, which), names_of(one.products)
+        wanted, names = _wanted(one, which), key_names(one.products)
         return [
             {
                 "key": row.text,
@@ -151,7 +143,7 @@ def _key_doors(door: Door, one: Family) -> None:
 
 
 def changed_key(
-    request: V2Request, products: Collection[str], changed: ChangedKey
+    request: V2Request, products: Collection[str], changed: FamilyChangedKey
 ) -> ActivationKey:
     """The key after a change. Refuses `unknown_key` and what `update_key` refuses."""
     account_id = request.caller.account_id
@@ -169,7 +161,7 @@ def changed_key(
 def _server_doors(door: Door, one: Family) -> None:
     list_by: type[Schema] = WhichType if one.by_number else MaybeType
     known_by: type[Schema] = WhichNumber if one.by_number else WhichServer
-    shown: type[Schema] = ServerOut if one.by_number else NamedServerOut
+    shown: type[Schema] = FamilyServerOut if one.by_number else NamedServerOut
 
     @door.operation("GET", "/servers", needs=VIEW, answers=list[shown])  # type: ignore[valid-type]
     def list_servers(request: V2Request, which: Annotated[list_by, Either(...)]) -> object:  # type: ignore[valid-type]

@@ -13,7 +13,7 @@ ProductType = Annotated[str, Field(max_length=40, description="The code of a lic
 KeyText = Annotated[str, Field(max_length=64, description="An activation key.")]
 
 
-class KeyOut(Schema):
+class FamilyKeyOut(Schema):
     """A key; `product_type` is the code in lower case (V2-10)."""
 
     key: str
@@ -22,13 +22,13 @@ class KeyOut(Schema):
     description: str
 
 
-class KeyGone(Schema):
+class FamilyKeyGone(Schema):
     """A key that was removed."""
 
     key: str
 
 
-class ServerOut(Schema):
+class FamilyServerOut(Schema):
     """A server; `id` is a number in `cl`, a text in the other families."""
 
     id: int
@@ -37,7 +37,7 @@ class ServerOut(Schema):
     hostname: str
 
 
-class NamedServerOut(ServerOut):
+class NamedServerOut(FamilyServerOut):
     """A server whose id is a text."""
 
     id: str  # type: ignore[assignment]
@@ -54,7 +54,7 @@ class SubAccountServerOut(Schema):
     ip: str
 
 
-class NewKey(Schema):
+class FamilyNewKey(Schema):
     """What a key is made of."""
 
     limit: Limit
@@ -62,7 +62,7 @@ class NewKey(Schema):
     note: str = Field("", max_length=200)
 
 
-class ChangedKey(Schema):
+class FamilyChangedKey(Schema):
     """What changes of a key."""
 
     key: KeyText

@@ -10,7 +10,7 @@ from ninja import Body, Field, Router, Schema
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
 from cln.api.v2.families import changed_key, key_out
-from cln.api.v2.family_shapes import ChangedKey, KeyOut, KeyText, Limit
+from cln.api.v2.family_shapes import FamilyChangedKey, FamilyKeyOut, KeyText, Limit
 from cln.api.v2.operation import Door
 from cln.catalog.queries import license_types, wire_names
 from cln.licensing.features import UnknownFeature, features_of, set_feature
@@ -51,7 +51,7 @@ class ImunifyKeyPatch(Schema):
     permissions: Permissions = Field(default_factory=dict)
 
 
-class ImunifyKeyOut(KeyOut):
+class ImunifyKeyOut(FamilyKeyOut):
     """A key with what is set on it."""
 
     permissions: Permissions
@@ -111,7 +111,7 @@ def imunify_doors(imunify: Door) -> None:
         change(request, patch.permissions, key=key.public_id)
         if patch.limit is not None or patch.note is not None:
             limit = key.limit if patch.limit is None else patch.limit
-            wish = ChangedKey(key=patch.key, limit=limit, note=patch.note)
+            wish = FamilyChangedKey(key=patch.key, limit=limit, note=patch.note)
             key = changed_key(request, IMUNIFY, wish)
         return {
             **key_out(key),

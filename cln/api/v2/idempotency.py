@@ -60,8 +60,10 @@ class InProgress(Refusal):
 
 def key_of(request: V2Request) -> str:
     """The key that was sent, "" where none was. Refuses `bad_argument`."""
-    key = request.headers.get(HEADER, "")
-    if key and _KEY.fullmatch(key) is None:
+    key = request.headers.get(HEADER)
+    if key is None:
+        return ""
+    if _KEY.fullmatch(key) is None:
         raise BadArgument(
             f"{HEADER} has 1 to {LENGTH_MOST} visible ASCII characters.", "Use a UUID."
         )

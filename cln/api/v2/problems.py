@@ -83,8 +83,7 @@ def problem(
     """The one shape; partners' doors add `success`, `message` and `data` (V2-4)."""
     if request.path.startswith(PARTNER_ROOTS):
         more |= {"success": False, "message": detail, "data": None}
-    more["request_id"] = getattr(request, "request_id", "")
-    return problem_response(status, code=code, detail=detail, fix=fix, more=more)
+    return problem_response(request, status, code=code, detail=detail, fix=fix, more=more)
 
 
 def busy(request: HttpRequest) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +15,11 @@ from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cln import clock
+from cln.accounts.access import ROLE_NAMES
+from cln.console.matrix import MATRIX
+from cln.console.words import details_text, verb_words
 from cln.domain.money import money_text
+from cln.enums import Role
 from cln.payments.gateways.sandbox import Script
 
 register = template.Library()
@@ -34,11 +39,13 @@ def negated(cents: int) -> int:
 
 
 @register.simple_tag(takes_context=True)
-def ago(context: template.Context, instant: datetime | None) -> SafeString | str:
-    """Relative to the page's `now`, with the exact instant on hover and for machines."""
+def ago(
+    context: template.Context, instant: datetime | None, now: datetime | None = None
+) -> SafeString | str:
+    """Relative to `now`, else the page's, with the exact instant on hover and for machines."""
     if instant is None:
         return "never"
-    now = getattr(context.get("request"), "now", None) or clock.now()
+    now = now or getattr(context.get("request"), "now", None) or clock.now()
     exact = f"{instant:%Y-%m-%d %H:%M:%S} UTC"
     return format_html(
         '<time datetime="{}" title="{}" tabindex="0">{}</time>',
@@ -126,3 +133,45 @@ SCRIPTS = {
     Script.TIMEOUT_CHARGED: "is charged, but the answer gets lost; found out after 10 minutes",
     Script.TIMEOUT_NOT_CHARGED: "is not charged and does not answer; found out after 10 minutes",
 }
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """A browser and its system, as people call them."""
+    name = next((name for mark, name in BROWSERS if mark in user_agent), "A program")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
+    return f"{name} on {system}" if system else name
+
+
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def role_name(role: str) -> str:
+    """A role as people read it."""
+    return ROLE_NAMES[Role(role)]
+
+
+register.filter("verb_words", verb_words)
+register.filter("details_text", details_text)
+
+
+@register.filter
+def scope_words(scopes: Sequence[str]) -> str:
+    """What a token may do, as the table of roles calls it."""
+    names = {permission.value: words for permission, words in MATRIX}
+    return ", ".join(names.get(scope, scope) for scope in scopes)

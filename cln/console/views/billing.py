@@ -94,6 +94,7 @@ def _reseller_invoices(request: Request) -> HttpResponse:
         "rows": rows[::-1],
         "balance_cents": queries.balance_cents(account_id),
         "currency": request.account.currency,
+        "months": papers.billed_months(account_id=account_id),
     }
     return render(request, "reseller/invoices.html", context)
 
@@ -125,7 +126,13 @@ def pay_now(request: Request) -> HttpResponse:
     return redirect("invoices")
 
 
-@page("GET", "POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
+@page(
+    "GET",
+    "POST",
+    permission=Permission.EDIT_CARDS,
+    open_when_blocked=True,
+    recent_sign_in=True,
+)
 def payment_methods(request: Request) -> HttpResponse:
     """`/console/billing/payment-methods`: the one active method; another replaces it (P1)."""
     form = SandboxCardForm(posted(request), today=request.now.date())

@@ -52,7 +52,12 @@ def add_funds(request: Request, form: AmountForm) -> HttpResponse:
 
 
 @page(
-    "GET", "POST", permission=Permission.VIEW_BILLING, open_when_blocked=True, resellers_only=True
+    "GET",
+    "POST",
+    permission=Permission.VIEW_BILLING,
+    open_when_blocked=True,
+    resellers_only=True,
+    recent_sign_in=True,
 )
 def autopayment(request: Request) -> HttpResponse:
     """`/console/billing/autopayment`: the rule, and what each would have charged (R4)."""

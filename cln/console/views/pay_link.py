@@ -1,12 +1,12 @@
 """The page behind the link in our mails: pay what is owed, without a login (P7)."""
 
-from allauth.decorators import rate_limit
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.billing.queries import invoices_of
 from cln.console.forms.billing import SandboxCardForm
+from cln.console.limits import too_often
 from cln.console.views.billing import store_card, tell
 from cln.enums import AttemptChannel, InvoiceStatus
 from cln.flows.collection import pay_now
@@ -18,9 +18,11 @@ ACTOR = "pay link"
 
 
 @page("GET", "POST", permission=None)
-@rate_limit(action="pay_link", limit_get=True)  # type: ignore[untyped-decorator] # no types
 def pay(request: Request, token: str) -> HttpResponse:
     """`/pay/<token>`: what is owed and for what, nothing else about the account."""
+    limited = too_often(request, "pay_link", key=token)
+    if limited is not None:
+        return limited
     account = account_of_link(token=token, now=request.now)
     with_card = request.POST.get("with") == "card" and settings.CLN_GATEWAY == "sandbox"
     form = SandboxCardForm(request.POST if with_card else None, today=request.now.date())

@@ -5,8 +5,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.console.forms.public import AddressForm
+from cln.console.limits import too_often
 from cln.domain.errors import Refusal
 from cln.licensing.public_check import products_at
+from cln.rates import network_of
 from cln.web import Request, client_address, page
 
 
@@ -20,6 +22,9 @@ def landing(request: Request) -> HttpResponse:
 def check_license(request: Request) -> HttpResponse:
     """`/console/check-license`: whether an address has a license, and what to do if not (L-1)."""
     asked = "ip" in request.GET
+    network = network_of(client_address(request))
+    if asked and (stop := too_often(request, "check_license", key=network)):
+        return stop
     form = AddressForm(request.GET if asked else None, initial={"ip": client_address(request)})
     context: dict[str, object] = {"form": form, "base_url": settings.CLN_BASE_URL}
     if asked and form.is_valid():

@@ -1,11 +1,11 @@
 """Becoming a customer."""
 
-from allauth.core import ratelimit
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.catalog.queries import currencies
 from cln.console.forms.sign_in import SignUpForm
+from cln.console.limits import too_often
 from cln.domain.errors import Refusal
 from cln.flows.sign_up import sign_up as open_account
 from cln.web import Request, page, posted, redirect
@@ -18,7 +18,7 @@ def sign_up(request: Request) -> HttpResponse:
         return redirect("dashboard")
     form = SignUpForm(posted(request), currencies=currencies(on=request.now.date()))
     if request.method == "POST" and form.is_valid():
-        limited: HttpResponse | None = ratelimit.consume_or_429(request, action="signup")
+        limited = too_often(request, "signup", key=form.cleaned_data["email"].lower())
         if limited is not None:
             return limited
         values = form.cleaned_data

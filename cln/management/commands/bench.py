@@ -28,6 +28,7 @@ from cln.flows.purchase import buy
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
 from cln.management import wire_bench, wire_outage
+from cln.management.billing_bench import measure as measure_billing
 from cln.management.load import CLIENTS, Request, measure
 from cln.management.prepare import prepare_database
 from cln.management.processes import Children
@@ -36,11 +37,13 @@ from cln.payments.gateways.sandbox import Script, token_for
 
 WEB_PROCESSES = 2
 SERVERS_MOST = 20_000
+BILLING_ACCOUNTS = (667, 13_334, 133_334)
+"""With one and a half subscriptions each: 1,000, 20,000 and 200,000 of them."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Command(BaseCommand):
-    """Measure registrations, check-ins and a billing day in a database of its own."""
+    """Measure registrations, check-ins and billing days in a database of its own."""
 
     help = "Measure CLN and the machine below it; prints one JSON object."
 
@@ -49,18 +52,23 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             nargs="?",
-            choices=["all", "wire"],
+            choices=["all", "billing", "wire"],
             default="all",
-            help="agents and a small billing day, or the wire alone",
+            help="agents and a small billing day, or large billing days, or the wire alone",
         )
         parser.add_argument("--servers", type=int, default=10_000, help="in the fleet of wire")
         parser.add_argument("--rounds", type=int, default=3, help="of wire; the best counts")
         parser.add_argument("--outage", action="store_true", help="wire: kill the database instead")
         parser.add_argument("--seconds", type=float, default=5, help="for each measurement")
-        parser.add_argument("--accounts", type=int, default=200, help="billed in one run")
+        parser.add_argument("--accounts", type=int, action="append", help="billed in one run")
+        parser.add_argument("--workers", type=int, choices=[1, 2], help="billing only")
+        parser.add_argument("--json", action="store_true", help="print one JSON object (always so)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Refuses a database that has accounts: the invented ones would mix with them."""
+        if options["what"] == "billing":
+            self._billing_days(options["accounts"], options["workers"])
+            return
         if options["what"] == "wire":
             self._wire(**options)
             return
@@ -70,7 +78,7 @@ class Command(BaseCommand):
                 "The benchmark fills a database with invented accounts; unset CLN_DATABASE_URL "
                 "to give it one of its own, or name an empty one."
             )
-        seconds, accounts = float(options["seconds"]), int(options["accounts"])
+        seconds, accounts = float(options["seconds"]), (options["accounts"] or [200])[0]
         report: dict[str, Any] = {"machine": _machine()}
         report["reference"] = {"pgbench": _pgbench(seconds)}
         with Children() as children, socket.create_server(("127.0.0.1", 0)) as probe:
@@ -85,6 +93,15 @@ class Command(BaseCommand):
         report["cln"] |= {"billing_day": _billing_day(accounts)}
         self.stdout.write(json.dumps(report, indent=2))
 
+    def _billing_days(self, accounts: list[int] | None, workers: int | None) -> None:
+        """Each size with each number of workers, in databases made beside the configured one."""
+        days = [
+            measure_billing(os.environ["CLN_DATABASE_URL"], accounts=size, workers=count)
+            for size in accounts or BILLING_ACCOUNTS
+            for count in ([workers] if workers else [1, 2])
+        ]
+        self.stdout.write(json.dumps({"machine": _machine(), "billing_days": days}, indent=2))
+
     def _wire(self, *, seconds: float, servers: int, rounds: int, outage: bool, **_: Any) -> None:
         if outage:
             report = wire_outage.run(seconds=seconds, servers=servers)
@@ -95,6 +112,7 @@ class Command(BaseCommand):
 
 
 def _machine() -> dict[str, object]:
+    """What a reader must know of the machine to judge the figures."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with connection.cursor() as cursor:

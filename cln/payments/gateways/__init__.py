@@ -182,6 +182,10 @@ class Gateway(Protocol):
         """The method that was handed over. Refusals: `method_not_stored`, `gateway_cannot`."""
         ...
 
+    def forget_method(self, token: str) -> None:
+        """Let go of a stored method; one that is gone already is no error."""
+        ...
+
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """A page that takes this charge; with `gateway_charge` the same page again (P4).
 

@@ -143,8 +143,9 @@ class PayPalGateway:
         }
         try:
             made = _answer(self._client.payments.refund_captured_payment, options)
-        except _Refused:
-            log.exception("PayPal refused to refund %s", request.charge_reference)
+        except _Refused as refused:
+            level = logging.WARNING if refused.status == 429 else logging.ERROR
+            log.log(level, "PayPal refused to refund %s: %s", request.charge_reference, refused)
             return _TECHNICAL
         return _refunded(made)
 
@@ -180,7 +181,9 @@ class PayPalGateway:
         options = {"body": {"payment_source": source}, "paypal_request_id": page_id}
         try:
             setup = _answer(self._client.vault.get_setup_token, page_id)
-            if setup.get("customer", {}).get("merchant_customer_id") != payer.reference:
+            is_theirs = setup.get("customer", {}).get("merchant_customer_id") == payer.reference
+            # Asked too early, PayPal would remember its no under our request id.
+            if not is_theirs or setup.get("status") not in ("APPROVED", "VAULTED"):
                 raise _not_stored()
             token = _answer(self._client.vault.create_payment_token, options)
         except _Refused as error:
@@ -188,6 +191,16 @@ class PayPalGateway:
         email = token.get("payment_source", {}).get("paypal", {}).get("email_address", "")
         label = f"PayPal {email}".strip()[:80]
         return StoredMethod(kind=MethodKind.PAYPAL, token=token["id"], label=label)
+
+    def forget_method(self, token: str) -> None:
+        """Delete the payment token; the payer sees in PayPal that the agreement has ended."""
+        try:
+            self._client.vault.delete_payment_token(token)
+        except ApiException as error:
+            if error.response_code != 404:
+                raise GatewayUnreachable(f"PayPal: {error.response_code}") from error
+        except (OSError, AuthValidationException) as error:
+            raise GatewayUnreachable(f"PayPal: {error}") from error
 
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """PayPal checkout of this charge, or of the same order again."""

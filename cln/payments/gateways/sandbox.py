@@ -140,6 +140,9 @@ class SandboxGateway:
         """See `begin_method`."""
         raise GatewayCannot("The sandbox gateway has no page of its own.", "Use a test card.")
 
+    def forget_method(self, token: str) -> None:
+        """A test card is kept nowhere."""
+
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """See `begin_method`."""
         raise GatewayCannot("The sandbox gateway has no page of its own.", "Use a test card.")

@@ -121,7 +121,10 @@ class StripeGateway:
             return _declined(error.error)
         except stripe.InvalidRequestError as error:
             return self._why_not(intent, error)
-        except (stripe.AuthenticationError, stripe.PermissionError, stripe.RateLimitError):
+        except stripe.RateLimitError:
+            log.warning("Stripe has too much to do to confirm %s", intent)
+            return _TECHNICAL
+        except (stripe.AuthenticationError, stripe.PermissionError):
             log.exception("Stripe refused to confirm %s", intent)
             return _TECHNICAL
         except stripe.StripeError as error:
@@ -220,6 +223,16 @@ class StripeGateway:
             label=f"{card.brand.title()} ending in {card.last4}",
             expires_on=date(card.exp_year, card.exp_month, last_day),
         )
+
+    def forget_method(self, token: str) -> None:
+        """Detach the card from its customer; Stripe then refuses it for good."""
+        _, method = token.split("/")
+        try:
+            self._client.v1.payment_methods.detach(method)
+        except stripe.InvalidRequestError as error:
+            log.info("Stripe has no card %s to forget: %s", method, error)
+        except stripe.StripeError as error:
+            raise GatewayUnreachable(str(error)) from error
 
     def hosted_page(self, charge: Charge, back: Back) -> Page:
         """A PaymentIntent for the hosted card fields of our page, or the same one again."""

@@ -129,6 +129,9 @@
   }
 
   show(document);
+  // On a phone the section's pages are a strip: the open one must be in sight.
+  var here = document.querySelector(".side [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 12;
   each(document, "input[name=theme]", function (one) {
     one.checked = !!window.clnTheme && one.value === window.clnTheme.chosen();
   });

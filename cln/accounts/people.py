@@ -1,0 +1,140 @@
+"""The people who sign in for an account, and what was done in it: rows for screens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from cln.accounts.audit import record
+from cln.accounts.models import AuditEntry, Login
+from cln.listing import count_up_to, ordered
+
+AUDIT_SORTS: Final[Mapping[str, str]] = {"at": "at"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRow:
+    """A login of an account. `state`: "active" or "invited" (no password chosen yet)."""
+
+    id: int
+    username: str
+    email: str
+    name: str
+    role: str
+    is_primary: bool
+    state: str
+    has_two_factor: bool
+    last_login_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """Something that was done."""
+
+    at: datetime
+    actor: str
+    address: str
+    verb: str
+    subject: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """What the audit log is narrowed to; empty values do not narrow."""
+
+    search: str = ""  # in actor, subject, verb and address
+    since: date | None = None
+    until: date | None = None  # this day is still in
+
+
+def people_of(account_id: int) -> tuple[PersonRow, ...]:
+    """Everybody who can sign in for the account, the primary login first."""
+    rows = Login.objects.filter(account_id=account_id, is_active=True).select_related("two_factor")
+    return tuple(
+        PersonRow(
+            id=login.pk,
+            username=login.username,
+            email=login.email,
+            name=f"{login.first_name} {login.last_name}".strip(),
+            role=login.role,
+            is_primary=login.is_primary,
+            state="invited" if _has_no_password(login) else "active",
+            has_two_factor=hasattr(login, "two_factor"),
+            last_login_at=login.last_login,
+        )
+        for login in rows.order_by("-is_primary", "username")
+    )
+
+
+def update_person(*, login: Login, first_name: str, last_name: str, now: datetime) -> None:
+    """Change the name of the person behind a login, as they write it."""
+    new = {"first_name": first_name.strip(), "last_name": last_name.strip()}
+    changed = {k: [getattr(login, k), v] for k, v in new.items() if getattr(login, k) != v}
+    if not changed:
+        return
+    with transaction.atomic():
+        Login.objects.filter(pk=login.pk).update(**new)
+        record(
+            account_id=login.account_id,
+            actor=login.username,
+            verb="login.updated",
+            subject=login.username,
+            details=changed,
+            now=now,
+        )
+
+
+def audit_of(
+    account_id: int,
+    filters: AuditFilter,
+    *,
+    sort: str = "at",
+    descending: bool = True,
+    limit: int,
+    offset: int = 0,
+) -> tuple[AuditRow, ...]:
+    """A page of what was done in the account, newest first unless asked otherwise."""
+    rows = ordered(_audit(account_id, filters), AUDIT_SORTS, sort, descending=descending)
+    return tuple(
+        AuditRow(
+            at=row.at,
+            actor=row.actor,
+            address=row.address or "",
+            verb=row.verb,
+            subject=row.subject,
+            details=row.details,
+        )
+        for row in rows[offset : offset + limit]
+    )
+
+
+def count_audit(account_id: int, filters: AuditFilter) -> int:
+    """How many entries `audit_of` finds, up to `listing.COUNT_MAX`."""
+    return count_up_to(_audit(account_id, filters))
+
+
+def _audit(account_id: int, filters: AuditFilter) -> QuerySet[AuditEntry]:
+    found = AuditEntry.objects.filter(account=account_id)
+    if filters.since:
+        found = found.filter(at__date__gte=filters.since)
+    if filters.until:
+        found = found.filter(at__date__lte=filters.until)
+    if text := filters.search:
+        found = found.filter(
+            Q(actor__icontains=text)
+            | Q(subject__icontains=text)
+            | Q(verb__icontains=text)
+            | Q(address__startswith=text)
+        )
+    return found
+
+
+def _has_no_password(login: Login) -> bool:
+    return login.password.startswith(UNUSABLE_PASSWORD_PREFIX)

@@ -1,0 +1,32 @@
+"""What a login has besides its password."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class TwoFactor(models.Model):
+    """The authenticator app of a login; a row = it is asked for a code at sign-in."""
+
+    login = models.OneToOneField(
+        "accounts.Login", on_delete=models.CASCADE, related_name="two_factor"
+    )
+    cipher = models.BinaryField()
+    # The step of the last code that was used: a code works once.
+    last_step = models.BigIntegerField()
+    turned_on_at = models.DateTimeField()
+
+
+class RecoveryCode(models.Model):
+    """A code for the day the phone is lost; works once, kept as a keyed hash."""
+
+    login = models.ForeignKey(
+        "accounts.Login", on_delete=models.CASCADE, related_name="recovery_codes"
+    )
+    code_hash = models.BinaryField(max_length=32)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["login", "code_hash"], name="recovery_code_unique"),
+        ]

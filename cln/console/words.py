@@ -1,0 +1,60 @@
+"""The audit log's verbs and details, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+VERBS: Final = {
+    "account.signed_up": "signed up",
+    "account.updated": "changed the company's data",
+    "api_secret.rotated": "made a new API secret",
+    "buy": "bought licenses",
+    "pay_now": "paid",
+    "remove_licenses": "removed licenses",
+    "resume": "took a cancellation back",
+    "server_changed_key": "moved a server to another key",
+    "server_converted": "gave a server another license type",
+    "server_removed": "removed a server",
+    "set_autopay": "changed autopay",
+    "set_edition": "changed the CloudLinux edition",
+    "set_feature": "switched a feature",
+    "set_payment_method": "stored a payment method",
+    "start_trial": "started a trial",
+    "top_up": "topped the deposit up",
+    "unsubscribe": "unsubscribed",
+    "became_reseller": "became a reseller",
+    "login.invited": "invited a sub-login",
+    "login.invited_again": "sent an invitation again",
+    "login.role_changed": "gave a sub-login another role",
+    "login.removed": "removed a sub-login",
+    "login.updated": "changed their name",
+    "report.changed": "changed a report",
+    "ticket.submitted": "wrote to support",
+    "two_factor.turned_on": "turned two-factor sign-in on",
+    "two_factor.turned_off": "turned two-factor sign-in off",
+    "two_factor.codes_renewed": "made new recovery codes",
+    "two_factor.recovery_code_used": "signed in with a recovery code",
+}
+
+
+def verb_words(verb: str) -> str:
+    """ "key.created" → "key created", and a sentence for those people meet most."""
+    return VERBS.get(verb, verb.replace(".", " ").replace("_", " "))
+
+
+def details_text(details: Mapping[str, object]) -> str:
+    """{"role": ["billing", "full"], "on": True} → "role: billing → full; on: yes"."""
+    return "; ".join(
+        f"{name.replace('_', ' ')}: {_value(value)}" for name, value in details.items()
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and len(value) == 2 and not any(isinstance(v, list) for v in value):
+        return f"{_value(value[0])} → {_value(value[1])}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value)) or "none"
+    return "nothing" if value in (None, "") else str(value)

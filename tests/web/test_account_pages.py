@@ -1,0 +1,341 @@
+"""Account details, API page, reports, audit log, messages to support, becoming a reseller."""
+
+from __future__ import annotations
+
+import csv
+from typing import ClassVar
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from cln import clock
+from cln.accounts.access import Permission
+from cln.accounts.models import Account, Agreement, ApiToken, AuditEntry, Login
+from cln.accounts.services import rotate_api_secret
+from cln.accounts.tokens import token_caller
+from cln.api.auth import AuthFailed, check_token
+from cln.billing.queries import balance_cents
+from cln.domain.collection import DeclineCode, explain_decline
+from cln.domain.signed_token import digest_of
+from cln.enums import AccountKind, Role
+from cln.notifications.models import Message, ReportSubscription
+from cln.notifications.queries import written
+from cln.payments.gateways.sandbox import Script, script_account
+from cln.payments.models import AutopayRuleRow
+from tests.customers import START
+from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of
+
+pytestmark = pytest.mark.django_db
+
+PROFILE, API = "/console/profile", "/console/profile/api"
+AUDIT, REPORTS = "/console/profile/audit", "/console/profile/reports"
+SUPPORT, CONVERT = "/console/support", "/console/profile/convert"
+
+
+@pytest.fixture
+def owner() -> tuple[Account, Client]:
+    return a_visitor()
+
+
+class TestDetails:
+    def test_everybody_says_what_they_are_called(self, owner: tuple[Account, Client]) -> None:
+        reader = a_login(owner[0], Role.READ_SERVERS, name="rita")
+
+        signed_in(reader).post(f"{PROFILE}/person", {"first_name": "Rita", "last_name": "Roe"})
+
+        reader.refresh_from_db()
+        assert (reader.first_name, reader.last_name) == ("Rita", "Roe")
+        assert AuditEntry.objects.get(verb="login.updated").details == {
+            "first_name": ["", "Rita"],
+            "last_name": ["", "Roe"],
+        }
+
+    def test_a_change_is_kept_with_who_and_from_where(self, owner: tuple[Account, Client]) -> None:
+        form = {"company": "Zen", "billing_email": ""}
+
+        owner[1].post(PROFILE, form, headers={"x-forwarded-for": "203.0.113.9"})
+
+        entry = AuditEntry.objects.get(verb="account.updated")
+        assert (entry.actor, entry.address) == (Login.objects.get().username, "127.0.0.1")
+        assert entry.details["company"] == ["Acme", "Zen"]
+
+    def test_what_invoices_print_is_saved_and_checked(self, owner: tuple[Account, Client]) -> None:
+        """P11."""
+        form = {"address": "Main St 1\n10115 Berlin", "country": "de", "vat_number": "DE136695976"}
+
+        bad = owner[1].post(f"{PROFILE}/tax", {**form, "vat_number": "DE136695977"})
+        owner[1].post(f"{PROFILE}/tax", form)
+
+        owner[0].refresh_from_db()
+        assert bad.status_code == 422
+        assert "is not a VAT number of DE" in text_of(bad)
+        assert (owner[0].country, owner[0].vat_number) == ("DE", "DE136695976")
+
+
+class TestApi:
+    def test_the_page_has_what_whmcs_asks_for_and_no_secret(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        secret = rotate_api_secret(account_id=owner[0].pk, actor="acme", now=START)
+
+        page = text_of(owner[1].get(API))
+
+        assert f"your API secret key, …{secret[-4:]}" in page
+        assert Login.objects.get().username in page
+        assert secret not in page
+
+    def test_the_tester_and_the_api_agree(self, owner: tuple[Account, Client]) -> None:
+        secret = rotate_api_secret(account_id=owner[0].pk, actor="acme", now=START)
+        login, now = Login.objects.get().username, int(clock.system_now().timestamp())
+        tokens = [
+            f"{login}|{now}|{digest_of(secret, str(now))}",
+            f"{login}|{now}|{digest_of(str(now), secret)}",
+            f"{login}|{now - 1900}|{digest_of(secret, str(now - 1900))}",
+            f"bert|{now}|{digest_of(secret, str(now))}",
+        ]
+
+        told = [text_of(owner[1].post(API, {"token": token})) for token in tokens]
+
+        assert ["This token is good" in page for page in told] == [True, False, False, False]
+        assert [_takes(token) for token in tokens] == [True, False, False, False]
+        assert "Turn them round: the secret comes first." in told[1]
+        assert "Make a new one for each call" in told[2]
+        assert "“bert” is no login of this account." in told[3]
+
+    def test_without_a_secret_the_tester_says_so(self, owner: tuple[Account, Client]) -> None:
+        page = text_of(owner[1].post(API, {"token": "acme|1|2"}))
+
+        assert "The account has no API secret yet." in page
+
+    def test_a_rotated_secret_is_told_by_mail_without_it(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        asked = owner[1].get(f"{PROFILE}/api-secret")
+        owner[1].post(asked["Location"], {"password": PASSWORD})
+
+        page = text_of(owner[1].post(f"{PROFILE}/api-secret"))
+
+        secret = next(word for word in page.split() if len(word) == 40)
+        mail = Message.objects.get(template="security_notice")
+        assert "A new API secret was made" in written(mail)[1]
+        assert secret not in written(mail)[1]
+
+    def test_a_token_of_rest_v2_is_shown_once_works_and_is_revoked(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        new, client = f"{API}/tokens/new", owner[1]
+        client.post(client.get(new)["Location"], {"password": PASSWORD})
+        form = {"name": "cron", "days": "30", "scopes": ["view_servers"]}
+
+        text = next(w for w in text_of(client.post(new, form)).split() if w.startswith("cln_"))
+        caller = token_caller(text, now=clock.system_now())
+        page = text_of(client.get(API))
+        client.post(f"{API}/tokens/{ApiToken.objects.get().public_id}/revoke")
+
+        assert caller is not None
+        assert caller.rights == {Permission.VIEW_SERVERS}
+        assert "cron" in page
+        assert text not in page
+        assert token_caller(text, now=clock.system_now()) is None
+
+    def test_a_token_that_may_do_nothing_is_not_made(self, owner: tuple[Account, Client]) -> None:
+        new, client = f"{API}/tokens/new", owner[1]
+        client.post(client.get(new)["Location"], {"password": PASSWORD})
+
+        answer = client.post(new, {"name": "cron", "days": "30"})
+
+        assert answer.status_code == 422
+        assert ApiToken.objects.count() == 0
+
+
+def _takes(token: str) -> bool:
+    try:
+        check_token(token, now=clock.system_now())
+    except AuthFailed:
+        return False
+    return True
+
+
+class TestAudit:
+    def test_the_log_is_searched_and_dated(self, owner: tuple[Account, Client]) -> None:
+        owner[1].post(PROFILE, {"company": "Zen", "billing_email": ""})
+        owner[1].post(f"{PROFILE}/person", {"first_name": "Anna", "last_name": ""})
+
+        everything = text_of(owner[1].get(AUDIT))
+        found = text_of(owner[1].get(f"{AUDIT}?q=account.updated"))
+        earlier = text_of(owner[1].get(f"{AUDIT}?until=2026-01-30"))
+
+        assert "changed the company's data" in everything
+        assert "company: Acme → Zen" in everything
+        assert "changed their name" in everything
+        assert "1–1 of 1" in found
+        assert "No entry fits" in earlier
+
+    def test_a_file_of_the_log_runs_nothing(self, owner: tuple[Account, Client]) -> None:
+        owner[1].post(PROFILE, {"company": '=HYPERLINK("x")', "billing_email": ""})
+
+        text = owner[1].get(f"{AUDIT}?q=account&format=csv").getvalue().decode()
+
+        rows = list(csv.reader(text.splitlines()))
+        assert rows[0] == ["When", "Who", "What", "To what", "Details", "From"]
+        assert all(not cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+
+    def test_another_account_is_not_in_it(self, owner: tuple[Account, Client]) -> None:
+        owner[1].post(PROFILE, {"company": "Zen", "billing_email": ""})
+        stranger = signed_in(a_login(Account.objects.create(public_id="acc_x", created_at=START)))
+
+        assert "Zen" not in text_of(stranger.get(AUDIT))
+
+
+class TestReports:
+    def test_a_report_is_on_and_goes_where_invoices_go_until_somebody_says_otherwise(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        page = text_of(owner[1].get(REPORTS))
+
+        assert "KernelCare on acme@example.com where invoices go" in page
+
+    def test_it_is_switched_off_and_readdressed(self, owner: tuple[Account, Client]) -> None:
+        form = {"emails": "Ops@acme.example, night@acme.example\nops@acme.example"}
+
+        owner[1].post(f"{REPORTS}/kernelcare", form)
+        page = text_of(owner[1].get(REPORTS))
+
+        row = ReportSubscription.objects.get()
+        assert (row.active, row.emails) == (False, ["ops@acme.example", "night@acme.example"])
+        assert "KernelCare off ops@acme.example, night@acme.example" in page
+
+    @pytest.mark.parametrize(
+        "emails", ["no address", "\n".join(f"a{n}@b.example" for n in range(11))]
+    )
+    def test_bad_addresses_change_nothing(self, owner: tuple[Account, Client], emails: str) -> None:
+        answer = owner[1].post(f"{REPORTS}/kernelcare", {"on": "on", "emails": emails})
+
+        assert answer.status_code == 422
+        assert ReportSubscription.objects.count() == 0
+
+    def test_a_reader_sees_and_does_not_change(self, owner: tuple[Account, Client]) -> None:
+        client = signed_in(a_login(owner[0], Role.READ_SERVERS))
+
+        assert client.get(REPORTS).status_code == 200
+        assert client.post(f"{REPORTS}/kernelcare", {}).status_code == 403
+
+
+class TestSupport:
+    def test_a_message_goes_to_support_and_back_to_its_writer(
+        self, owner: tuple[Account, Client], settings: Settings
+    ) -> None:
+        settings.CLN_SUPPORT_EMAIL = "help@cln.example"
+
+        page = text_of(owner[1].post(SUPPORT, {"subject": "A bill", "text": "Why <b>27</b>?"}))
+
+        ticket = Message.objects.get(template="support_ticket")
+        receipt = Message.objects.get(template="support_receipt")
+        reference = written(ticket)[0].split("]")[0].strip("[")
+        assert reference in page
+        assert (ticket.to, receipt.to) == ("help@cln.example", Login.objects.get().email)
+        assert "Why <b>27</b>?" in written(ticket)[1]
+        assert f"Account: Acme ({owner[0].public_id}, customer)" in written(ticket)[1]
+        assert "Role: Full access" in written(ticket)[1]
+        assert reference in written(receipt)[0]
+
+    def test_without_an_address_for_support_it_says_so_and_sends_nothing(
+        self, owner: tuple[Account, Client], settings: Settings
+    ) -> None:
+        settings.CLN_SUPPORT_EMAIL = ""
+
+        answer = owner[1].post(SUPPORT, {"subject": "A bill", "text": "Why?"})
+
+        assert answer.status_code == 422
+        assert "no address for support" in text_of(answer)
+        assert Message.objects.count() == 0
+
+    def test_a_subject_cannot_add_a_header(
+        self, owner: tuple[Account, Client], settings: Settings
+    ) -> None:
+        settings.CLN_SUPPORT_EMAIL = "help@cln.example"
+
+        owner[1].post(SUPPORT, {"subject": "Hello\r\nBcc: all@x.example", "text": "Hi"})
+
+        assert all("\n" not in written(mail)[0] for mail in Message.objects.all())
+
+    def test_five_messages_an_hour_are_enough(
+        self, owner: tuple[Account, Client], settings: Settings
+    ) -> None:
+        settings.CLN_SUPPORT_EMAIL = "help@cln.example"
+        form = {"subject": "A bill", "text": "Why?"}
+
+        answers = [owner[1].post(SUPPORT, form).status_code for _ in range(6)]
+
+        assert answers == [200] * 5 + [429]
+        assert Message.objects.filter(template="support_ticket").count() == 5
+
+
+class TestConverting:
+    """R1: deposit, agreement, payment."""
+
+    CHOSEN: ClassVar[dict[str, str]] = {
+        "step": "pay",
+        "deposit": "250.00",
+        "version": "2026-01",
+        "accepted": "on",
+        "mode": "add_funds",
+        "target": "300",
+    }
+
+    def test_three_steps_make_a_reseller(self, owner: tuple[Account, Client]) -> None:
+        first = text_of(owner[1].get(CONVERT))
+        second = text_of(owner[1].post(CONVERT, {"step": "deposit", "deposit": "250.00"}))
+        third = text_of(
+            owner[1].post(CONVERT, {**self.CHOSEN, "step": "agreement"}),
+        )
+        owner[1].post(CONVERT, self.CHOSEN)
+
+        owner[0].refresh_from_db()
+        rule = AutopayRuleRow.objects.get(account=owner[0])
+        assert "First deposit" in first
+        assert "Reseller agreement, version 2026-01" in second
+        assert "$250.00 will be charged to" in third
+        assert owner[0].kind == AccountKind.RESELLER
+        assert balance_cents(owner[0].pk) == 250_00
+        assert (rule.mode, rule.target_cents) == ("add_funds", 300_00)
+        assert Agreement.objects.get(account=owner[0]).address == "127.0.0.1"
+
+    def test_without_the_agreement_there_is_no_next_step(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        answer = owner[1].post(
+            CONVERT, {"step": "agreement", "deposit": "250.00", "version": "2026-01"}
+        )
+
+        assert answer.status_code == 422
+        assert "Without the agreement nobody becomes a reseller." in text_of(answer)
+
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            ({"version": "2020-01"}, "agreement"),
+            ({"deposit": "0"}, "greater than or equal to 1"),
+            ({"target": "50"}, "The target balance must be at least"),
+        ],
+    )
+    def test_what_does_not_fit_is_told_and_nothing_is_charged(
+        self, owner: tuple[Account, Client], change: dict[str, str], sentence: str
+    ) -> None:
+        answer = owner[1].post(CONVERT, {**self.CHOSEN, **change})
+
+        owner[0].refresh_from_db()
+        assert answer.status_code == 422
+        assert sentence in text_of(answer)
+        assert (owner[0].kind, balance_cents(owner[0].pk)) == (AccountKind.CUSTOMER, 0)
+
+    def test_a_declined_card_is_told_in_plain_words(self, owner: tuple[Account, Client]) -> None:
+        script_account(account_id=owner[0].pk, outcome=Script.DECLINE)
+
+        answer = owner[1].post(CONVERT, self.CHOSEN)
+
+        owner[0].refresh_from_db()
+        assert answer.status_code == 422
+        assert explain_decline(DeclineCode.INSUFFICIENT_FUNDS).sentence in text_of(answer)
+        assert owner[0].kind == AccountKind.CUSTOMER
