@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 ALGORITHM = "Ed25519"
@@ -124,7 +124,9 @@ def next_check_in(server_id: str, *, now: datetime, period: timedelta = REFRESH)
 
 def signed_bytes(document: Lease | Incident) -> bytes:
     """The exact bytes that are signed, behind their context, and sent."""
-    return json.dumps(asdict(document), separators=(",", ":"), sort_keys=True).encode("ascii")
+    # Not `asdict`: it copies each value deeply, which costs more than the signature.
+    content = {name: getattr(document, name) for name in document.__slots__}
+    return json.dumps(content, separators=(",", ":"), sort_keys=True).encode("ascii")
 
 
 def key_document(*, kid: str, public_hex: str, signs: bool) -> Mapping[str, object]:
@@ -133,7 +135,7 @@ def key_document(*, kid: str, public_hex: str, signs: bool) -> Mapping[str, obje
 
 
 def _digest(facts: LeaseFacts, kid: str) -> str:
-    content = "\n".join([*map(repr, asdict(facts).values()), kid])
+    content = "\n".join([*(repr(getattr(facts, name)) for name in facts.__slots__), kid])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 

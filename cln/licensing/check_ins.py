@@ -14,10 +14,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import psycopg
-from django.db import connection
-from psycopg.rows import dict_row
-
 from cln import ids
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
@@ -26,6 +22,7 @@ from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing import included
 from cln.licensing.access import UnknownServer
 from cln.licensing.partners import LICENSED
+from cln.licensing.prepared import fetch_all
 from cln.licensing.registration import plain_text, secret_hash
 from cln.licensing.removal import ServerGone
 
@@ -179,7 +176,7 @@ def check_in_many(contacts: Sequence[Contact], *, now: datetime) -> list[CheckIn
         return []
     told = [_told(contact) for contact in contacts]
     columns: dict[str, list[object]] = {name: [row[name] for row in told] for name in _TOLD}
-    rows = _run(
+    rows = fetch_all(
         _WRITE,
         columns
         | {
@@ -197,7 +194,7 @@ def check_in_many(contacts: Sequence[Contact], *, now: datetime) -> list[CheckIn
 
 def license_of(*, server_id: int, now: datetime) -> CheckIn:
     """What the license of a server (by primary key) is worth, without a check-in."""
-    [row] = _run(_READ, {"id": server_id, **_right_at(now)})
+    [row] = fetch_all(_READ, {"id": server_id, **_right_at(now)})
     return _worth(row)
 
 
@@ -208,23 +205,13 @@ def tally_bucket(now: datetime) -> datetime:
 
 def gone(server_id: int, *, now: datetime) -> ServerGone:
     """The refusal of a server (by primary key) that is not registered any more, and why."""
-    [row] = _run(_READ, {"id": server_id, **_right_at(now)})
+    [row] = fetch_all(_READ, {"id": server_id, **_right_at(now)})
     return _gone(row)
 
 
 def unknown() -> UnknownServer:
     """The refusal of a secret that is nobody's."""
     return UnknownServer("There is no such server.", "Register it with an activation key.")
-
-
-def _run(query: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
-    """Bound by the server and planned once per connection, which Django's cursors do not offer."""
-    connection.ensure_connection()
-    pooled = bool(connection.settings_dict["OPTIONS"].get("pool"))
-    with connection.wrap_database_errors, connection.connection.cursor() as plain:
-        cursor = psycopg.Cursor(plain.connection, row_factory=dict_row)
-        cursor.execute(query, values, prepare=pooled)
-        return cursor.fetchall()
 
 
 def _right_at(now: datetime) -> dict[str, object]:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from cln.domain.leases import (
     LEASE_CONTEXT,
     LeaseFacts,
@@ -21,6 +19,7 @@ from cln.domain.leases import (
 )
 from cln.enums import ServerStatus
 from cln.licensing.lease_keys import sign, signing_key
+from cln.licensing.prepared import fetch_tuples
 from cln.licensing.servers import CheckIn, LicenseState
 from cln.licensing.surcharges import FEATURE_PRODUCT
 
@@ -98,10 +97,8 @@ def seen_by_id(server_id: int) -> SeenServer:
 
 
 def _seen(condition: str, value: list[bytes] | int) -> list[tuple[bytes, SeenServer]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SEEN + condition, [value])
-        # psycopg decodes json: the last column is a list of lists, or None.
-        return [(row[0], SeenServer(*row[1:])) for row in cursor.fetchall()]
+    # psycopg decodes json: the last column is a list of lists, or None.
+    return [(row[0], SeenServer(*row[1:])) for row in fetch_tuples(_SEEN + condition, [value])]
 
 
 def lease_of(

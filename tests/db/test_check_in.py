@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from cln.domain.errors import Refusal
 from cln.enums import ServerStatus
@@ -85,6 +86,13 @@ def test_check_ins_of_one_moment_are_one_commit_and_get_their_own_answers() -> N
         )
         assert cursor.fetchone() == (1,)
     assert CheckInTally.objects.get().count == 2
+
+
+def test_a_check_in_costs_one_statement(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    done = registered(bought(an_account(), "cloudlinux", 1), "web1")
+
+    with django_assert_num_queries(1):
+        _checked_in(done.secret)
 
 
 @pytest.mark.django_db(transaction=True)
