@@ -1,146 +1,192 @@
-"""Whatever a customer does, in any order, the promises of the world hold at every step (M5, P12).
+"""Whatever a customer does, in any order, is what the naive model says (P12, M5, Q12).
 
-Each life is a walk of its own seed through the verbs of the cast. A refusal is an answer like any
-other; an error, a second bill, a broken promise (Q12) or a difference in the books is a failure,
-and the printed diary says how it came to it.
+Each life is a program that hypothesis writes: verbs, and days between them. The world keeps its
+promises at every step (`tests/world.py`), and `tests/stories/lives.py` compares.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from datetime import timedelta
-from random import Random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import partial
 
 import pytest
+from django.db import transaction
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from cln.domain.errors import Refusal
-from tests.cast import CARDS, Customer
+from cln.enums import MethodKind
+from cln.flows import corrections
+from tests.naive.paper import Shop
+from tests.partners import becomes, corrects, credits, refunds_to
+from tests.stories.lives import NAMES, Lives
 from tests.world import World
 
-LIVES = 300 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 2
-STEPS = 30
-SOLD = ("KernelCare", "CloudLinux OS", "Imunify360-1", "Imunify360-30")
+SOLD = ("kernelcare", "cloudlinux", "imunify360_1", "imunify360_30")
+STARTS = ("2026-01-31", "2026-03-15", "2028-02-29", "2027-12-30", "2020-11-29", "2025-02-01")
+BANK = {"ok": "works", "soft": "declines", "hard": "expired"}
+TIERS = {
+    "kernelcare": {1: 395, 2: 295, 4: 249},
+    "cloudlinux": {1: 1400},
+    "cloudlinux_pro": {1: 2000},
+    "imunify360_1": {1: 1200, 5: 500},
+    "imunify360_30": {1: 2500, 5: 1007},
+}
+some = st.sampled_from
+DAYS = some((0, 0, 0, 1, 2, 3, 7, 14, 20, 29, 31, 45))
+CENTS = some((1, 99, 333, 1_000, 2_501, 10_000))
 
 
-@pytest.mark.parametrize("seed", range(LIVES))
-def test_any_life_of_a_customer_leaves_clean_books_m5(world: World, seed: int) -> None:
-    """Nothing is billed twice, every preview comes true, every refusal changes nothing."""
-    chance = Random(seed)
-    acme = _somebody(world, chance)
-    diary: list[str] = []
-    hosts: list[str] = []
+class Life(RuleBasedStateMachine):
+    """Verbs of one account; each is followed by some days."""
 
-    for _ in range(STEPS):
-        deed = chance.choice(DEEDS)
-        try:
-            diary.append(f"{world.now} {deed.__name__}")
-            deed(acme, hosts, chance)
-        except Refusal as refusal:
-            diary[-1] += f": {refusal.code}"
-            world.nothing_more_is_due()
-        print(diary[-1])  # noqa: T201  pytest shows it where the life goes wrong
-        days, hours = chance.choice([0, 0, 1, 3, 7, 20, 35]), chance.choice([0, 0, 5])
-        world.on((world.now + timedelta(days=days, hours=hours)).isoformat())
+    world: World
 
-    assert len(diary) == STEPS
-
-
-def _somebody(world: World, chance: Random) -> Customer:
-    """A customer of some day, country and operator."""
-    world.otto.prices("CloudLinux OS Pro", {1: "20.00", 5: "15.00"})
-    world.otto.taxes("GB", percent=20)
-    world.otto.sets(
-        proration_survives_removal=chance.random() < 0.3,
-        yearly_proration_sweep=chance.random() < 0.5,
+    @initialize(
+        start=some(STARTS),
+        tax=some((0, 0, 20)),
+        survives=st.booleans(),
+        sweeps=st.booleans(),
+        full_month=st.booleans(),
+        yearly=st.booleans(),
     )
-    world.on(f"2026-01-{chance.choice([1, 15, 29, 30, 31]):02}")
-    return world.customer("acme", country=chance.choice(["", "GB"]))
+    def begins(
+        self, start: str, tax: int, survives: bool, sweeps: bool, full_month: bool, yearly: bool
+    ) -> None:
+        since = date(2011, 1, 1)
+        lists = [(name, "month", since, steps) for name, steps in TIERS.items()]
+        if yearly:
+            lists.append(("kernelcare", "year", since, {1: 3650, 3: 3599}))
+        shop = Shop(lists, survives=survives, sweeps=sweeps, full_month=full_month)
+        self.lives = Lives(self.world, shop, date.fromisoformat(start), tax)
+        self.real, self.naive = self.lives.real, self.lives.naive
+        self.names = 0
 
+    # Buying and giving up.
 
-def _buy(acme: Customer, hosts: list[str], chance: Random) -> None:
-    servers, monthly = chance.choice([1, 1, 2, 4, 6]), chance.choice([None, None, True, False])
-    acme.buys(chance.choice(SOLD), servers, monthly=monthly)
-
-
-def _remove_unused(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.removes_unused(chance.choice(SOLD), keep=chance.choice([None, 0, 1, 3]))
-
-
-def _unsubscribe(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.unsubscribes(chance.choice(SOLD), now=chance.random() < 0.4)
-
-
-def _resume(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.resumes(chance.choice(SOLD))
-
-
-def _try(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.starts_trial(chance.choice(SOLD))
-
-
-def _register(acme: Customer, hosts: list[str], chance: Random) -> None:
-    product = chance.choice(SOLD)
-    if acme.key(product) is not None:
-        number = chance.randint(1, 9)  # also one that runs already
-        acme.registers(
-            f"web{number}.example",
-            product,
-            ip=f"203.0.113.{number}",
-            os_version=chance.choice(["", "6.10", "8.9"]),
+    @rule(
+        what=some(SOLD),
+        servers=some((1, 1, 2, 3, 5)),
+        interval=some((None, None, "month", "year")),
+        days=DAYS,
+    )
+    def buys(self, what: str, servers: int, interval: str | None, days: int) -> None:
+        monthly = None if interval is None else interval == "month"
+        self.lives.both(
+            partial(self.real.buys, NAMES[what], servers, monthly),
+            partial(self.naive.buy, what, servers, interval),
         )
-        hosts.append(f"web{number}.example")
+        self.lives.wait(days)
+
+    @rule(what=some(SOLD), keep=some((None, 0, 1, 2, 4)), days=DAYS)
+    def removes_unused(self, what: str, keep: int | None, days: int) -> None:
+        self.lives.both(
+            partial(self.real.removes_unused, NAMES[what], keep),
+            partial(self.naive.remove_unused, what, keep),
+        )
+        self.lives.wait(days)
+
+    @rule(what=some(SOLD), now=st.booleans(), days=DAYS)
+    def unsubscribes(self, what: str, now: bool, days: int) -> None:
+        self.lives.both(
+            partial(self.real.unsubscribes, NAMES[what], now),
+            partial(self.naive.unsubscribe, what, now),
+        )
+        self.lives.wait(days)
+
+    @rule(what=some(SOLD), days=DAYS)
+    def resumes(self, what: str, days: int) -> None:
+        self.lives.both(
+            partial(self.real.resumes, NAMES[what]), partial(self.naive.resume, what)
+        )
+        self.lives.wait(days)
+
+    # Paying.
+
+    @rule(answer=some(("ok", "soft", "hard")), days=DAYS)
+    def bank_answers(self, answer: str, days: int) -> None:
+        self.real.card(BANK[answer])
+        self.naive.bank = answer
+        self.lives.wait(days)
+
+    @rule(kind=some(tuple(MethodKind)), days=DAYS)
+    def replaces_method(self, kind: MethodKind, days: int) -> None:
+        self.lives.both(
+            partial(self.real.replaces_method, "works", kind), self.naive.replace_method
+        )
+        self.lives.wait(days)
+
+    @precondition(lambda self: self.naive.owed)
+    @rule(days=DAYS)
+    def pays_now(self, days: int) -> None:
+        self.lives.both(self.real.pays_now, self.naive.pay_now)
+        self.lives.wait(days)
+
+    @precondition(lambda self: self.naive.open)
+    @rule(cents=CENTS, days=DAYS)
+    def pays_part(self, cents: int, days: int) -> None:
+        page = self.real.opens_hosted_page(f"{cents / 100:.2f}")
+        self.lives.both(
+            partial(self.real.pays_at_hosted_page, page), partial(self.naive.pay_part, cents)
+        )
+        self.lives.wait(days)
+
+    @rule(cents=CENTS, days=DAYS)
+    def is_given_credit(self, cents: int, days: int) -> None:
+        self.lives.both(
+            partial(credits, self.world, self.real, f"{cents / 100:.2f}"),
+            partial(self.naive.credit, cents),
+        )
+        self.lives.wait(days)
+
+    @precondition(lambda self: self.naive.open)
+    @rule(data=st.data(), days=DAYS)
+    def is_freed_of_an_invoice(self, data: st.DataObject, days: int) -> None:
+        rows = self.naive.invoices
+        number = data.draw(some([n for n, row in enumerate(rows) if row.owed]))
+        self.lives.both(
+            partial(corrects, self.world, corrections.void_invoice, self.real, number + 1),
+            partial(self.naive.void, number),
+        )
+        self.lives.wait(days)
+
+    @rule(days=some((1, 5, 30, 60)))
+    def waits(self, days: int) -> None:
+        self.lives.wait(days)
+
+    @rule(days=some((2, 9, 40)))
+    def worker_is_down(self, days: int) -> None:
+        self.lives.sleep(days)
 
 
-def _remove_server(acme: Customer, hosts: list[str], chance: Random) -> None:
-    if hosts:
-        acme.removes_server(chance.choice(hosts), cancel_license=chance.random() < 0.5)
+@contextmanager
+def _a_world() -> Iterator[World]:
+    """A world whose life is undone at its end, as a test's is."""
+    around = transaction.atomic()
+    around._from_testcase = True
+    with around:
+        yield World()
+        transaction.set_rollback(True)
 
 
-def _convert(acme: Customer, hosts: list[str], chance: Random) -> None:
-    if hosts:
-        to = chance.choice(["Imunify360-1", "Imunify360-30"])
-        acme.converts(chance.choice(hosts), to=to, cancel_old=chance.random() < 0.6)
+def test_any_life_is_what_the_naive_model_says_m5_p12(db: None) -> None:
+    """Invoices, balance, debt, licenses and state agree with the model after every step."""
 
+    class LifeInAWorld(Life):
+        def __init__(self) -> None:
+            super().__init__()
+            self.around = _a_world()
+            self.world = self.around.__enter__()
 
-def _change_edition(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.changes_edition(chance.choice(["pro", "shared"]))
+        def teardown(self) -> None:
+            self.around.__exit__(None, None, None)
 
-
-def _bank_changes_its_mind(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.card(chance.choice(["works", "works", *CARDS]))
-
-
-def _replace_method(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.replaces_method("works")
-
-
-def _pay_now(acme: Customer, hosts: list[str], chance: Random) -> None:
-    acme.pays_now()
-
-
-def _pay_at_hosted_page(acme: Customer, hosts: list[str], chance: Random) -> None:
-    if acme.owes != "0.00":
-        amount = chance.choice([None, "1.00", "50.00"])
-        acme.pays_at_hosted_page(acme.opens_hosted_page(amount))
-
-
-Deed = Callable[[Customer, list[str], Random], None]
-DEEDS: tuple[Deed, ...] = (
-    _buy,
-    _buy,
-    _buy,
-    _register,
-    _register,
-    _remove_unused,
-    _unsubscribe,
-    _resume,
-    _try,
-    _remove_server,
-    _convert,
-    _change_edition,
-    _bank_changes_its_mind,
-    _replace_method,
-    _pay_now,
-    _pay_at_hosted_page,
-)
+    run_state_machine_as_test(LifeInAWorld, settings=settings(stateful_step_count=8))

@@ -26,21 +26,6 @@ def shop(world: World) -> World:
     return world.on("2026-01-10T10:30:00Z")
 
 
-def becomes(
-    customer: Customer, deposit: str = "100.00", agreed: reseller.Acceptance = AGREED
-) -> reseller.DepositResult:
-    """A customer's account takes the same steps."""
-    done = reseller.convert_customer(
-        account_id=customer.account_id,
-        deposit_cents=parse_amount(deposit),
-        acceptance=agreed,
-        actor=customer.name,
-        now=customer.world.now,
-    )
-    customer.world.nothing_more_is_due()
-    return done
-
-
 def as_reseller(customer: Customer) -> Reseller:
     """The same account with what resellers can do."""
     found = Reseller(customer.world, customer.name, customer.account_id)
