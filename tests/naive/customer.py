@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from fractions import Fraction
 
-from tests.naive.life import Life, Server
+from tests.naive.life import Life, Server, Use
 from tests.naive.paper import SCOPES, TRIAL_DAYS, Invoice, half_up
 from tests.naive.units import Subscription, Unit
 
@@ -110,7 +110,7 @@ class Customer(Life):
         """Once per product (T1)."""
         self.must_not_be_blocked()
         product = SCOPES[license_type]
-        if product in self.has_bought:
+        if any(one.scope == product for one in self.live()):
             raise No("already_paid")
         if product in self.trials:
             raise No("trial_already_used")
@@ -122,10 +122,14 @@ class Customer(Life):
         self.must_not_be_blocked()
         allowed = self.allowed(license_type)
         if allowed == 0:
-            raise No("license_expired")
+            tried, _ = self.trials.get(SCOPES[license_type], ("", None))
+            is_over = tried == license_type and license_type not in self.has_bought
+            raise No("trial_expired" if is_over else "license_expired")
         if allowed is not None and self.used(license_type) >= allowed:
             raise No("pool_exhausted")
         self.servers.append(Server(host, license_type, version, self.today))
+        if allowed is None and self.is_reseller:
+            self.uses.append(Use(license_type, host, self.today))
 
     def remove_server(self, host: str, cancel: bool) -> None:
         """The server, and in the same dialog its license (Q6)."""
@@ -149,14 +153,26 @@ class Customer(Life):
             raise No("same_license_type")
         old = next(iter(self.live(server.license_type, granted=True)), None)
         new = next(iter(self.live(to)), None)
-        if new is None or not new.is_granted or new.quantity <= self.used(to):
+        if self.is_reseller:
+            pass
+        elif new is None or not new.is_granted or new.quantity <= self.used(to):
             self.buy(to, 1, old.interval if old else None)
             if not self.live(to, granted=True):
                 raise No("conversion_unpaid")
         server.license_type = to
+        if self.is_reseller:
+            self.recount(server)
         if cancel_old and old:
             self.free(old)
         self.work()
+
+    def recount(self, server: Server) -> None:
+        """A reseller's server counts as the one type until today, as the other from it (R8)."""
+        for use in self.uses:
+            if use.name == server.host and use.until is None:
+                use.until = self.today
+                self.uses.append(Use(server.license_type, server.host, self.today))
+                return
 
     def free(self, old: Subscription) -> None:
         """The unit goes for good; what was paid of its remaining days is credit (Q14)."""
@@ -179,6 +195,13 @@ class Customer(Life):
         """An open invoice is taken back, an order with its subscription (P11)."""
         invoice = self.invoices[number]
         self.take_back(invoice, "void")
+        if number in self.orders:
+            self.drop_order(self.orders[number])
+        self.work()
+
+    def write_off(self, number: int) -> None:
+        """It is asked for no more; what was paid of it stays paid (P11)."""
+        self.take_back(self.invoices[number], "uncollectible")
         if number in self.orders:
             self.drop_order(self.orders[number])
         self.work()
@@ -234,7 +257,7 @@ class Customer(Life):
         one = next(iter(self.live(license_type, granted=True)), None)
         if one is not None:
             return one.quantity
-        if self.is_reseller:
+        if license_type in self.afterwards:
             return None
         trial, last = self.trials.get(SCOPES[license_type], ("", self.today))
         if trial == license_type and self.today < last:

@@ -41,6 +41,8 @@ class Life(Purse):
     servers: list[Server] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     has_bought: set[str] = field(default_factory=set)
+    afterwards: set[str] = field(default_factory=set)
+    """Types of which a reseller may run any number, and pays afterwards (R8)."""
     usage_month: date = date.max
 
     # The days go by.
@@ -140,8 +142,10 @@ class Life(Purse):
         one.is_over = True
         if not self.is_reseller:
             self.stop_servers(one.license_type)
+            return
+        self.afterwards.add(one.license_type)
         for server in self.servers:
-            if self.is_reseller and server.license_type == one.license_type:
+            if server.license_type == one.license_type:
                 self.uses.append(Use(one.license_type, server.host, day))
 
     def give_up(self) -> None:
@@ -201,7 +205,7 @@ class Life(Purse):
         if number in self.orders:
             one = self.orders.pop(number)
             one.is_granted = True
-            self.has_bought.add(one.scope)
+            self.has_bought.add(one.license_type)
 
     def drop_order(self, one: Subscription) -> None:
         one.is_over = True

@@ -184,7 +184,9 @@ class Purse:
         """The due dates that are over; an unpaid order is no debt (P6, P7)."""
         if self.is_reseller:
             return [self.negative_since] if self.negative_since else []
-        return [one.issued for one in self.open if one.purpose != "order" and one.issued < self.today]
+        return [
+            one.issued for one in self.open if one.purpose != "order" and one.issued < self.today
+        ]
 
     def ask(self) -> bool:
         """Whether the account has come to the end of asking just now (P7)."""

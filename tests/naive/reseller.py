@@ -36,8 +36,11 @@ class Reseller(Customer):
                 raise No("address_taken")
         self.uses.append(Use(license_type, address, self.today))
 
-    def give_back_ip(self, address: str) -> None:
-        self.ip(address).until = self.today
+    def give_back_ip(self, license_type: str, address: str) -> None:
+        use = self.ip(address)
+        if use.license_type != license_type:
+            raise No("unknown_ip_license")
+        use.until = self.today
 
     def convert_ip(self, address: str, to: str) -> None:
         self.must_not_be_blocked()

@@ -83,9 +83,7 @@ class Subscription:
             unit.held = True
             quantity -= 1
         self.layers += 1
-        self.units += [
-            Unit(price, today, self.layers, worth=price) for _ in range(quantity)
-        ]
+        self.units += [Unit(price, today, self.layers, worth=price) for _ in range(quantity)]
 
     def remove(self, quantity: int, today: date, survives: bool) -> list[Unit]:
         """The newest layers first; what is not paid yet is closed today (Q7, Q8)."""
@@ -109,6 +107,10 @@ class Subscription:
             if not piece.is_billed:
                 lines.append(self._line(piece.quantity, piece.unit, piece.since, self.end))
         return [line for line in lines if line.start < line.end]
+
+    def _line(self, quantity: int, unit: int, since: date, until: date) -> Line:
+        cents = self.share(unit, quantity, since, until)
+        return Line("proration", Fraction(quantity), unit, since, until, cents)
 
     def bill_pending(self, invoice: Invoice | None) -> None:
         """From now on it is paid for; what was closed is done with."""
