@@ -212,7 +212,9 @@ class Customer(Life):
         if invoice.status != "paid":
             raise No("invoice_not_paid")
         left = invoice.total - invoice.credited
-        if (cents or left) > left or not left:
+        if not cents and not left:
+            raise No("bad_amount")
+        if cents and cents > left:
             raise No("refund_too_large")
         cents = cents or left
         invoice.credited += cents

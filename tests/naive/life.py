@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
 from tests.naive.money import Purse
-from tests.naive.paper import SCOPES, TRIAL_DAYS, Invoice, Line, boundary, half_up
+from tests.naive.paper import SCOPES, Invoice, Line, boundary, half_up
 from tests.naive.units import Subscription
 
 

@@ -50,7 +50,6 @@ class Purse:
     balance: int = 0
     invoices: list[Invoice] = field(default_factory=list)
     bank: str = "ok"
-    is_stopped: bool = False
     state: str = "current"
     blocked_on: date | None = None
     negative_since: date | None = None
@@ -125,13 +124,13 @@ class Purse:
     # Taking money.
 
     def attempt(self, invoice: Invoice) -> bool:
-        """One try to take the whole rest; a hard decline stops the automatic ones (P2)."""
+        """One try to take the whole rest; a hard decline stops the automatic ones of it (P2)."""
         invoice.tried = self.today
         if self.bank == "ok":
             invoice.by_card.append(invoice.owed)
             self.close_paid()
             return True
-        self.is_stopped = self.is_stopped or self.bank == "hard"
+        invoice.is_stopped = self.bank == "hard"
         return False
 
     def pay_now(self) -> None:
@@ -151,7 +150,6 @@ class Purse:
 
     def replace_method(self) -> None:
         """What is due is tried at once (P1)."""
-        self.is_stopped = False
         for invoice in self.open:
             self.attempt(invoice)
         self.autopay.begin_anew()
@@ -165,7 +163,7 @@ class Purse:
 
     def collect(self) -> None:
         for invoice in self.open:
-            if not self.is_stopped and invoice.is_planned(self.today):
+            if not invoice.is_stopped and invoice.is_planned(self.today):
                 self.attempt(invoice)
 
     def auto_top_up(self, until: datetime) -> None:

@@ -81,6 +81,7 @@ class Invoice:
     by_card: list[int] = field(default_factory=list)
     by_credit: int = 0
     tried: date | None = None
+    is_stopped: bool = False
     credited: int = 0
     credited_lines: dict[int, int] = field(default_factory=dict)
     gone_units: int = 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.naive.customer import Customer, No
 from tests.naive.life import Use
-from tests.naive.paper import SCOPES, boundary
 from tests.naive.money import Autopay
+from tests.naive.paper import SCOPES, boundary
 
 
 class Reseller(Customer):

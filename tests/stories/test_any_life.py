@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
 
-import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st

@@ -6,7 +6,6 @@ import pytest
 
 from cln.accounts.models import Account, Agreement, AuditEntry, DepositOrder, Login
 from cln.domain.autopay import AutopayMode, AutopayRule
-from cln.domain.money import parse_amount
 from cln.enums import AccountKind
 from cln.flows import reseller
 from cln.flows.autopay import autopay_rule
@@ -15,7 +14,7 @@ from cln.notifications.models import Message
 from cln.payments.gateways.sandbox import Script
 from cln.payments.models import PaymentMethod, SandboxCharge, SandboxScript
 from tests.cast import Customer
-from tests.partners import AGREED, PASSWORD, Reseller, applies
+from tests.partners import PASSWORD, Reseller, applies
 from tests.world import World
 
 
