@@ -161,7 +161,7 @@ class Life(Purse):
         self.servers = [one for one in self.servers if one.license_type != license_type]
 
     def end_trials(self) -> None:
-        for product, (license_type, last) in self.trials.items():
+        for license_type, last in self.trials.values():
             if self.today >= last and not self.live(license_type, granted=True):
                 self.stop_servers(license_type)
 

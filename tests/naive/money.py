@@ -1,4 +1,4 @@
-"""What one account owes, has and is asked for (P2, P5–P9), and a reseller's deposit (R3, R4, R7)."""
+"""What an account owes, has and is asked for (P2, P5–P9); a reseller's deposit (R3, R4, R7)."""
 
 from __future__ import annotations
 
@@ -169,7 +169,8 @@ class Purse:
     def auto_top_up(self, until: datetime) -> None:
         """All tries whose hour comes before `until`."""
         while self.is_reseller and not self.autopay.is_stopped:
-            now = max(datetime.combine(self.today, time()), self.autopay.next_try or datetime.min)
+            midnight = datetime.combine(self.today, time())
+            now = max(midnight, self.autopay.next_try or midnight)
             cents = self.autopay.wants(self.balance)
             if not cents or now >= until:
                 return
@@ -196,11 +197,10 @@ class Purse:
             self.state = "past_due"
         if self.state == "past_due" and self.today >= oldest + timedelta(days=30):
             self.state, self.blocked_on = "blocked", self.today
-        if self.blocked_on and self.state == "blocked":
-            if self.today >= self.blocked_on + timedelta(days=7):
-                self.state = "suspended"
-        if self.is_blocked and self.state != "ended":
-            if self.today >= oldest + timedelta(days=90):
-                self.state = "ended"
-                return True
+        warned = self.blocked_on and self.today >= self.blocked_on + timedelta(days=7)
+        if self.state == "blocked" and warned:
+            self.state = "suspended"
+        if self.is_blocked and self.state != "ended" and self.today >= oldest + timedelta(days=90):
+            self.state = "ended"
+            return True
         return False

@@ -96,16 +96,19 @@ class Subscription:
 
     def pending(self, until: date | None = None) -> list[Line]:
         """What waits for the next invoice; `until` is an end before the period's (Q9, Q10)."""
-        lines, waiting = [], [unit for unit in self.units if unit.invoice is None]
-        for key in sorted({(unit.layer, unit.until or until or self.end) for unit in waiting}):
-            layer, last = key
-            same = [
-                unit for unit in waiting if (unit.layer, unit.until or until or self.end) == key
-            ]
-            lines.append(self._line(len(same), same[0].price, same[0].since, last))
-        for piece in self.pieces:
-            if not piece.is_billed:
-                lines.append(self._line(piece.quantity, piece.unit, piece.since, self.end))
+        waiting: dict[tuple[int, date], list[Unit]] = {}
+        for unit in self.units:
+            if unit.invoice is None:
+                waiting.setdefault((unit.layer, unit.until or until or self.end), []).append(unit)
+        lines = [
+            self._line(len(same), same[0].price, same[0].since, last)
+            for (_, last), same in waiting.items()
+        ]
+        lines += [
+            self._line(piece.quantity, piece.unit, piece.since, self.end)
+            for piece in self.pieces
+            if not piece.is_billed
+        ]
         return [line for line in lines if line.start < line.end]
 
     def _line(self, quantity: int, unit: int, since: date, until: date) -> Line:

@@ -142,9 +142,7 @@ class Lives:
 
     def _agree(self, found: list[str], expected: list[str]) -> None:
         if found != expected:
-            rows = difflib.unified_diff(
-                expected, found, "naive model", "real system", n=0, lineterm=""
-            )
+            rows = difflib.unified_diff(expected, found, "model", "system", n=0, lineterm="")
             raise AssertionError("\n".join([f"{self.naive.today}", *rows]))
 
     def _types(self) -> list[str]:

@@ -14,7 +14,7 @@ from cln.notifications.models import Message
 from cln.payments.gateways.sandbox import Script
 from cln.payments.models import PaymentMethod, SandboxCharge, SandboxScript
 from tests.cast import Customer
-from tests.partners import PASSWORD, Reseller, applies
+from tests.partners import PASSWORD, Reseller, applies, becomes
 from tests.world import World
 
 
