@@ -134,12 +134,12 @@ class Customer(Life):
     def remove_server(self, host: str, cancel: bool) -> None:
         """The server, and in the same dialog its license (Q6)."""
         server = self.server(host)
+        one = self.granted(server.license_type) if cancel else None
         self.servers.remove(server)
         for use in self.uses:
             if use.name == host:
                 use.until = use.until or self.today
-        one = next(iter(self.live(server.license_type, granted=True)), None)
-        if cancel and one:
+        if one:
             one.remove(1, self.today, self.shop.survives)
         self.work()
 
@@ -176,7 +176,7 @@ class Customer(Life):
 
     def free(self, old: Subscription) -> None:
         """The unit goes for good; what was paid of its remaining days is credit (Q14)."""
-        [unit] = old.remove(1, self.today, survives=False)
+        [unit] = old.remove(1, self.today, self.shop.survives)
         if unit.invoice is None:
             return
         old.units.remove(unit)
@@ -202,8 +202,6 @@ class Customer(Life):
     def write_off(self, number: int) -> None:
         """It is asked for no more; what was paid of it stays paid (P11)."""
         self.take_back(self.invoices[number], "uncollectible")
-        if number in self.orders:
-            self.drop_order(self.orders[number])
         self.work()
 
     def refund(self, number: int, cents: int | None, takes_licenses: bool) -> None:
@@ -238,6 +236,13 @@ class Customer(Life):
                 self.servers.remove(server)
 
     # Asking.
+
+    def is_as_billed(self) -> bool:
+        """Whether nothing was added or removed in any running period.
+
+        Which units a refund takes beside added or removed ones is not settled yet (ADR 59).
+        """
+        return all(unit.held and not unit.layer for one in self.live() for unit in one.units)
 
     def must_not_be_blocked(self) -> None:
         if self.is_blocked:

@@ -156,6 +156,7 @@ class Life(Purse):
         for use in self.uses:
             use.until = use.until or self.today
         self.servers.clear()
+        self.afterwards.clear()
 
     def stop_servers(self, license_type: str) -> None:
         self.servers = [one for one in self.servers if one.license_type != license_type]

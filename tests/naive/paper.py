@@ -42,6 +42,7 @@ class Shop:
 
     def unit_cents(self, license_type: str, interval: str, count: int, on: date) -> int | None:
         """The volume price: the list in force, its highest step not above the count (Q1)."""
+        count = max(count, 1)
         in_force = [
             (since, steps)
             for name, length, since, steps in self.lists

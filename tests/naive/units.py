@@ -20,6 +20,8 @@ class Unit:
     """What it has been billed by; none while it waits for the next invoice."""
     until: date | None = None
     """The day it was closed; none means that it is charged to the period's end."""
+    removal: int = 0
+    """Which removal closed it: each makes a line of its own (Q8)."""
     held: bool = True
     worth: int = 0
     """The dearest edition that the unit has been charged for (Q13)."""
@@ -30,7 +32,8 @@ class Piece:
     """The price difference of an edition for the rest of a period (Q13)."""
 
     quantity: int
-    unit: int
+    difference: int
+    """Of all its units together; some may have been charged for the dearer edition before."""
     since: date
     is_billed: bool = False
 
@@ -49,6 +52,7 @@ class Subscription:
     units: list[Unit] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     layers: int = 0
+    removals: int = 0
     swept: int = 0
 
     @property
@@ -79,36 +83,42 @@ class Subscription:
     def add(self, quantity: int, price: int, today: date) -> None:
         """Refill what is paid or charged to the end anyway; the rest is a layer (Q8)."""
         idle = [unit for unit in self.units if not unit.held and unit.until is None]
-        for unit in sorted(idle, key=lambda one: (one.invoice is None, one.layer))[:quantity]:
+        back = sorted(idle, key=lambda one: (one.invoice is None, one.layer))[:quantity]
+        for unit in back:
             unit.held = True
-            quantity -= 1
+        quantity -= len(back)
+        if self.license_type == "cloudlinux_pro":
+            self.charge_difference(back, price, today)
         self.layers += 1
         self.units += [Unit(price, today, self.layers, worth=price) for _ in range(quantity)]
 
     def remove(self, quantity: int, today: date, survives: bool) -> list[Unit]:
         """The newest layers first; what is not paid yet is closed today (Q7, Q8)."""
+        self.removals += 1
         newest = sorted(self.held, key=lambda one: (one.invoice is None, one.layer), reverse=True)
         for unit in newest[:quantity]:
             unit.held = False
             if unit.invoice is None and not survives:
-                unit.until = today
+                unit.until, unit.removal = today, self.removals
         return newest[:quantity]
 
     def pending(self, until: date | None = None) -> list[Line]:
         """What waits for the next invoice; `until` is an end before the period's (Q9, Q10)."""
-        waiting: dict[tuple[int, date], list[Unit]] = {}
+        waiting: dict[tuple[int, int, date], list[Unit]] = {}
         for unit in self.units:
             if unit.invoice is None:
-                waiting.setdefault((unit.layer, unit.until or until or self.end), []).append(unit)
+                last = unit.until or until or self.end
+                waiting.setdefault((unit.layer, unit.removal, last), []).append(unit)
         lines = [
             self._line(len(same), same[0].price, same[0].since, last)
-            for (_, last), same in waiting.items()
+            for (_, _, last), same in waiting.items()
         ]
-        lines += [
-            self._line(piece.quantity, piece.unit, piece.since, self.end)
-            for piece in self.pieces
-            if not piece.is_billed
-        ]
+        for piece in self.pieces:
+            if not piece.is_billed:
+                cents = self.share(piece.difference, 1, piece.since, self.end)
+                unit_cents = half_up(Fraction(piece.difference, piece.quantity))
+                quantity = Fraction(piece.quantity)
+                lines.append(Line("proration", quantity, unit_cents, piece.since, self.end, cents))
         return [line for line in lines if line.start < line.end]
 
     def _line(self, quantity: int, unit: int, since: date, until: date) -> Line:
@@ -134,11 +144,15 @@ class Subscription:
     def change_edition(self, license_type: str, price: int, today: date) -> None:
         """All units at once; the difference of the rest of the period, never less than 0 (Q13)."""
         self.license_type = license_type
-        dearer = [unit for unit in self.held if price > unit.worth]
-        if dearer:
-            self.pieces.append(Piece(len(dearer), price - dearer[0].worth, today))
-        for unit in dearer:
-            unit.worth = price
+        self.charge_difference(self.held, price, today)
+
+    def charge_difference(self, units: list[Unit], price: int, today: date) -> None:
+        """Units that were paid for a cheaper edition pay the rest, each once (Q13)."""
+        difference = sum(max(0, price - unit.worth) for unit in units)
+        if difference:
+            self.pieces.append(Piece(len(units), difference, today))
+        for unit in units:
+            unit.worth = max(price, unit.worth)
 
     def next_sweep(self) -> date:
         """The next monthly day on which a yearly subscription's layers are invoiced (Q11)."""

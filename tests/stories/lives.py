@@ -40,6 +40,15 @@ class BriefWorld(World):
         """The worker comes by, as after every click."""
         timeline.run_due(now=self.now)
 
+    def enters(self, license_type: str, interval: str, since: date, steps: dict[int, int]) -> None:
+        """The operator enters a price list of the model's."""
+        self.otto.prices(
+            NAMES[license_type],
+            {step: f"{Decimal(cents) / 100:.2f}" for step, cents in steps.items()},
+            effective=since.isoformat(),
+            yearly=interval == "year",
+        )
+
     def proves(self) -> None:
         """Bill and collect again: nothing comes of it (M5); the books are clean (P12)."""
         super().nothing_more_is_due()
@@ -55,15 +64,11 @@ class Lives:
             yearly_proration_sweep=shop.sweeps,
             usage_rating="full_month" if shop.full_month else "daily",
         )
-        for license_type, interval, since, steps in shop.lists:
-            self.enter(license_type, interval, since, steps)
         if tax_percent:
             world.otto.taxes("GB", percent=tax_percent)
-        world.on(start.isoformat())
+        world.now = instant(start.isoformat())
         account = world.customer("acme", country="GB" if tax_percent else "").account_id
-        world.customers.clear()
         self.real = Reseller(world, "acme", account)
-        world.customers.append(self.real)
         self.naive = Naive(shop, start, tax=tax_percent * 100)
 
     # What happens to both.
@@ -102,14 +107,6 @@ class Lives:
         rows = billing.invoices_of(self.real.account_id, oldest_first=True)
         wanted = _on_paper(self.naive.invoices[on_paper])
         return 1 + [_as_read(row) for row in rows].index(wanted)
-
-    def enter(self, license_type: str, interval: str, since: date, steps: dict[int, int]) -> None:
-        self.world.otto.prices(
-            NAMES[license_type],
-            {step: f"{Decimal(cents) / 100:.2f}" for step, cents in steps.items()},
-            effective=since.isoformat(),
-            yearly=interval == "year",
-        )
 
     # What both show.
 
