@@ -34,7 +34,8 @@ HARD_CASES = {
         "test_an_order_whose_process_dies_before_the_charge_is_charged_on_the_next_planned_day",
         "stories/test_crashes.py::"
         "test_a_renewal_whose_process_dies_before_the_charge_is_paid_on_the_next_planned_day",
-        "stories/test_gateway_faults.py::test_a_renewal_whose_process_is_killed_is_charged_once",
+        "stories/test_crashes_at_gateways.py::"
+        "test_a_movement_whose_process_is_killed_is_made_once_or_not_at_all",
     ),
     "kill -9 after the gateway call, and before the commit": (
         "stories/test_crashes.py::"
@@ -46,7 +47,7 @@ HARD_CASES = {
         "test_a_mail_whose_sender_dies_before_the_mail_server_is_sent_once",
     ),
     "a webhook before the response": (
-        "stories/test_webhooks.py::test_a_webhook_before_the_response_pays_the_invoice_once",
+        "stories/test_fault_matrix.py::test_money_moves_once_or_not_at_all",
     ),
     "a webhook twice, and five days late": (
         "stories/test_webhooks.py::test_a_webhook_is_the_answer_when_the_answer_was_lost",
