@@ -6,6 +6,7 @@ promises at every step (`tests/world.py`), and `tests/stories/lives.py` compares
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from functools import partial
 
@@ -28,7 +29,7 @@ from tests.partners import becomes, corrects, credits, refunds_to
 from tests.stories.lives import NAMES, BriefWorld, Lives
 
 SHARES = 4
-STEPS = 7
+STEPS = 12 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 5
 SOLD = ("kernelcare", "cloudlinux", "imunify360_1", "imunify360_30")
 STARTS = ("2026-01-31", "2026-03-15", "2028-02-29", "2027-12-30", "2020-11-29", "2025-02-01")
 BANK = {"ok": "works", "soft": "declines", "hard": "expired"}
