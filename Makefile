@@ -47,6 +47,10 @@ fix: venv ## repair style and format where a machine can
 bench: venv ## measure this machine and CLN on it
 	@.venv/bin/cln bench
 
+.PHONY: outage
+outage: venv ## kill the database for a minute under check-ins: nothing is lost, nobody is alarmed
+	@.venv/bin/cln bench wire --outage --seconds 60
+
 .PHONY: golden
 golden: venv ## write the golden invoices anew; the diff is the review
 	@$(PYTEST) -q tests/stories --golden

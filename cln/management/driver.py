@@ -26,6 +26,8 @@ class Driven:
 
     seconds: float = 0.0
     own_cpu_seconds: float = 0.0
+    web_cpu_seconds: float = 0.0
+    database_cpu_seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
@@ -47,10 +49,15 @@ class Driven:
             "p50_ms": self.percentile(0.50),
             "p99_ms": self.percentile(0.99),
             "max_ms": self.percentile(1),
-            "generator_cpu_us_per_request": round(
-                self.own_cpu_seconds / max(1, len(self.latencies_ms)) * 1e6, 1
-            ),
+            "cpu_us_per_request": {
+                "generator": self._each(self.own_cpu_seconds),
+                "web": self._each(self.web_cpu_seconds),
+                "database": self._each(self.database_cpu_seconds),
+            },
         }
+
+    def _each(self, seconds: float) -> int:
+        return round(seconds / max(1, len(self.latencies_ms)) * 1e6)
 
 
 def http(

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
+import signal
+import time
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand
+from django.db import OperationalError, connections
+from procrastinate import App
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
+
+log = logging.getLogger(__name__)
+RETRY_SECONDS: Final = 5
 
 
 class Command(BaseCommand):
@@ -20,12 +31,48 @@ class Command(BaseCommand):
         parser.add_argument("--until-idle", action="store_true", help="end when no job waits")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Run the worker over a connection of its own that listens for new jobs."""
+        """Run the worker until it is told to stop; while the database is away, try again.
+
+        A worker that loses the database ends, sometimes without an error.
+        """
+        while not self._is_told_to_stop:
+            try:
+                self._work(options)
+            except (ConnectorException, OperationalError) as error:
+                if options["until_idle"]:
+                    raise
+                log.warning("the worker lost the database: %s", error.__cause__)
+            if options["until_idle"]:
+                return
+            if not self._is_told_to_stop:
+                log.warning("the worker tries again in %s seconds", RETRY_SECONDS)
+                connections.close_all()
+                time.sleep(RETRY_SECONDS)
+
+    _is_told_to_stop = False
+
+    def _work(self, options: dict[str, Any]) -> None:
+        """Over a connection of its own that listens for new jobs."""
         connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
         with app.replace_connector(connector) as worker_app:
-            worker_app.run_worker(
-                concurrency=options["concurrency"],
-                wait=not options["until_idle"],
-                shutdown_graceful_timeout=10,
-                delete_jobs="successful",
-            )
+            asyncio.run(self._run(worker_app, options))
+
+    async def _run(self, worker_app: App, options: dict[str, Any]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            self._is_told_to_stop = True
+            task.cancel()  # a job in progress is finished first
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        with contextlib.suppress(asyncio.CancelledError):
+            async with worker_app.open_async():
+                await worker_app.run_worker_async(
+                    concurrency=options["concurrency"],
+                    wait=not options["until_idle"],
+                    shutdown_graceful_timeout=10,
+                    delete_jobs="successful",
+                    install_signal_handlers=False,
+                )
