@@ -21,9 +21,14 @@ def ordered(
     rows: QuerySet[M], columns: Mapping[str, str], sort: str, *, descending: bool
 ) -> QuerySet[M]:
     """Sort by one of `columns`, what is unknown last, ties by age; KeyError for any other key."""
-    column = F(columns[sort])
+    name = columns[sort]
+    tie = "-pk" if descending else "pk"
+    if "__" not in name and not rows.model._meta.get_field(name).null:
+        # Without NULLS LAST an index can give the order.
+        return rows.order_by(f"-{name}" if descending else name, tie)
+    column = F(name)
     by = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)
-    return rows.order_by(by, "-pk" if descending else "pk")
+    return rows.order_by(by, tie)
 
 
 def count_up_to(rows: QuerySet[M], most: int = COUNT_MAX) -> int:

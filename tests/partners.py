@@ -58,6 +58,21 @@ def applies(
     )
 
 
+def becomes(
+    customer: Customer, deposit: str = "100.00", agreed: reseller.Acceptance = AGREED
+) -> reseller.DepositResult:
+    """A customer's account takes the same steps."""
+    done = reseller.convert_customer(
+        account_id=customer.account_id,
+        deposit_cents=parse_amount(deposit),
+        acceptance=agreed,
+        actor=customer.name,
+        now=customer.world.now,
+    )
+    customer.world.nothing_more_is_due()
+    return done
+
+
 def a_reseller(
     world: World, name: str = "zenith", deposit: str = "500.00", mode: str = "off", target: str = ""
 ) -> Reseller:

@@ -50,6 +50,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "unknown_server": HTTPStatus.UNAUTHORIZED,
     "server_removed": HTTPStatus.GONE,
     "unknown_ip_license": HTTPStatus.NOT_FOUND,
+    "els_not_allowed": HTTPStatus.FORBIDDEN,
     "bound_to_address": HTTPStatus.CONFLICT,
     "bad_move_code": HTTPStatus.FORBIDDEN,
     "clone_refused": HTTPStatus.CONFLICT,

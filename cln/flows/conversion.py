@@ -10,6 +10,7 @@ from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.accounts.standing import refuse_if_blocked
 from cln.billing import services as billing
+from cln.billing.credit_notes import credited_of
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import paid_subscription
 from cln.catalog import queries as catalog
@@ -167,7 +168,7 @@ def _cancel_freed_unit(
 
 
 def _creditable(subscription: Subscription) -> int:
-    """What was really paid for the running period: a debt is never credited (Q14)."""
+    """What was paid for the running period and not given back: a debt is never credited (Q14)."""
     invoice = (
         Invoice.objects.filter(
             subscription=subscription,
@@ -177,4 +178,6 @@ def _creditable(subscription: Subscription) -> int:
         .order_by("-id")
         .first()
     )
-    return invoice.paid_cents if invoice is not None else 0
+    if invoice is None:
+        return 0
+    return invoice.paid_cents - sum(credited_of(invoice).values())

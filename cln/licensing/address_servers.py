@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import transaction
 
 from cln import ids
 from cln.domain.addresses import canonical_address
+from cln.domain.errors import Refusal
 from cln.domain.licensing import AccountBlocked
 from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
@@ -24,6 +26,16 @@ from cln.licensing.registration import (
     secret_hash,
     watch_anew,
 )
+from cln.licensing.surcharges import OLD_VERSION, major_version
+
+OLD_PRODUCT = "cloudlinux"
+"""The product whose old version is an extra, to be allowed for an address."""
+
+
+class ElsNotAllowed(Refusal):
+    """The IP license does not cover version 6 of CloudLinux OS (AR-33)."""
+
+    code: ClassVar[str] = "els_not_allowed"
 
 
 def register_at_address(
@@ -33,7 +45,8 @@ def register_at_address(
 
     The address is the identity: who registers there again replaces the earlier registration,
     unless it shows that one's secret. Without `product`, one license only must be held there.
-    Opens its own transaction. Refusals: `bad_address`, `unknown_ip_license`, `account_blocked`.
+    Opens its own transaction. Refusals: `bad_address`, `unknown_ip_license`, `account_blocked`,
+    `els_not_allowed`.
     """
     at, hints = canonical_address(address), cleaned(hints)
     with transaction.atomic():
@@ -41,6 +54,7 @@ def register_at_address(
         running = _running_at(held)
         if running is None and held.account.blocked_on is not None:
             raise AccountBlocked.because_of_debt()
+        _check_version(held, hints)
         IpLicense.objects.filter(pk=held.pk).update(
             registered_at=held.registered_at or now, hostname=hints.hostname or held.hostname
         )
@@ -59,11 +73,20 @@ def register_at_address(
     return Registration(server, secret, reinstalled=running is not None)
 
 
+def _check_version(held: IpLicense, hints: Hints) -> None:
+    is_old = held.product.code == OLD_PRODUCT and major_version(hints.os_version) == OLD_VERSION
+    if is_old and not held.els_allowed:
+        raise ElsNotAllowed(
+            f"The license at {held.address} does not cover version {OLD_VERSION}.",
+            "Allow its repositories for this IP license (els_allowed), or upgrade the system.",
+        )
+
+
 def _the_license(address: str, product: str) -> IpLicense:
     """The license that is meant, locked."""
     rows = (
         IpLicense.objects.select_for_update(of=("self",))
-        .select_related("account", "license_type__product")
+        .select_related("account", "product", "license_type__product")
         .filter(address=address, removed_at=None)
         .order_by("pk")
     )

@@ -237,6 +237,17 @@ class Server(models.Model):
                 name="server_active",
             ),
             models.Index(fields=["key"], condition=Q(status="active"), name="server_by_key"),
+            # The orders of the console's list that a check-in does not change.
+            models.Index(
+                fields=["account", "registered_at", "id"],
+                condition=Q(status="active"),
+                name="server_list_by_age",
+            ),
+            models.Index(
+                fields=["account", "hostname", "id"],
+                condition=Q(status="active"),
+                name="server_list_by_name",
+            ),
             models.Index(
                 fields=["address"],
                 condition=Q(status="active"),

@@ -46,7 +46,7 @@ def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
     )
     old: Counter[tuple[int, str]] = Counter()
     for account_id, license_type, version, count in counted:
-        if _major(version) == OLD_VERSION:
+        if major_version(version) == OLD_VERSION:
             old[account_id, license_type] += count
     return old
 
@@ -75,10 +75,13 @@ def _emailing(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
 
 
 def _running(account_ids: Iterable[int]) -> QuerySet[Server]:
-    return Server.objects.filter(account__in=among(account_ids), status=ServerStatus.ACTIVE)
+    """Those that live by an IP license are billed with it, whatever they run (R2)."""
+    return Server.objects.filter(
+        account__in=among(account_ids), status=ServerStatus.ACTIVE, by_address=False
+    )
 
 
-def _major(version: str) -> str:
+def major_version(version: str) -> str:
     """`6` of `6.10`, `CentOS 6.10` and `el6`; empty where no number is."""
     number = re.search(r"\d+", version)
     return number[0] if number else ""

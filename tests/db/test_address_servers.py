@@ -13,6 +13,7 @@ from cln.domain.errors import Refusal
 from cln.flows import ip_licenses
 from cln.licensing import queries, removal
 from cln.licensing.access import lock_pool
+from cln.licensing.addresses import allow_els
 from cln.licensing.agents import Presented, check_in_agent
 from cln.licensing.door import Hints
 from cln.licensing.handover import move_code
@@ -21,6 +22,7 @@ from cln.licensing.moves import check_move
 from cln.licensing.registration import Registration
 from cln.licensing.servers import Report, undo_reinstall
 from cln.licensing.services import register_at_address
+from cln.licensing.surcharges import surcharge_counts
 from tests.at_once import at_once
 from tests.licensing import NOW, bought, refusal_of, used
 from tests.v1 import a_client
@@ -191,6 +193,28 @@ def test_a_blocked_account_registers_nothing_new_and_keeps_what_runs_p7() -> Non
         register_at_address, address=AT, product="cloudlinux", hints=Hints(), now=NOW
     )
     assert refusal.code == "unknown_ip_license"
+
+
+@pytest.mark.parametrize("version", ["6", "6.10"])
+def test_version_6_needs_to_be_allowed_for_the_address_ar_33(version: str) -> None:
+    account = a_holder("cloudlinux")
+    hints = Hints(hostname="web1", os_version=version)
+
+    assert refusal_of(register_at_address, address=AT, hints=hints, now=NOW).code == (
+        "els_not_allowed"
+    )
+    assert not Server.objects.exists()
+    allow_els(account_id=account.pk, address=AT, allowed=True, actor="z", now=NOW)
+    assert registers(os_version=version).server.os_version == version
+
+
+def test_a_server_by_address_adds_no_surcharge_to_keys_s1() -> None:
+    account = a_holder("cloudlinux")
+    bought(account, "cloudlinux", 5)
+    allow_els(account_id=account.pk, address=AT, allowed=True, actor="z", now=NOW)
+    registers(os_version="6.10")
+
+    assert surcharge_counts(account_ids=[account.pk]) == {}
 
 
 def test_keys_and_their_ends_leave_servers_by_address_alone() -> None:

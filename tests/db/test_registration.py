@@ -53,7 +53,7 @@ def test_a_server_registers_with_the_default_key_and_takes_one_seat() -> None:
         "8.10",
     )
     assert server.machine_uuid == UUID
-    assert server.alert_after == NOW + timedelta(hours=25)
+    assert server.alert_after == NOW + timedelta(hours=24)
     assert not answer.reinstalled
     assert used(acme, "cloudlinux") == (1, 1)
     key.refresh_from_db()

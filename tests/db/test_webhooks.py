@@ -23,6 +23,7 @@ from cln.licensing.keys import create_key, remove_key, update_key
 from cln.licensing.removal import remove_server
 from cln.licensing.services import Hints, reveal, undo_reinstall
 from cln.notifications import delivery, webhooks
+from cln.notifications.mails import write
 from cln.notifications.models import Message, WebhookEndpoint
 from cln.notifications.services import BACKOFF, send_due
 from cln.payments.gateways.sandbox import Script
@@ -252,8 +253,10 @@ def test_an_endpoint_that_takes_nothing_for_a_day_is_disabled_with_a_mail(
     assert not Message.objects.filter(kind=MessageKind.WEBHOOK, send_after__isnull=False).exists()
     mail = Message.objects.get(template="webhook_disabled")
     assert mail.to == "anna@acme.example"
-    assert "127.0.0.1" in mail.body
-    assert "hook?x=1" not in mail.body
+    subject, text = write(mail.template, mail.context)
+    assert subject == "A webhook of yours is disabled"
+    assert "127.0.0.1" in text
+    assert "hook?x=1" not in text
     bought(acme, "kernelcare", 1)
     assert told(acme) == ["key.created"]
 

@@ -12,6 +12,7 @@ from cln.domain.addresses import (
     BadRange,
     canonical_address,
     check_cidrs,
+    check_outbound_address,
     check_public_address,
     is_in_ranges,
 )
@@ -175,3 +176,21 @@ def _is_public(text: str) -> bool:
     except AddressNotPublic:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "169.254.169.254", "100.64.0.1", "::1", "::ffff:10.0.0.1", "fc00::1",
+        "64:ff9b::7f00:1", "64:ff9b::808:808", "2002:7f00:1::", "2002:808:808::",
+    ],
+)  # fmt: skip
+def test_nobody_is_sent_to_an_address_inside_or_to_a_translation_of_ipv4(address: str) -> None:
+    """Security §5.11: NAT64 and 6to4 are refused whatever they hold."""
+    with pytest.raises(AddressNotPublic):
+        check_outbound_address(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_one_may_be_sent_to_a_public_address(address: str) -> None:
+    assert check_outbound_address(address) == address.removeprefix("::ffff:")

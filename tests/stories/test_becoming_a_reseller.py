@@ -6,7 +6,6 @@ import pytest
 
 from cln.accounts.models import Account, Agreement, AuditEntry, DepositOrder, Login
 from cln.domain.autopay import AutopayMode, AutopayRule
-from cln.domain.money import parse_amount
 from cln.enums import AccountKind
 from cln.flows import reseller
 from cln.flows.autopay import autopay_rule
@@ -16,7 +15,7 @@ from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import Script
 from cln.payments.models import PaymentMethod, SandboxCharge, SandboxScript
 from tests.cast import Customer
-from tests.partners import AGREED, PASSWORD, Reseller, applies
+from tests.partners import PASSWORD, Reseller, applies, becomes
 from tests.world import World
 
 
@@ -25,21 +24,6 @@ def shop(world: World) -> World:
     """10 January 2026; KernelCare 10.00 a month."""
     world.otto.prices("KernelCare", {1: "10.00"})
     return world.on("2026-01-10T10:30:00Z")
-
-
-def becomes(
-    customer: Customer, deposit: str = "100.00", agreed: reseller.Acceptance = AGREED
-) -> reseller.DepositResult:
-    """A customer's account takes the same steps."""
-    done = reseller.convert_customer(
-        account_id=customer.account_id,
-        deposit_cents=parse_amount(deposit),
-        acceptance=agreed,
-        actor=customer.name,
-        now=customer.world.now,
-    )
-    customer.world.nothing_more_is_due()
-    return done
 
 
 def as_reseller(customer: Customer) -> Reseller:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.partners import refunds_to
 from tests.world import Customer, World
 
 
@@ -152,6 +153,19 @@ def test_the_cancelled_old_unit_becomes_credit_for_the_rest_of_what_was_paid_q14
     ]
     assert acme.charges[-1] == "2026-05-16 19.00 succeeded"
     assert acme.credit == "0.00"
+
+
+def test_what_was_refunded_of_the_old_unit_is_not_credited_again_q14_p10(world: World) -> None:
+    """Never more than was paid: of 12.00, 2.50 are back already, so 9.50 at most are credit."""
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("Imunify360-1")
+    acme.registers("web1.example", "Imunify360-1")
+    refunds_to(world, acme, 1, "2.50", remove_licenses=False)
+
+    world.on("2026-04-03")
+    done = acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+
+    assert (done.credit_cents, acme.credit) == (950, "9.50")
 
 
 def test_an_unpaid_old_unit_is_never_credited_q14(world: World) -> None:

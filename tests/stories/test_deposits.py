@@ -208,7 +208,7 @@ def test_after_declines_autopay_waits_1_6_and_24_hours_then_stops_and_mails(shop
 
 
 def test_a_stopped_autopay_begins_again_with_a_payment_of_its_own(shop: World) -> None:
-    """R4: ten declines in all; each month's bill after the stop asks for nothing."""
+    """R4: four declines, twice; each month's bill after the stop asks for nothing."""
     zenith = a_reseller(shop, deposit="5.00", mode="repay")
     zenith.holds_ip("KernelCare", ONE)
     zenith.card("declines")
@@ -222,6 +222,32 @@ def test_a_stopped_autopay_begins_again_with_a_payment_of_its_own(shop: World) -
 
     assert zenith.tries[5:7] == ["03-10 00:00 20.00 succeeded", "04-01 00:00 20.00 declined"]
     assert len(zenith.tries) == 10
+
+
+def test_autopay_that_declines_ten_times_was_begun_anew_by_somebody_twice(shop: World) -> None:
+    """R4: four tries each time; the bills of the months ask for nothing more."""
+    zenith = a_reseller(shop, deposit="5.00", mode="repay")
+    zenith.holds_ip("KernelCare", ONE)
+    zenith.card("declines")
+
+    shop.on("2026-02-20")
+    zenith.sets_autopay("repay")
+    shop.on("2026-02-28")
+    zenith.gives_back("KernelCare", ONE)
+    zenith.replaces_method()
+    shop.on("2026-04-10")
+
+    assert zenith.tries[1:] == [
+        f"{day} 20.00 declined"
+        for first, last in (("02-01", "02-02"), ("02-20", "02-21"))
+        for day in (f"{first} 00:00", f"{first} 01:00", f"{first} 07:00", f"{last} 07:00")
+    ] + [
+        "02-28 00:00 20.00 declined",
+        "02-28 01:00 20.00 declined",
+        "02-28 07:00 20.00 declined",
+        "03-01 07:00 20.00 declined",
+    ]
+    assert (zenith.deposit, zenith.money_taken) == ("-14.64", "5.00")
 
 
 def test_a_hard_decline_stops_autopay_at_once(shop: World) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 
+from cln import clock
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
+from cln.flows import collection
 from cln.payments.models import GatewayEvent, Payment, PaymentAttempt
 from tests.customers import START, buys
 from tests.vendor import Fault, Vendor
@@ -31,12 +34,34 @@ def test_a_webhook_is_the_answer_when_the_answer_was_lost(vendor: Vendor, name: 
     buys(account, 2)
     assert Invoice.objects.get().status == "open"
 
-    for _ in range(3):
+    clock.move_to(START)
+    for _ in range(2):
         delivered(vendor, name, vendor.events[-1])
+    clock.move_to(START + timedelta(days=5))
+    delivered(vendor, name, vendor.events[-1])
 
     assert Invoice.objects.get().status == "paid"
     assert GatewayEvent.objects.count() == 1
     assert balance_cents(account.pk) == 0
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_the_first_webhook_of_a_charge_may_come_five_days_late(vendor: Vendor, name: str) -> None:
+    """P3: the vendor was silent all the time; nothing else was tried, and it is paid once."""
+    clock.move_to(START)
+    account = a_payer(vendor, name)
+    vendor.plan("charge", Fault.LOST_AFTER)
+    buys(account, 2)
+    vendor.plan("look", Fault.LOST_BEFORE)
+    collection.resolve_due(now=START + timedelta(days=4))
+    assert PaymentAttempt.objects.get().state == "unknown"
+
+    clock.move_to(START + timedelta(days=5))
+    delivered(vendor, name, vendor.events[-1])
+
+    assert Invoice.objects.get().status == "paid"
+    assert len(vendor.taken) == 1
     the_till_agrees(vendor)
 
 

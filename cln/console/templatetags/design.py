@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from django import template
@@ -42,8 +43,13 @@ STATES: Final = {
 def status(state: str, words: str = "") -> SafeString:
     """A state as icon and word; `words` where the state's own name is not enough."""
     tone, icon = STATES.get(state, ("plain", "minus-circle"))
-    drawn = heroicon_micro(icon, size=14, aria_hidden="true")
-    return format_html('<span class="tag {}">{}{}</span>', tone, drawn, words or state)
+    return format_html('<span class="tag {}">{}{}</span>', tone, _small(icon, 14), words or state)
+
+
+@cache
+def _small(name: str, size: int) -> SafeString:
+    """A drawing that many rows of a list share."""
+    return SafeString(heroicon_micro(name, size=size, aria_hidden="true"))
 
 
 @register.simple_block_tag
@@ -87,7 +93,7 @@ def empty(content: SafeString, title: str, icon: str = "inbox") -> SafeString:
 @register.simple_tag
 def icon(name: str, size: int = 18) -> SafeString:
     """A small drawing beside words; nothing for those who listen."""
-    return SafeString(heroicon_micro(name, size=size, aria_hidden="true"))
+    return _small(name, size)
 
 
 @register.simple_tag

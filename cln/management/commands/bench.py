@@ -30,6 +30,7 @@ from cln.licensing.models import ActivationKey
 from cln.management import wire_bench, wire_outage
 from cln.management.billing_bench import measure as measure_billing
 from cln.management.load import CLIENTS, Request, measure
+from cln.management.paper_bench import measure as measure_paper
 from cln.management.prepare import prepare_database
 from cln.management.processes import Children
 from cln.management.services import start_services
@@ -52,9 +53,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             nargs="?",
-            choices=["all", "billing", "wire"],
+            choices=["all", "billing", "wire", "pdf"],
             default="all",
-            help="agents and a small billing day, or large billing days, or the wire alone",
+            help="agents and a small billing day, or large ones, the wire or documents alone",
         )
         parser.add_argument("--servers", type=int, default=10_000, help="in the fleet of wire")
         parser.add_argument("--rounds", type=int, default=3, help="of wire; the best counts")
@@ -66,6 +67,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Refuses a database that has accounts: the invented ones would mix with them."""
+        if options["what"] == "pdf":
+            documents = {"machine": _machine(), "pdf": measure_paper()}
+            self.stdout.write(json.dumps(documents, indent=2))
+            return
         if options["what"] == "billing":
             self._billing_days(options["accounts"], options["workers"])
             return
