@@ -141,7 +141,11 @@ def _release(recent: int, before: int, *, now: datetime) -> None:
     with transaction.atomic(durable=True):
         since = watch.release()
         if since is not None:
-            context = {"since": since, "recent": recent, "before": before}
+            context: dict[str, object] = {
+                "since": f"{since:%Y-%m-%d %H:%M}",
+                "recent": recent,
+                "before": before,
+            }
             _tell_operator("alerts_released", context, now=now)
 
 

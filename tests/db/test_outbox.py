@@ -147,7 +147,7 @@ SAMPLES: dict[str, dict[str, object]] = {
     },
     "systems_checking_in_again": {"servers": SYSTEMS, "more": 0},
     "alerts_held": {"recent": 700, "before": 1000},
-    "alerts_released": {"since": datetime(2026, 2, 1, tzinfo=UTC), "recent": 900, "before": 1000},
+    "alerts_released": {"since": "2026-02-01 10:00", "recent": 900, "before": 1000},
     "order_void": {"number": "CBI-1", "license_type": "KernelCare", "total": "$27.00", "days": 7},
 }
 
