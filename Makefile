@@ -23,7 +23,7 @@ run: ## set up and serve with demo data on http://127.0.0.1:8000 (another port: 
 .PHONY: test
 test: venv lint domain ## set up, then lint, types, layers, docs and every test
 	@tools/chromium
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(PYTEST) --ignore=tests/domain -n 2 --durations=10
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(PYTEST) --ignore=tests/domain -n 2 --dist worksteal --durations=10
 
 .PHONY: domain
 domain: venv ## test the pure core without Django; every branch must run

@@ -145,11 +145,11 @@ def test_the_database_refuses_two_unfinished_attempts_for_an_invoice(
     state: str, acme: Account
 ) -> None:
     """P3."""
-    one = {"id": 1_001, "public_id": "att_1", "state": "open"}
-    other = {"id": 1_002, "public_id": "att_2", "state": state}
+    one = {"id": 10**9 + 1, "public_id": "att_1", "state": "open"}
+    other = {"id": 10**9 + 2, "public_id": "att_2", "state": state}
     table = "payments_paymentattempt"
 
-    sql = copied(table, one) + copied(table, other).replace(";", " WHERE id < 1000;")
+    sql = copied(table, one) + copied(table, other).replace(";", " WHERE id < 1000000000;")
 
     assert refusal_of(sql) == "attempt_one_open_per_invoice"
 
@@ -158,18 +158,18 @@ def test_the_database_refuses_two_unfinished_top_ups_of_an_account(acme: Account
     """P3, R4."""
     top_up = {"purpose": "top_up", "invoice_id": None, "state": "open"}
     table = "payments_paymentattempt"
-    one = copied(table, top_up | {"id": 1_001, "public_id": "att_1"})
-    other = copied(table, top_up | {"id": 1_002, "public_id": "att_2"})
+    one = copied(table, top_up | {"id": 10**9 + 1, "public_id": "att_1"})
+    other = copied(table, top_up | {"id": 10**9 + 2, "public_id": "att_2"})
 
-    sql = one + other.replace(";", " WHERE id < 1000;")
+    sql = one + other.replace(";", " WHERE id < 1000000000;")
 
     assert refusal_of(sql) == "attempt_one_open_top_up"
 
 
 def test_the_database_refuses_a_gateways_reference_that_was_booked_before(acme: Account) -> None:
     """P3: effects are keyed by the payment."""
-    attempt = copied("payments_paymentattempt", {"id": 1_001, "public_id": "att_1"})
-    payment = copied("payments_payment", {"public_id": "pay_1", "attempt_id": 1_001})
+    attempt = copied("payments_paymentattempt", {"id": 10**9 + 1, "public_id": "att_1"})
+    payment = copied("payments_payment", {"public_id": "pay_1", "attempt_id": 10**9 + 1})
 
     assert refusal_of(attempt + payment) == "payment_reference_unique"
 

@@ -49,6 +49,8 @@ REFUSALS: Mapping[str, int] = {
     "key_limit_reached": USAGE_LIMIT,
     "pool_exhausted": USAGE_LIMIT,
     "account_blocked": ACCOUNT_BLOCKED,
+    "unknown_ip_license": REGISTRATION_REFUSED,
+    "els_not_allowed": REGISTRATION_REFUSED,
     "license_expired": REGISTRATION_REFUSED,
     "trial_expired": REGISTRATION_REFUSED,
     "trial_ip_used": REGISTRATION_REFUSED,
