@@ -85,8 +85,9 @@ class _Outage:
                 log.warning("check-ins are refused since the database failed: %s", error)
             raise
         if self._since is not None:
-            away, self._since = clock.system_now() - self._since, None
+            # In this order: an outage is noted a moment too long rather than too short.
             now = clock.now()
+            away, self._since = clock.system_now() - self._since, None
             log.warning("check-ins are taken again after %s", away)
             watch.note_outage(began_at=now - away, ended_at=now, why="check-ins failed")
 
