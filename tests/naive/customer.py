@@ -154,7 +154,8 @@ class Customer(Life):
         old = next(iter(self.live(server.license_type, granted=True)), None)
         new = next(iter(self.live(to)), None)
         if self.is_reseller:
-            pass
+            if new is None or not new.is_granted:
+                self.afterwards.add(to)  # any number, paid afterwards (R8)
         elif new is None or not new.is_granted or new.quantity <= self.used(to):
             self.buy(to, 1, old.interval if old else None)
             if not self.live(to, granted=True):
