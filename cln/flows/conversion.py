@@ -12,7 +12,7 @@ from cln.accounts.standing import refuse_if_blocked
 from cln.billing import services as billing
 from cln.billing.credit_notes import credited_of
 from cln.billing.models import Invoice, Subscription
-from cln.billing.queries import paid_subscription
+from cln.billing.queries import NotSubscribed, paid_subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain import ledger
@@ -61,11 +61,15 @@ def convert_server(
     With `cancel_old` the freed unit is cancelled and the rest of its paid price becomes account
     credit. Refusals: `unknown_server`, `unknown_license_type`, `account_blocked`,
     `server_removed`, `key_limit_reached`, `wrong_product`, `same_license_type`,
-    `too_many_users`, `conversion_unpaid`, those of `buy`.
+    `too_many_users`, `conversion_unpaid`, those of `buy`; with `cancel_old` also
+    `not_subscribed` and `order_pending`: a trial has no paid unit to cancel.
     """
     row = get_server(account_id=account_id, public_id=server)
     target = catalog.get_license_type(license_type)
     check_move(server=row, license_type=target)
+    if cancel_old:
+        # What cannot be cancelled is refused before anything is bought.
+        _freed(account_id=account_id, license_type=row.license_type.code)
     bought = None
     with transaction.atomic(durable=True):
         partners.ensure_right(account_id=account_id, license_type=target, now=now)
@@ -129,10 +133,22 @@ def _convert(
         bring_current(account=account, now=now)
         old_type = server.license_type.code
         move_server(account_id=account_id, server=server, license_type=target, actor=actor, now=now)
-        if not cancel_old:
+        freed = _freed(account_id=account_id, license_type=old_type) if cancel_old else None
+        if freed is None:
             return 0
-        subscription = paid_subscription(account_id=account_id, license_type=old_type)
-        return _cancel_freed_unit(account, subscription, actor=actor, now=now)
+        return _cancel_freed_unit(account, freed, actor=actor, now=now)
+
+
+def _freed(*, account_id: int, license_type: str) -> Subscription | None:
+    """What pays for the unit that a conversion frees; None where it is paid by the day (R8), which
+    ends with the conversion itself. Refusals: `not_subscribed`, `order_pending`.
+    """
+    try:
+        return paid_subscription(account_id=account_id, license_type=license_type)
+    except NotSubscribed:
+        if license_type in partners.unlimited_types(account_id):
+            return None
+        raise
 
 
 def _cancel_freed_unit(

@@ -145,12 +145,12 @@ class Customer(Life):
 
     def convert(self, host: str, to: str, cancel_old: bool) -> None:
         """Another type of the same product for a server, and credit for the freed unit (Q14)."""
-        self.must_not_be_blocked()
         server = self.server(host)
         if SCOPES[server.license_type] != SCOPES[to]:
             raise No("wrong_product")
         if server.license_type == to:
             raise No("same_license_type")
+        self.must_not_be_blocked()
         old = next(iter(self.live(server.license_type, granted=True)), None)
         new = next(iter(self.live(to)), None)
         if self.is_reseller:

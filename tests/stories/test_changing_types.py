@@ -216,6 +216,18 @@ def test_a_conversion_that_cannot_be_paid_leaves_the_server_as_it_is_q14(world: 
     assert acme.invoices[-1] == "2026-04-01 Imunify360-30 25.00 void"
 
 
+def test_a_trial_has_no_unit_to_cancel_and_nothing_is_bought_q14(world: World) -> None:
+    acme = world.on("2026-04-01").customer("acme")
+    acme.starts_trial("Imunify360-1")
+    acme.registers("web1.example", "Imunify360-1")
+
+    with world.refuses("not_subscribed"):
+        acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+
+    assert acme.invoices == []
+    assert acme.may_run("Imunify360-1") == (1, 1)
+
+
 def test_a_server_does_not_change_into_another_product_q14(world: World) -> None:
     acme = world.on("2026-04-01").customer("acme")
     acme.buys("Imunify360-1")

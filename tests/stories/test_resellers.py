@@ -174,13 +174,16 @@ def test_servers_on_a_resellers_key_count_like_ip_licenses(shop: World) -> None:
     ]
 
 
-def test_a_converted_server_counts_as_each_type_by_its_days(shop: World) -> None:
-    """R8, C-6: ten days of one band, 21 of the other; nothing is bought for it."""
+@pytest.mark.parametrize("cancel_old", [False, True])
+def test_a_converted_server_counts_as_each_type_by_its_days(shop: World, cancel_old: bool) -> None:
+    """R8, C-6, Q14: ten days of one band, 21 of the other; nothing is bought for it, and no unit
+    is left to cancel.
+    """
     zenith = a_reseller(shop)
     zenith.creates_key("Imunify360-30")
     zenith.registers("shop1", "Imunify360-30", ip="198.51.100.9")
     shop.on("2026-01-11")
-    zenith.converts("shop1", to="Imunify360-1")
+    zenith.converts("shop1", to="Imunify360-1", cancel_old=cancel_old)
 
     shop.on("2026-02-01")
 
