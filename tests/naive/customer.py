@@ -152,20 +152,24 @@ class Customer(Life):
             raise No("same_license_type")
         self.must_not_be_blocked()
         old = next(iter(self.live(server.license_type, granted=True)), None)
-        new = next(iter(self.live(to)), None)
-        if self.is_reseller:
-            if new is None or not new.is_granted:
-                self.afterwards.add(to)  # any number, paid afterwards (R8)
-        elif new is None or not new.is_granted or new.quantity <= self.used(to):
-            self.buy(to, 1, old.interval if old else None)
-            if not self.live(to, granted=True):
-                raise No("conversion_unpaid")
+        self.have_room(to, old.interval if old else None)
         server.license_type = to
         if self.is_reseller:
             self.recount(server)
         if cancel_old and old:
             self.free(old)
         self.work()
+
+    def have_room(self, to: str, interval: str | None) -> None:
+        """A free unit, an added one, a first purchase (Q14), or any number paid afterwards (R8)."""
+        new = next(iter(self.live(to)), None)
+        if self.is_reseller:
+            if new is None or not new.is_granted:
+                self.afterwards.add(to)
+        elif new is None or not new.is_granted or new.quantity <= self.used(to):
+            self.buy(to, 1, interval)
+            if not self.live(to, granted=True):
+                raise No("conversion_unpaid")
 
     def recount(self, server: Server) -> None:
         """A reseller's server counts as the one type until today, as the other from it (R8)."""
