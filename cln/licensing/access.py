@@ -6,12 +6,16 @@ id), then the entitlement; so no two verbs can wait for each other.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
+from cln.catalog.models import LicenseType, Product
+from cln.database.prepared import columns, fetch_tuples, instance, width
 from cln.domain.errors import Refusal
 from cln.licensing.models import ActivationKey, Entitlement, Server
 
@@ -63,20 +67,47 @@ def get_server(*, account_id: int, public_id: str) -> Server:
     return server
 
 
-def lock_pool(*, account_id: int, license_type_id: int) -> Pool:
-    """Lock every live key and the entitlement of a license type; needs a transaction."""
-    keys = (
-        ActivationKey.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("license_type__product")
-        .filter(account=account_id, license_type=license_type_id, removed_at=None)
-        .order_by("pk")
+def lock_pool(
+    *, account_id: int, license_type_id: int, keys: Collection[int] | None = None
+) -> Pool:
+    """Lock the live keys and the entitlement of a license type; needs a transaction.
+
+    `keys` locks only those: an account may have thousands, and others register with them.
+    """
+    assert connection.in_atomic_block, "a lock outside a transaction locks nothing"
+    held: list[object] = [account_id, license_type_id]
+    rows = (
+        fetch_tuples(_LOCK_KEYS, held)
+        if keys is None
+        else fetch_tuples(_LOCK_SOME_KEYS, [*held, sorted(keys)])
     )
-    return Pool(
-        keys={key.pk: key for key in keys},
-        entitlement=Entitlement.objects.select_for_update(no_key=True)
-        .filter(account=account_id, license_type=license_type_id)
-        .first(),
-    )
+    rights = [instance(Entitlement, row) for row in fetch_tuples(_LOCK_RIGHT, held)]
+    locked = {key.pk: key for key in map(key_of_row, rows)}
+    return Pool(keys=locked, entitlement=rights[0] if rights else None)
+
+
+def key_of_row(row: Sequence[Any]) -> ActivationKey:
+    """A row of `KEYS` as an activation key with its license type and product."""
+    key = instance(ActivationKey, row)
+    at = width(ActivationKey)
+    key.license_type = instance(LicenseType, row, start=at)
+    key.license_type.product = instance(Product, row, start=at + width(LicenseType))
+    return key
+
+
+KEYS: Final = f"""
+SELECT {columns(ActivationKey, "k")}, {columns(LicenseType, "t")}, {columns(Product, "p")}
+FROM licensing_activationkey k
+JOIN catalog_licensetype t ON t.id = k.license_type_id
+JOIN catalog_product p ON p.id = t.product_id
+"""
+_LIVE: Final = f"{KEYS} WHERE k.account_id = %s AND k.license_type_id = %s AND k.removed_at IS NULL"
+_LOCKED: Final = "ORDER BY k.id FOR NO KEY UPDATE OF k"
+_LOCK_KEYS: Final = f"{_LIVE} {_LOCKED}"
+_LOCK_SOME_KEYS: Final = f"{_LIVE} AND k.id = ANY(%s) {_LOCKED}"
+_LOCK_RIGHT: Final = f"""
+SELECT {columns(Entitlement, "e")} FROM licensing_entitlement e
+WHERE e.account_id = %s AND e.license_type_id = %s FOR NO KEY UPDATE"""
 
 
 def holds_a_license(now: datetime) -> Q:

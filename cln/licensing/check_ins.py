@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cln import ids
+from cln.database.prepared import fetch_all
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.silence import PERIOD
@@ -22,7 +23,6 @@ from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing import included
 from cln.licensing.access import UnknownServer
 from cln.licensing.partners import LICENSED
-from cln.licensing.prepared import fetch_all
 from cln.licensing.registration import plain_text, secret_hash
 from cln.licensing.removal import ServerGone
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db import transaction
 
@@ -12,11 +12,12 @@ from cln import vault
 from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
+from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import check_cidrs
 from cln.domain.errors import Refusal
 from cln.ids import KEY_SHAPE, key_text, public_id
 from cln.licensing import included, partners, removal
-from cln.licensing.access import Pool, get_key, holds_a_license, lock_pool
+from cln.licensing.access import KEYS, Pool, get_key, holds_a_license, key_of_row, lock_pool
 from cln.licensing.events import key_event
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.notifications.events import EventType
@@ -187,10 +188,11 @@ def find_key(text: str) -> ActivationKey | None:
     text = text.strip()
     if KEY_SHAPE.fullmatch(text) is None:
         return None
-    found = ActivationKey.objects.select_related("license_type__product").filter(
-        lookup_hash=vault.lookup_hash(PURPOSE, text), removed_at=None
-    )
-    return found.first()
+    found = fetch_tuples(_FIND, [vault.lookup_hash(PURPOSE, text)])
+    return key_of_row(found[0]) if found else None
+
+
+_FIND: Final = f"{KEYS} WHERE k.lookup_hash = %s AND k.removed_at IS NULL"
 
 
 def reveal(key: ActivationKey) -> str:

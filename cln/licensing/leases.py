@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cln.database.prepared import fetch_tuples
 from cln.domain.leases import (
     LEASE_CONTEXT,
     LeaseFacts,
@@ -19,7 +20,6 @@ from cln.domain.leases import (
 )
 from cln.enums import ServerStatus
 from cln.licensing.lease_keys import sign, signing_key
-from cln.licensing.prepared import fetch_tuples
 from cln.licensing.servers import CheckIn, LicenseState
 from cln.licensing.surcharges import FEATURE_PRODUCT
 

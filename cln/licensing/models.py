@@ -237,6 +237,12 @@ class Server(models.Model):
                 name="server_active",
             ),
             models.Index(fields=["key"], condition=Q(status="active"), name="server_by_key"),
+            # A machine that registers again is found among any number of servers (security §1).
+            models.Index(
+                fields=["machine_uuid"],
+                condition=Q(status="active") & ~Q(machine_uuid=""),
+                name="server_by_machine",
+            ),
             # The orders of the console's list that a check-in does not change.
             models.Index(
                 fields=["account", "registered_at", "id"],

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
-from django.db.models import F
 
 from cln import ids, vault
+from cln.database.prepared import fetch_tuples, insert
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.licensing import Granted, RegistrationFacts, UnknownKey, decide_registration
@@ -24,7 +25,7 @@ from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
 from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
-from cln.licensing.models import ActivationKey, Entitlement, Server
+from cln.licensing.models import ActivationKey, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
@@ -98,16 +99,19 @@ def register(
     `moves`: a running server of the key that hands its seat to this machine; refuses
     `server_removed` where it does not run any more, and otherwise what `register_server` refuses.
     """
-    pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
+    known = None if moves or hints.is_copy else _proven(key, hints.secret)
+    used = {key.pk, known.key_id if known and known.key_id else key.pk}
+    pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id, keys=used)
     if key.pk not in pool.keys:
         raise _unknown_key()
     if moves is not None:
         _check_runs(moves, key)
-    proven = None if moves or hints.is_copy else _proven(key, hints.secret)
+    # Once more, under the lock: it may have been removed meanwhile.
+    proven = known and _proven(key, hints.secret)
     if proven is not None and proven.key_id != key.pk and proven.takes_seat:
         # The machine changes keys: its old seat is free before the new key is asked.
         removal.free_seats([proven], pool=pool)
-        pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id)
+        pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id, keys=used)
     door = Door(
         key=pool.keys[key.pk],
         pool=pool,
@@ -162,7 +166,7 @@ def _insert(
     license_type = door.key.license_type
     by_id = license_type.product.code == SECRET_IS_ID
     secret = ids.server_id() if by_id else ids.server_secret()
-    server = Server.objects.create(
+    server = Server(
         public_id=ids.public_id("srv"),
         account_id=door.key.account_id,
         license_type=license_type,
@@ -178,6 +182,7 @@ def _insert(
         alert_after=door.now + PERIOD,
         supersedes=supersedes,
     )
+    insert(server)
     return server, secret
 
 
@@ -201,11 +206,16 @@ def _spot(door: Door) -> str:
 
 
 def _count(door: Door, *, seats: int) -> None:
-    ActivationKey.objects.filter(pk=door.key.pk).update(
-        used=F("used") + seats, last_used_at=door.now
-    )
-    if seats and door.pool.entitlement is not None:
-        Entitlement.objects.filter(pk=door.pool.entitlement.pk).update(used=F("used") + seats)
+    right = door.pool.entitlement
+    counted = [seats, door.now, door.key.pk, seats, None if right is None else right.pk]
+    fetch_tuples(_COUNT, counted)
+
+
+_COUNT: Final = """
+WITH key AS (
+    UPDATE licensing_activationkey SET used = used + %s, last_used_at = %s WHERE id = %s
+)
+UPDATE licensing_entitlement SET used = used + %s WHERE id = %s RETURNING id"""
 
 
 def _proven(key: ActivationKey, secret: str) -> Server | None:
