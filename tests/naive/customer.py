@@ -116,6 +116,7 @@ class Customer(Life):
             raise No("trial_already_used")
         last = self.today + timedelta(days=TRIAL_DAYS[product])
         self.trials[product] = (license_type, last)
+        self.bought_last.discard(license_type)
 
     def register(self, host: str, license_type: str, version: str = "8") -> None:
         """A server takes a free license."""
@@ -123,7 +124,7 @@ class Customer(Life):
         allowed = self.allowed(license_type)
         if allowed == 0:
             tried, _ = self.trials.get(SCOPES[license_type], ("", None))
-            is_over = tried == license_type and license_type not in self.has_bought
+            is_over = tried == license_type and license_type not in self.bought_last
             raise No("trial_expired" if is_over else "license_expired")
         if allowed is not None and self.used(license_type) >= allowed:
             raise No("pool_exhausted")

@@ -41,6 +41,8 @@ class Life(Purse):
     servers: list[Server] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     has_bought: set[str] = field(default_factory=set)
+    bought_last: set[str] = field(default_factory=set)
+    """Types whose latest right was bought, not tried."""
     afterwards: set[str] = field(default_factory=set)
     """Types of which a reseller may run any number, and pays afterwards (R8)."""
     usage_month: date = date.max
@@ -207,6 +209,7 @@ class Life(Purse):
             one = self.orders.pop(number)
             one.is_granted = True
             self.has_bought.add(one.license_type)
+            self.bought_last.add(one.license_type)
 
     def drop_order(self, one: Subscription) -> None:
         one.is_over = True

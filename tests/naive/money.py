@@ -180,9 +180,12 @@ class Purse:
     # Asking for it.
 
     def overdue(self) -> list[date]:
-        """The due dates that are over; an unpaid order is no debt (P6, P7)."""
+        """The due dates that are over; an unpaid order is no debt (P6, P7). A deposit is due on the
+        day it falls below zero, and overdue from the next (R7).
+        """
         if self.is_reseller:
-            return [self.negative_since] if self.negative_since else []
+            since = self.negative_since
+            return [since] if since and since < self.today else []
         return [
             one.issued for one in self.open if one.purpose != "order" and one.issued < self.today
         ]
