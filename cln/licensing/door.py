@@ -115,8 +115,14 @@ class Door:
             return NEW_MACHINE
         if proven is not None and proven.key_id != self.key.pk:
             return NEW_MACHINE
-        named = (self.key.pk, self.hints.hostname, self.address, self.hints.machine_uuid)
-        known = fetch_all(_ALIKE, [*named, None if proven is None else proven.pk])
+        asked = {
+            "key": self.key.pk,
+            "hostname": self.hints.hostname,
+            "address": self.address,
+            "machine_uuid": self.hints.machine_uuid,
+            "proven": None if proven is None else proven.pk,
+        }
+        known = fetch_all(_ALIKE, asked)
         hints = MachineHints(
             proven_server_id=None if proven is None else proven.pk,
             uuid=self.hints.machine_uuid,
@@ -164,19 +170,14 @@ class Seats(Sequence[Occupant]):
 _BLOCKED: Final = "SELECT blocked_on FROM accounts_account WHERE id = %s"
 # Each branch has an index of its own, so that a key with a million servers answers as fast.
 _ALIKE: Final = """
-WITH asked (key, hostname, address, machine_uuid, proven) AS (
-    SELECT %s::bigint, %s::text, %s::inet, %s::text, %s::bigint
-), alike AS (
-    SELECT s.* FROM licensing_server s, asked
-    WHERE s.address = asked.address AND upper(s.hostname) = upper(asked.hostname)
-      AND s.status = 'active'
+WITH alike AS (
+    SELECT s.* FROM licensing_server s WHERE s.status = 'active'
+      AND s.address = %(address)s::inet AND upper(s.hostname) = upper(%(hostname)s)
     UNION
-    SELECT s.* FROM licensing_server s, asked
-    WHERE s.machine_uuid = asked.machine_uuid AND s.machine_uuid <> '' AND s.status = 'active'
+    SELECT s.* FROM licensing_server s WHERE s.status = 'active'
+      AND s.machine_uuid <> '' AND s.machine_uuid = %(machine_uuid)s
     UNION
-    SELECT s.* FROM licensing_server s, asked WHERE s.id = asked.proven AND s.status = 'active'
+    SELECT s.* FROM licensing_server s WHERE s.status = 'active' AND s.id = %(proven)s::bigint
 )
-SELECT alike.id AS server_id, alike.machine_uuid AS uuid, alike.hostname,
-       host(alike.address) AS address
-FROM alike, asked WHERE alike.key_id = asked.key
-ORDER BY alike.registered_at DESC, alike.id DESC"""
+SELECT id AS server_id, machine_uuid AS uuid, hostname, host(address) AS address
+FROM alike WHERE key_id = %(key)s ORDER BY registered_at DESC, id DESC"""

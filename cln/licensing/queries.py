@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 
+from cln.database.prepared import fetch_tuples
 from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
@@ -16,7 +17,6 @@ from cln.licensing.clones import clone_cases_of
 from cln.licensing.models import (
     ActivationKey,
     Entitlement,
-    IpLicense,
     RefusedRegistration,
     Server,
 )
@@ -294,14 +294,17 @@ def has_ip_license(*, product: str, address: str) -> bool:
 
 def have_ip_licenses(addresses: Sequence[str], *, product: str) -> list[bool]:
     """The same for many canonical addresses, in the same order, in one question."""
-    held = IpLicense.objects.filter(
-        product__code=product,
-        address__in=addresses,
-        removed_at=None,
-        account__dunning_state__in=LICENSED,
-    )
-    found = set(held.values_list("address", flat=True))
+    states = [str(state) for state in LICENSED]
+    found = {row[0] for row in fetch_tuples(_HOLD, [list(set(addresses)), product, states])}
     return [address in found for address in addresses]
+
+
+_HOLD: Final = """
+SELECT host(i.address) FROM licensing_iplicense i
+JOIN catalog_product p ON p.id = i.product_id
+JOIN accounts_account a ON a.id = i.account_id
+WHERE i.address = ANY(%s::inet[]) AND i.removed_at IS NULL
+  AND p.code = %s AND a.dunning_state = ANY(%s::text[])"""
 
 
 def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
