@@ -130,7 +130,6 @@ def _columns(status: Callable[[ServerRow], str]) -> Sequence[Column[ServerRow]]:
         Column("status", "Status", status),
         Column("last_check_in", "Last check-in", lambda row: row.last_check_in_at),
         Column("registered", "Registered", lambda row: row.registered_at),
-        Column("", ""),
     )
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from cln.accounts.access import Permission, may
 from cln.accounts.audit import entries_about
 from cln.billing.queries import subscriptions_of
-from cln.catalog.queries import products
+from cln.catalog.queries import license_types, products
 from cln.console.cards import install_command
 from cln.console.forms.licenses import RemoveServerForm
 from cln.console.forms.servers import LicenseTypeForm, ServerGroupForm, WatchForm
@@ -55,6 +55,7 @@ def details(request: Request, server: str) -> HttpResponse:
         "details": found,
         "key": _key(request, row),
         "command": _command(request, row),
+        "has_other_types": bool(_can_become(row)),
         "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
         "watch_form": WatchForm(initial={"period": row.period}),
@@ -194,6 +195,12 @@ def identity(request: Request, server: str) -> HttpResponse:
         licensing.keep_one(account_id=account_id, server=server, keep=keep, actor=actor, now=now)
         messages.success(request, f"{name} is one machine; the other one is refused.")
     return redirect("server", server)
+
+
+def _can_become(server: queries.ServerRow) -> list[str]:
+    """The other license types of the server's product that have keys."""
+    types = license_types(product=server.product)
+    return [row.code for row in types if row.has_keys and row.code != server.license_type]
 
 
 def _removed(request: Request, server: queries.ServerRow, *, cancel: bool) -> None:
