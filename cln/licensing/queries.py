@@ -21,6 +21,7 @@ from cln.licensing.models import (
     Server,
 )
 from cln.licensing.partners import LICENSED
+from cln.licensing.restoring import put_back_until
 from cln.licensing.rows import (
     EntitlementRow,
     KeyDetails,
@@ -83,6 +84,8 @@ class ServerFilter:
     standing: Standing | None = None  # up, late or silent, of running servers only …
     at: datetime | None = None  # … at this instant, which it needs
     with_removed: bool = False
+    removed_only: bool = False
+    ids: tuple[str, ...] | None = None  # exactly these, by public id
 
 
 EVERYTHING = ServerFilter()
@@ -230,7 +233,22 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         history=tuple(history),
         undo_until=undo_until(server),
         clone=next(iter(clone_cases_of(account_id, server=public_id)), None),
+        put_back_until=put_back_until(server),
+        beside=_beside(server),
     )
+
+
+def _beside(server: Server) -> tuple[ServerRow, ...]:
+    """What else runs on the machine, as far as name and address tell."""
+    if not server.hostname:
+        return ()
+    others = _server_rows().filter(
+        account=server.account_id,
+        status=ServerStatus.ACTIVE,
+        hostname=server.hostname,
+        address=server.address,
+    )
+    return tuple(map(server_row, others.exclude(pk=server.pk).order_by("pk")[:20]))
 
 
 def reinstalls_of(account_id: int, *, now: datetime) -> tuple[ServerDetails, ...]:
@@ -291,8 +309,12 @@ WHERE i.address = ANY(%s::inet[]) AND i.removed_at IS NULL
 
 def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     found = _server_rows().filter(account=account_id)
-    if not filters.with_removed:
+    if filters.removed_only:
+        found = found.filter(status=ServerStatus.REMOVED)
+    elif not filters.with_removed:
         found = found.filter(status=ServerStatus.ACTIVE)
+    if filters.ids is not None:
+        found = found.filter(public_id__in=filters.ids)
     for column, value in (
         ("license_type__product__code", filters.product),
         ("license_type__code", filters.license_type),

@@ -12,6 +12,7 @@ from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
 from cln.enums import Role
+from cln.licensing.groups import create_group
 from cln.licensing.models import ActivationKey, Server
 from cln.web import Access
 from tests.customers import START, a_customer, clock_at
@@ -46,6 +47,11 @@ def pages() -> dict[str, URLPattern]:
     return {n: r for n, r in mine.items() if "cln.console" in r.callback.__module__}
 
 
+def a_group(account: Account) -> str:
+    made = create_group(account_id=account.pk, name="Rack 4", actor="owner", now=START)
+    return str(made.pk)
+
+
 def access_of(route: URLPattern) -> Access:
     found: Access = route.callback.access  # type: ignore[attr-defined]
     return found
@@ -64,6 +70,8 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "license": "ipl_x",
         "credit_note": "cn_x",
         "month": "2026-01",
+        "group": "0",
+        "window": "0",
     }
     path = str(route.pattern)
     for name, value in (names | ids).items():
@@ -123,6 +131,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         "public_id": invoice.public_id,
         "login": str(other.pk),
         "api_token": a_token(account, other),
+        "group": a_group(account),
     }
 
     for name, route in pages().items():
@@ -181,6 +190,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "api_token": a_token(account, login),
         "session": str(_session_of(login)),
         "credit_note": CreditNote.objects.get().public_id,
+        "group": a_group(account),
     }
     absent = {
         "key": "key_never",
@@ -190,6 +200,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "api_token": "tok_never",
         "session": "999999",
         "credit_note": "cn_never",
+        "group": "999999",
     }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 
