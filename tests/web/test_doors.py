@@ -92,6 +92,8 @@ def test_the_public_pages_are_exactly_these() -> None:
         "landing",
         "check_license",
         "account_signup",
+        "reseller_signup",
+        "reseller_signup_back",
         "pay_link",
         "sandbox_mails",
         "sandbox_mail",
