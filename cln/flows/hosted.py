@@ -124,6 +124,12 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
         currency=attempt.currency,
         gateway_charge=attempt.gateway_charge,
     )
+    back = Back(
+        *(
+            url.replace("{payment}", attempt.public_id)
+            for url in (back.done_url, back.cancelled_url)
+        )
+    )
     try:
         page = gateway_named(attempt.gateway).hosted_page(charge, back)
     except PageOver:
@@ -142,6 +148,11 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
     ):
         raise UnknownPayment("The payment has ended meanwhile.", "Open the page again.")
     return OpenPage(attempt.public_id, page, attempt.amount_cents, attempt.currency)
+
+
+def _back_with(attempt: PaymentAttempt, back: Back) -> Back:
+    urls = (back.done_url, back.cancelled_url)
+    return Back(*(url.replace("{payment}", attempt.public_id) for url in urls))
 
 
 def _ended(attempt: PaymentAttempt, *, now: datetime) -> Refusal:
