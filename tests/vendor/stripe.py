@@ -94,6 +94,13 @@ class StripeSide:
     def clears(self, intent: str, verdict: Verdict = Verdict.OK) -> None:
         """What was pending is decided."""
         self._confirm(self.till.things[intent], verdict)
+        for page in self.till.things.values():
+            if page["object"] == "checkout.session" and page["payment_intent"] == intent:
+                is_paid = verdict is Verdict.OK
+                page["payment_status"] = "paid" if is_paid else "unpaid"
+                word = "succeeded" if is_paid else "failed"
+                return self._tell(f"checkout.session.async_payment_{word}", page)
+        return None
 
     def pending(self) -> list[str]:
         """The charges that wait for their bank."""

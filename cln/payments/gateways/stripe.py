@@ -29,7 +29,7 @@ from cln.payments.gateways import (
     StoredMethod,
 )
 from cln.payments.gateways.keys import StripeKeys
-from cln.payments.gateways.stripe_answers import MOVING, ask, declined, metadata_of, taken
+from cln.payments.gateways.stripe_answers import ask, close_intent, declined, metadata_of, taken
 from cln.payments.gateways.stripe_pages import StripePages, is_page, page_event
 
 log = logging.getLogger(__name__)
@@ -124,17 +124,7 @@ class StripeGateway:
             return None
         if is_page(gateway_charge):
             return self._pages.close(gateway_charge)
-        try:
-            intent = self._intents.cancel(gateway_charge, {"cancellation_reason": "abandoned"})
-        except stripe.InvalidRequestError:
-            intent = self._intent(gateway_charge)
-            if intent.status not in {*MOVING, "canceled"}:
-                raise GatewayUnreachable(f"{gateway_charge} is {intent.status}") from None
-        except stripe.StripeError as error:
-            raise GatewayUnreachable(str(error)) from error
-        if moved := taken(intent):
-            return moved
-        return declined(intent.last_payment_error) if intent.last_payment_error else None
+        return close_intent(self._client, gateway_charge)
 
     def refund(self, request: RefundRequest) -> Outcome:
         """Refund part of an intent; asks first, for Stripe forgets a key after a day."""

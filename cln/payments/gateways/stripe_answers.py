@@ -54,6 +54,22 @@ def taken(intent: PaymentIntent) -> Outcome | None:
     return Outcome(state, gateway_reference=intent.id) if state else None
 
 
+def close_intent(client: stripe.StripeClient, intent_id: str) -> Outcome | None:
+    """Cancel an intent: from then on nobody can pay it. None = nothing was taken."""
+    intents = client.v1.payment_intents
+    try:
+        intent = intents.cancel(intent_id, {"cancellation_reason": "abandoned"})
+    except stripe.InvalidRequestError:
+        intent = ask(lambda: intents.retrieve(intent_id))
+        if intent.status not in {*MOVING, "canceled"}:
+            raise GatewayUnreachable(f"{intent_id} is {intent.status}") from None
+    except stripe.StripeError as error:
+        raise GatewayUnreachable(str(error)) from error
+    if moved := taken(intent):
+        return moved
+    return declined(intent.last_payment_error) if intent.last_payment_error else None
+
+
 def declined(error: object) -> Outcome:
     """The bank's own code decides, where there is none Stripe's; both are optional attributes."""
     codes = [getattr(error, "decline_code", None), getattr(error, "code", None)]

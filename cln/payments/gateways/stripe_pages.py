@@ -25,7 +25,7 @@ from cln.payments.gateways import (
     Payer,
     StoredMethod,
 )
-from cln.payments.gateways.stripe_answers import ask, declined, metadata_of, taken
+from cln.payments.gateways.stripe_answers import ask, close_intent, declined, metadata_of, taken
 
 
 def is_page(gateway_charge: str) -> bool:
@@ -113,9 +113,11 @@ class StripePages:
             raise GatewayUnreachable(str(error)) from error
         if moved := _taken_on(session):
             return moved
-        if session.status != "expired":
-            raise GatewayUnreachable(f"{page_id} is {session.status}")
         intent = session.payment_intent
+        if session.status == "open":
+            raise GatewayUnreachable(f"{page_id} is still open")
+        if session.status == "complete" and isinstance(intent, PaymentIntent):
+            return close_intent(self._client, intent.id)  # its bank said no afterwards
         failed = intent.last_payment_error if isinstance(intent, PaymentIntent) else None
         return declined(failed) if failed else None
 
