@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def _database(url: str) -> dict[str, Any]:
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
     database: dict[str, Any] = {key: parts.pop(name, None) or "" for key, name in known.items()}
     database["PORT"] = str(parts.pop("port", None) or "")
-    options = f"{parts.pop('options', None) or ''} -c lock_timeout=3000".strip()
+    # Only `cln.database.prepared` prepares statements; each is planned once, for any values.
+    ours = "-c lock_timeout=3000 -c plan_cache_mode=force_generic_plan"
+    options = f"{parts.pop('options', None) or ''} {ours}".strip()
     pool_size = _number("CLN_DATABASE_POOL", 0)
     # A pool of its own for each process that serves many threads; others keep one connection.
     # Who gets no connection in time hears 503; a long queue would hide an outage. The pool's own
@@ -103,7 +106,8 @@ def _database(url: str) -> dict[str, Any]:
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0 if pool else 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": parts | {"options": options, "pool": pool},
+        # Never by itself; with Django's default of None not even where `prepared` asks for it.
+        "OPTIONS": {"prepare_threshold": sys.maxsize} | parts | {"options": options, "pool": pool},
     }
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from cln.accounts.models import AuditEntry
 
 _ADDRESS: ContextVar[str | None] = ContextVar("audit_address", default=None)
@@ -74,6 +76,15 @@ def entries_after(
         rows = rows.filter(verb=verb)
     if after is not None:
         rows = rows.filter(pk__lt=after)
+    return _shown(rows, limit)
+
+
+def entries_about(account_id: int, subject: str, *, limit: int) -> tuple[AuditRow, ...]:
+    """What was done to one thing, by the subject its verbs record; the newest first."""
+    return _shown(AuditEntry.objects.filter(account=account_id, subject=subject), limit)
+
+
+def _shown(rows: QuerySet[AuditEntry], limit: int) -> tuple[AuditRow, ...]:
     return tuple(
         AuditRow(row.pk, row.at, row.actor, row.address, row.verb, row.subject, row.details)
         for row in rows.order_by("-pk")[:limit]

@@ -280,7 +280,10 @@ class AuditEntry(models.Model):
     details = models.JSONField(default=dict)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["account", "-at"], name="audit_by_account")]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-at"], name="audit_by_account"),
+            models.Index(fields=["account", "subject"], name="audit_by_subject"),
+        ]
 
 
 class IdempotentRequest(models.Model):

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-
-from django.db.models import Q
-from django.db.models.functions import Lower
+from typing import Final
 
 from cln import vault
 from cln.accounts.models import Account, ApiSecret, Login
+from cln.database.prepared import fetch_tuples
 from cln.database.rows import among
 
 
@@ -109,22 +108,22 @@ def api_callers(logins: Sequence[str]) -> list[ApiCaller | None]:
     without a secret or with the API off.
     """
     named = [login.lower() for login in logins]
-    found = (
-        Login.objects.annotate(name=Lower("username"), mail=Lower("email"))
-        .filter(Q(name__in=named) | Q(mail__in=named), is_active=True, account__api_enabled=True)
-        .exclude(account__api_secret=None)
-        .values_list(
-            "name", "mail", "account_id", "username", "role", "account__api_secret__cipher"
-        )
-    )
+    found = fetch_tuples(_API_CALLERS, [named, named])
     by_name: dict[str, ApiCaller] = {}
     by_mail: dict[str, ApiCaller] = {}
     for name, mail, account_id, username, role, cipher in found:
-        if account_id is not None:
-            caller = ApiCaller(account_id, username, role, _opened(bytes(cipher)))
-            by_name[name] = by_mail[mail] = caller
+        caller = ApiCaller(account_id, username, role, _opened(bytes(cipher)))
+        by_name[name] = by_mail[mail] = caller
     # A login wins over an address: `anna@acme.example` may be the one of one and the other of two.
     return [by_name.get(login) or by_mail.get(login) for login in named]
+
+
+_API_CALLERS: Final = """
+SELECT lower(l.username), lower(l.email), l.account_id, l.username, l.role, s.cipher
+FROM accounts_login l
+JOIN accounts_account a ON a.id = l.account_id AND a.api_enabled
+JOIN accounts_apisecret s ON s.account_id = a.id
+WHERE l.is_active AND (lower(l.username) = ANY(%s::text[]) OR lower(l.email) = ANY(%s::text[]))"""
 
 
 @lru_cache(maxsize=4096)

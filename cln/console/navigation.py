@@ -49,7 +49,14 @@ def _also(*routes: str) -> frozenset[str]:
 
 DASHBOARD: Final = (
     Entry("Products", "dashboard", "squares-2x2"),
-    Entry("Servers", "servers", "server-stack", _also("server", "remove_server")),
+    Entry(
+        "Servers",
+        "servers",
+        "server-stack",
+        _also("server", "remove_server", "move_server", "convert_server"),
+    ),
+    Entry("Server groups", "server_groups", "folder", _also("group", "edit_group", "remove_group")),
+    Entry("Not checking in", "watch", "bell-alert"),
     Entry(
         "IP licenses",
         "ip_licenses",

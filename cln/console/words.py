@@ -16,6 +16,8 @@ VERBS: Final = {
     "server_changed_key": "moved a server to another key",
     "server_converted": "gave a server another license type",
     "server_removed": "removed a server",
+    "server_put_back": "undid the removal of a server",
+    "server_period_set": "set how often a server is expected",
     "set_autopay": "changed autopay",
     "set_edition": "changed the CloudLinux edition",
     "set_feature": "switched a feature",

@@ -17,7 +17,13 @@ from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain import ledger
 from cln.domain.errors import Refusal
-from cln.domain.invoicing import ChangeKind, LineKind, freed_unit_credit, priced_change
+from cln.domain.invoicing import (
+    ChangeKind,
+    LineKind,
+    SubscriptionFacts,
+    freed_unit_credit,
+    priced_change,
+)
 from cln.enums import AttemptState, InvoiceStatus
 from cln.flows.billing_run import bring_current
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
@@ -156,7 +162,7 @@ def _cancel_freed_unit(
 ) -> int:
     """Take the freed unit off and credit what was paid for its remaining days (Q14)."""
     facts = facts_of(subscription, rules=catalog.rules())
-    credit = min(freed_unit_credit(facts, now.date()), _creditable(subscription))
+    credit = _credit(subscription, facts, now=now)
     change = priced_change(
         facts,
         id=NEW_CHANGE_ID,
@@ -181,6 +187,21 @@ def _cancel_freed_unit(
         )
         settle_from_balance(account=account, now=now)
     return credit
+
+
+def freed_credit(*, account_id: int, license_type: str, now: datetime) -> int | None:
+    """What a conversion would credit for the unit it frees; None = it is paid by the day (R8).
+
+    Refusals: `not_subscribed`, `order_pending`.
+    """
+    subscription = _freed(account_id=account_id, license_type=license_type)
+    if subscription is None:
+        return None
+    return _credit(subscription, facts_of(subscription, rules=catalog.rules()), now=now)
+
+
+def _credit(subscription: Subscription, facts: SubscriptionFacts, *, now: datetime) -> int:
+    return min(freed_unit_credit(facts, now.date()), _creditable(subscription))
 
 
 def _creditable(subscription: Subscription) -> int:

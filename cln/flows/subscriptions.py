@@ -97,7 +97,7 @@ def remove_unused(
         account = lock_account(account_id)
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
-        return _cut(subscription, keep=keep, actor=actor, now=now)
+        return cut(subscription, keep=keep, actor=actor, now=now)
 
 
 def remove_server(
@@ -112,14 +112,18 @@ def remove_server(
         account = lock_account(account_id)
         bring_current(account=account, now=now)
         row = removal.remove_server(
-            account_id=account_id, server=server, why=f"removed by {actor}", actor=actor, now=now
+            account_id=account_id,
+            server=server,
+            why=f"{removal.BY_A_PERSON}{actor}",
+            actor=actor,
+            now=now,
         )
         if not cancel_license:
             return Removed(0, _held(account, row.license_type.code))
         subscription = paid_subscription(account_id=account_id, license_type=row.license_type.code)
         used = _used(subscription)
         keep = max(subscription.quantity - 1, used)
-        return _cut(subscription, keep=keep, actor=actor, now=now)
+        return cut(subscription, keep=keep, actor=actor, now=now)
 
 
 def unsubscribe(
@@ -213,7 +217,8 @@ def _schedule_end(subscription: Subscription, *, on: date | None) -> None:
     billing.plan_sweep(subscription=subscription, on=foreseen[0].on if foreseen else None)
 
 
-def _cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
+def cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
+    """Joins: the cut of `remove_unused`. Refuses `keep_below_used`, `nothing_unused`."""
     units, change = planned_cut(
         facts_of(subscription, rules=catalog.rules()),
         held=subscription.quantity,

@@ -17,16 +17,17 @@ from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.accounts.services import first_of_next_month
 from cln.billing import issuing
-from cln.billing.models import Invoice, Subscription, UsageShare
+from cln.billing.models import Invoice, QuantityChange, Subscription, UsageShare
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval, Period
-from cln.domain.invoicing import InvoiceDraft
+from cln.domain.invoicing import ChangeKind, InvoiceDraft
 from cln.domain.rules import Rules
 from cln.domain.usage import UsageLine, rate_usage
 from cln.enums import InvoicePurpose, SubscriptionStatus
 from cln.flows import deposit_notices
 from cln.flows.billing_run import RunResult, park
+from cln.flows.editions import EDITIONS
 from cln.flows.issuing import Taxes
 from cln.flows.settlement import settle_from_balance
 from cln.licensing.holdings import Held, held_in
@@ -34,6 +35,10 @@ from cln.licensing.holdings import Held, held_in
 log = logging.getLogger(__name__)
 
 NEVER = date.max
+LEFT_BY = {
+    ChangeKind.UPGRADE: EDITIONS["shared"],
+    ChangeKind.DOWNGRADE: EDITIONS["pro"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +224,23 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
 
 def _prepaid(account: Account) -> dict[int, date]:
     """Until which day a subscription of before the conversion pays for servers on keys (R1)."""
+    paid = [
+        (row.license_type_id, row.ended_on or row.ends_on or NEVER)
+        for row in Subscription.objects.filter(
+            account=account, status__in=(SubscriptionStatus.ACTIVE, SubscriptionStatus.ENDED)
+        )
+    ]
     until: dict[int, date] = {}
-    for row in Subscription.objects.filter(
-        account=account, status__in=(SubscriptionStatus.ACTIVE, SubscriptionStatus.ENDED)
-    ):
-        last = row.ended_on or row.ends_on or NEVER
-        until[row.license_type_id] = max(last, until.get(row.license_type_id, last))
+    for license_type_id, last in [*paid, *_left_editions(account)]:
+        until[license_type_id] = max(last, until.get(license_type_id, last))
     return until
+
+
+def _left_editions(account: Account) -> list[tuple[int, date]]:
+    """Until which day a subscription paid for another edition than it has now (Q13)."""
+    changed = QuantityChange.objects.filter(subscription__account=account, kind__in=LEFT_BY)
+    days = list(changed.values_list("kind", "on"))
+    if not days:
+        return []
+    left = dict(LicenseType.objects.filter(code__in=LEFT_BY.values()).values_list("code", "id"))
+    return [(left[LEFT_BY[ChangeKind(kind)]], on) for kind, on in days]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
@@ -12,6 +13,7 @@ from cln.accounts.audit import record
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import sold_by_address
+from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.licensing.models import IpLicense
 
@@ -82,13 +84,16 @@ def types_held_at(address: str) -> tuple[int, ...]:
 
 def types_held_at_each(addresses: Sequence[str]) -> list[tuple[int, ...]]:
     """The same for canonical addresses, in the same order, in one question."""
-    held = IpLicense.objects.filter(address__in=addresses, removed_at=None)
     found: dict[str, list[int]] = {address: [] for address in addresses}
-    rows = held.order_by("license_type__ip_type").values_list("address", "license_type__ip_type")
-    for address, ip_type in rows:
-        if ip_type is not None:
-            found[address].append(ip_type)
+    for address, ip_type in fetch_tuples(_TYPES_HELD, [list(found)]):
+        found[address].append(ip_type)
     return [tuple(found[address]) for address in addresses]
+
+
+_TYPES_HELD: Final = """
+SELECT host(i.address), t.ip_type FROM licensing_iplicense i
+JOIN catalog_licensetype t ON t.id = i.license_type_id AND t.ip_type IS NOT NULL
+WHERE i.address = ANY(%s::inet[]) AND i.removed_at IS NULL ORDER BY t.ip_type"""
 
 
 def codes_held_at(*, account_id: int, address: str) -> tuple[str, ...]:

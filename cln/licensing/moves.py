@@ -77,7 +77,7 @@ def check_move(
     keys = ActivationKey.objects.filter(
         account_id=server.account_id, license_type=license_type, is_default=True, removed_at=None
     )
-    _check_room(key or keys.first())
+    check_room(key or keys.first())
 
 
 def has_free_seat(*, account_id: int, license_type: LicenseType, now: datetime) -> bool:
@@ -110,7 +110,7 @@ def move_server(
     key = None if key is None else _still_live(pools[license_type.pk], key)
     check_move(server=server, license_type=license_type, key=key)
     old_name, target = server.license_type.name, pools[license_type.pk]
-    _take_seat(target, license_type)
+    take_seat(target, license_type)
     _leave_seat(server, pools[server.license_type_id])
     begin_anew([server], now=now)
     server.license_type = license_type
@@ -145,7 +145,7 @@ def change_key(
         return
     seat = 1 if server.takes_seat else 0
     if seat:
-        _check_room(key)
+        check_room(key)
     old = None if server.key_id is None else pool.keys.get(server.key_id)
     if old is not None:
         ActivationKey.objects.filter(pk=old.pk).update(used=F("used") - seat)
@@ -196,7 +196,8 @@ def _still_live(pool: Pool, key: ActivationKey) -> ActivationKey:
     return pool.keys[key.pk]
 
 
-def _check_room(key: ActivationKey | None) -> None:
+def check_room(key: ActivationKey | None) -> None:
+    """Refuses `key_limit_reached` where the key registers no further server."""
     if key is None or not 0 < key.limit <= key.used:
         return
     which = f"Your {'default ' if key.is_default else ''}key of {key.license_type.name}"
@@ -206,7 +207,8 @@ def _check_room(key: ActivationKey | None) -> None:
     )
 
 
-def _take_seat(pool: Pool, license_type: LicenseType) -> None:
+def take_seat(pool: Pool, license_type: LicenseType) -> None:
+    """Joins: count one more seat of a locked pool. Refuses `no_license`, `no_free_seat`."""
     row = pool.entitlement
     if row is None:
         raise NoLicense(f"You have no {license_type.name} license.", "Buy one first.")

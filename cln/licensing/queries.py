@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 
+from cln.database.prepared import fetch_tuples
 from cln.domain.silence import Standing
 from cln.enums import ServerStatus
 from cln.licensing.access import get_key, get_server
@@ -16,11 +17,11 @@ from cln.licensing.clones import clone_cases_of
 from cln.licensing.models import (
     ActivationKey,
     Entitlement,
-    IpLicense,
     RefusedRegistration,
     Server,
 )
 from cln.licensing.partners import LICENSED
+from cln.licensing.restoring import put_back_until
 from cln.licensing.rows import (
     EntitlementRow,
     KeyDetails,
@@ -83,6 +84,8 @@ class ServerFilter:
     standing: Standing | None = None  # up, late or silent, of running servers only …
     at: datetime | None = None  # … at this instant, which it needs
     with_removed: bool = False
+    removed_only: bool = False
+    ids: tuple[str, ...] | None = None  # exactly these, by public id
 
 
 EVERYTHING = ServerFilter()
@@ -230,7 +233,22 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         history=tuple(history),
         undo_until=undo_until(server),
         clone=next(iter(clone_cases_of(account_id, server=public_id)), None),
+        put_back_until=put_back_until(server),
+        beside=_beside(server),
     )
+
+
+def _beside(server: Server) -> tuple[ServerRow, ...]:
+    """What else runs on the machine, as far as name and address tell."""
+    if not server.hostname:
+        return ()
+    others = _server_rows().filter(
+        account=server.account_id,
+        status=ServerStatus.ACTIVE,
+        hostname=server.hostname,
+        address=server.address,
+    )
+    return tuple(map(server_row, others.exclude(pk=server.pk).order_by("pk")[:20]))
 
 
 def reinstalls_of(account_id: int, *, now: datetime) -> tuple[ServerDetails, ...]:
@@ -276,20 +294,27 @@ def has_ip_license(*, product: str, address: str) -> bool:
 
 def have_ip_licenses(addresses: Sequence[str], *, product: str) -> list[bool]:
     """The same for many canonical addresses, in the same order, in one question."""
-    held = IpLicense.objects.filter(
-        product__code=product,
-        address__in=addresses,
-        removed_at=None,
-        account__dunning_state__in=LICENSED,
-    )
-    found = set(held.values_list("address", flat=True))
+    states = [str(state) for state in LICENSED]
+    found = {row[0] for row in fetch_tuples(_HOLD, [list(set(addresses)), product, states])}
     return [address in found for address in addresses]
+
+
+_HOLD: Final = """
+SELECT host(i.address) FROM licensing_iplicense i
+JOIN catalog_product p ON p.id = i.product_id
+JOIN accounts_account a ON a.id = i.account_id
+WHERE i.address = ANY(%s::inet[]) AND i.removed_at IS NULL
+  AND p.code = %s AND a.dunning_state = ANY(%s::text[])"""
 
 
 def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     found = _server_rows().filter(account=account_id)
-    if not filters.with_removed:
+    if filters.removed_only:
+        found = found.filter(status=ServerStatus.REMOVED)
+    elif not filters.with_removed:
         found = found.filter(status=ServerStatus.ACTIVE)
+    if filters.ids is not None:
+        found = found.filter(public_id__in=filters.ids)
     for column, value in (
         ("license_type__product__code", filters.product),
         ("license_type__code", filters.license_type),

@@ -6,7 +6,7 @@ The verbs join the caller's transaction; whoever holds a `Pool` has locked its r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -19,6 +19,9 @@ from cln.licensing import included
 from cln.licensing.access import LICENSING, Pool, get_server, lock_pool
 from cln.licensing.events import servers_removed
 from cln.licensing.models import ActivationKey, Entitlement, Server
+
+BY_A_PERSON = "removed by "
+"""How the reason of a removal begins that somebody asked for; it can be undone."""
 
 
 class ServerGone(Refusal):
@@ -48,6 +51,43 @@ def remove_server(
     )
     row.refresh_from_db(fields=["status", "removed_at", "removed_why", "alert_after"])
     return row
+
+
+def remove_servers(
+    *, account_id: int, servers: Collection[str], why: str, now: datetime, actor: str
+) -> tuple[Server, ...]:
+    """Remove many servers of the account by public id; which of them were running, and went.
+
+    Joins. Foreign and absent ids are left out, so are servers that went before: the answer says it.
+    """
+    types = (
+        Server.objects.filter(account=account_id, public_id__in=servers)
+        .values_list("license_type_id", flat=True)
+        .distinct()
+    )
+    gone: list[Server] = []
+    for license_type_id in sorted(types):
+        pool = lock_pool(account_id=account_id, license_type_id=license_type_id)
+        rows = list(
+            Server.objects.filter(
+                account=account_id,
+                public_id__in=servers,
+                license_type=license_type_id,
+                status=ServerStatus.ACTIVE,
+            ).select_related("license_type__product")
+        )
+        remove(rows, pool=pool, why=why, now=now)
+        gone += rows
+    for row in gone:
+        record(
+            account_id=account_id,
+            actor=actor,
+            verb="server_removed",
+            subject=row.public_id,
+            details={"why": why, "hostname": row.hostname},
+            now=now,
+        )
+    return tuple(gone)
 
 
 def remove_all(pool: Pool, *, why: str, now: datetime) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cln.domain.silence import Standing
 from cln.enums import ServerStatus
@@ -77,6 +77,7 @@ class ServerRow:
     alert_after: datetime | None  # from then on it is silent; None = not running
     removed_at: datetime | None
     removed_why: str
+    period: timedelta | None  # how often it is expected; None = as everywhere
 
     def standing_at(self, now: datetime) -> Standing | None:
         """Up, late or silent; None where it is not running."""
@@ -126,13 +127,16 @@ class ServerDetails:
     """A server with the registrations of the same machine before it, newest first.
 
     `undo_until`: as long the earlier registration can be given its seat back; `clone`: what the
-    owner has to decide about it.
+    owner has to decide about it; `put_back_until`: as long its own removal can be undone; `beside`:
+    the other licenses of the same machine.
     """
 
     server: ServerRow
     history: tuple[ServerRow, ...]
     undo_until: datetime | None = None
     clone: CloneRow | None = None
+    put_back_until: datetime | None = None
+    beside: tuple[ServerRow, ...] = ()
 
 
 def key_row(key: ActivationKey) -> KeyRow:
@@ -182,4 +186,5 @@ def server_row(server: Server) -> ServerRow:
         alert_after=silent_after,
         removed_at=server.removed_at,
         removed_why=server.removed_why,
+        period=server.period,
     )

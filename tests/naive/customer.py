@@ -173,12 +173,14 @@ class Customer(Life):
                 raise No("conversion_unpaid")
 
     def recount(self, server: Server) -> None:
-        """A reseller's server counts as the one type until today, as the other from it (R8)."""
+        """A reseller's server counts as the one type until today, as the other from it, unless a
+        subscription still pays for that (R1, R8).
+        """
         for use in self.uses:
             if use.name == server.host and use.until is None:
                 use.until = self.today
-                self.uses.append(Use(server.license_type, server.host, self.today))
-                return
+        if not self.live(server.license_type, granted=True):
+            self.uses.append(Use(server.license_type, server.host, self.today))
 
     def free(self, old: Subscription) -> None:
         """The unit goes for good; what was paid of its remaining days is credit (Q14)."""

@@ -254,3 +254,23 @@ def test_subscriptions_run_out_with_what_is_paid_and_servers_go_on_by_usage(shop
     assert (zenith.server_status("web1"), zenith.checks_in("web1")) == ("active", "active")
     assert zenith.may_run("KernelCare") == (1, None)
     assert zenith.holds("KernelCare") == 0
+
+
+def test_days_of_another_edition_that_a_subscription_paid_are_no_usage(shop: World) -> None:
+    """R1, R8, Q13: paid until 10 March, as Shared and then as Pro; counted as Pro from that day."""
+    shop.otto.prices("CloudLinux OS", {1: "14.00"})
+    shop.otto.prices("CloudLinux OS Pro", {1: "31.00"})
+    acme = shop.customer("acme")
+    acme.buys("CloudLinux OS", servers=1, monthly=True)
+    acme.registers("web1", "CloudLinux OS", ip="198.51.100.7")
+    shop.on("2026-02-20")
+    becomes(acme)
+    zenith = as_reseller(acme)
+    shop.on("2026-02-24")
+    acme.changes_edition("pro")
+
+    shop.on("2026-04-01")
+
+    assert [line for line in zenith.all_lines if line.startswith("usage")] == [
+        "usage 0.709677 × 31.00 2026-03-01..2026-04-01 22.00"
+    ]

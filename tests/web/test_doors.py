@@ -12,6 +12,7 @@ from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
 from cln.enums import Role
+from cln.licensing.groups import create_group
 from cln.licensing.models import ActivationKey, Server
 from cln.payments.models import PaymentAttempt
 from cln.web import Access
@@ -57,6 +58,11 @@ def pages() -> dict[str, URLPattern]:
     return {n: r for n, r in mine.items() if "cln.console" in r.callback.__module__}
 
 
+def a_group(account: Account) -> str:
+    made = create_group(account_id=account.pk, name="Rack 4", actor="owner", now=START)
+    return str(made.pk)
+
+
 def access_of(route: URLPattern) -> Access:
     found: Access = route.callback.access  # type: ignore[attr-defined]
     return found
@@ -78,6 +84,8 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "gateway": "sandbox",
         "payment": "att_x",
         "public_id": "inv_x",
+        "group": "0",
+        "window": "0",
     }
     path = str(route.pattern)
     for name, value in (names | ids).items():
@@ -98,6 +106,8 @@ def test_the_public_pages_are_exactly_these() -> None:
         "landing",
         "check_license",
         "account_signup",
+        "reseller_signup",
+        "reseller_signup_back",
         "pay_link",
         "pay_link_with",
         "pay_link_back",
@@ -138,6 +148,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         "login": str(other.pk),
         "api_token": a_token(account, other),
         "payment": PaymentAttempt.objects.get().public_id,
+        "group": a_group(account),
     }
 
     for name, route in pages().items():
@@ -197,6 +208,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "session": str(_session_of(login)),
         "credit_note": CreditNote.objects.get().public_id,
         "payment": PaymentAttempt.objects.get().public_id,
+        "group": a_group(account),
     }
     absent = {
         "key": "key_never",
@@ -207,6 +219,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "session": "999999",
         "credit_note": "cn_never",
         "payment": "att_never",
+        "group": "999999",
     }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 

@@ -272,7 +272,7 @@ class TestServers:
 
         answer = shop[1].post(f"/console/servers/{server.public_id}/remove", {"license": choice})
 
-        assert answer["Location"] == "/console/servers"
+        assert answer["Location"] == f"/console/servers/{server.public_id}"
         assert Server.objects.get().status == "removed"
         assert [row.quantity for row in subscriptions_of(shop[0].pk)] == [left]
 

@@ -49,8 +49,8 @@ class AgreementForm(DepositForm):
     )
 
 
-class ConvertForm(AgreementForm):
-    """Step 3: what is charged later."""
+class AutopayForm(forms.Form):
+    """How the deposit is kept filled (R4)."""
 
     mode = forms.ChoiceField(
         label="Keep the deposit filled",
@@ -73,3 +73,7 @@ class ConvertForm(AgreementForm):
         mode = AutopayMode(self.cleaned_data["mode"])
         target = int((self.cleaned_data["target"] or Decimal(0)) * 100)
         return AutopayRule(mode, target if mode is AutopayMode.ADD_FUNDS else 0)
+
+
+class ConvertForm(AutopayForm, AgreementForm):
+    """Step 3: what is charged later."""

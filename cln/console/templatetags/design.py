@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
@@ -13,6 +14,8 @@ from heroicons.templatetags.heroicons import heroicon_micro, heroicon_outline
 
 from cln.console import navigation
 from cln.console.context import Frame
+from cln.console.server_table import status_of
+from cln.licensing.queries import ServerRow
 
 register = template.Library()
 
@@ -33,6 +36,7 @@ STATES: Final = {
     "blocked": ("bad", "no-symbol"),
     "declined": ("bad", "x-circle"),
     "failed": ("bad", "x-circle"),
+    "superseded": ("plain", "arrow-path"),
     "removed": ("plain", "minus-circle"),
     "off": ("plain", "minus-circle"),
     "new": ("plain", "sparkles"),
@@ -44,6 +48,23 @@ def status(state: str, words: str = "") -> SafeString:
     """A state as icon and word; `words` where the state's own name is not enough."""
     tone, icon = STATES.get(state, ("plain", "minus-circle"))
     return format_html('<span class="tag {}">{}{}</span>', tone, _small(icon, 14), words or state)
+
+
+@register.simple_tag
+def standing(row: ServerRow, now: datetime) -> SafeString:
+    """How a server stands, as icon and word."""
+    return status(status_of(row, now))
+
+
+@register.simple_tag
+def span(time: timedelta | None, usual: str = "") -> str:
+    """A span of time in words: "4 hours", "a week"; `usual` where none is set."""
+    if time is None:
+        return usual
+    for unit, word in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
+        if time and time % unit == timedelta():
+            return f"{time // unit} {word}{'s' if time != unit else ''}"
+    return f"{time // timedelta(minutes=1)} minutes"
 
 
 @cache
