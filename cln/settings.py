@@ -139,7 +139,6 @@ CLN_BASE_URL = (os.environ.get("CLN_BASE_URL") or "http://127.0.0.1:8000").rstri
 CLN_GATEWAY = os.environ.get("CLN_GATEWAY") or ("sandbox" if CLN_MODE == "sandbox" else "")
 CLN_GATEWAY_SECONDS = _number("CLN_GATEWAY_SECONDS", 30)
 CLN_STRIPE_SECRET_KEY = os.environ.get("CLN_STRIPE_SECRET_KEY", "")
-CLN_STRIPE_PUBLISHABLE_KEY = os.environ.get("CLN_STRIPE_PUBLISHABLE_KEY", "")
 CLN_STRIPE_WEBHOOK_SECRET = os.environ.get("CLN_STRIPE_WEBHOOK_SECRET", "")
 CLN_STRIPE_API_BASE = os.environ.get("CLN_STRIPE_API_BASE") or "https://api.stripe.com"
 CLN_PAYPAL_CLIENT_ID = os.environ.get("CLN_PAYPAL_CLIENT_ID", "")

@@ -126,7 +126,12 @@ def invoices_of(
     if status is not None:
         rows = rows.filter(status=status)
     order = ("issued_on", "id") if oldest_first else ("-issued_on", "-id")
-    return tuple(_invoice(row) for row in _with_lines(rows).order_by(*order))
+    return rows_with_lines(rows.order_by(*order))
+
+
+def rows_with_lines(rows: QuerySet[Invoice]) -> tuple[InvoiceRow, ...]:
+    """Invoices as people read them, in two statements however many there are."""
+    return tuple(_invoice(row) for row in _with_lines(rows))
 
 
 def invoices_after(

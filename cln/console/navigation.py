@@ -96,8 +96,8 @@ BILLING: Final = (
         kind=AccountKind.CUSTOMER,
     ),
     Entry("Next 12 months", "upcoming", "calendar-days", kind=AccountKind.CUSTOMER),
-    Entry("Invoices", "invoices", "document-text", _also("invoice"), badge="unpaid"),
-    Entry("Payment methods", "payment_methods", "credit-card"),
+    Entry("Invoices", "invoices", "document-text", _also("invoice", "payment"), badge="unpaid"),
+    Entry("Payment methods", "payment_methods", "credit-card", _also("remove_payment_method")),
     Entry("Autopayment", "autopayment", "arrow-path", kind=AccountKind.RESELLER),
     Entry(
         "Purchase",

@@ -20,6 +20,8 @@ from cln.console.views import (
     logins,
     many_servers,
     pay_link,
+    payment_methods,
+    payments,
     profile,
     public,
     purchase,
@@ -152,8 +154,30 @@ MONEY = [
     ),
     path("console/billing/statements/<slug:month>.pdf", documents.statement, name="statement_pdf"),
     path("console/billing/upcoming", billing.upcoming, name="upcoming"),
-    path("console/billing/payment-methods", billing.payment_methods, name="payment_methods"),
+    path(
+        "console/billing/invoices/<slug:public_id>/pay/<slug:gateway>",
+        payments.pay_invoice,
+        name="pay_invoice",
+    ),
+    path("console/billing/payments/<slug:payment>", payments.payment, name="payment"),
+    path("console/billing/payments/back/<slug:payment>", payments.back, name="payment_back"),
+    path(
+        "console/billing/payment-methods", payment_methods.payment_methods, name="payment_methods"
+    ),
+    path(
+        "console/billing/payment-methods/begin/<slug:gateway>",
+        payment_methods.begin,
+        name="begin_payment_method",
+    ),
+    path("console/billing/payment-methods/back", payment_methods.back, name="payment_method_back"),
+    path(
+        "console/billing/payment-methods/remove",
+        payment_methods.remove,
+        name="remove_payment_method",
+    ),
     path("pay/<str:token>", pay_link.pay, name="pay_link"),
+    path("pay/<str:token>/with/<slug:gateway>", pay_link.lead_on, name="pay_link_with"),
+    path("pay/<str:token>/back/<slug:payment>", pay_link.back, name="pay_link_back"),
 ]
 PROFILE = [
     path("console/profile", profile.profile, name="profile"),

@@ -231,7 +231,7 @@ def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> Invoic
             _end_attempt(account, attempt, outcome, now=now)
             faults.reach("before_commit")
     faults.reach("after_commit")
-    return _result(attempt)
+    return result_of(attempt)
 
 
 def resolve_due(*, now: datetime) -> int:
@@ -425,7 +425,8 @@ def _said(refusal: Refusal) -> tuple[str, str, str]:
     return refusal.message, refusal.fix, refusal.code
 
 
-def _result(attempt: PaymentAttempt) -> InvoiceResult:
+def result_of(attempt: PaymentAttempt) -> InvoiceResult:
+    """An attempt as people read it."""
     number = attempt.invoice.number if attempt.invoice else ""
     match attempt.state:
         case AttemptState.SUCCEEDED:

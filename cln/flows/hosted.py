@@ -17,7 +17,7 @@ from cln.billing.queries import UnknownInvoice
 from cln.domain.errors import Refusal
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptChannel, AttemptState
 from cln.flows.charging import NOTHING_TAKEN
-from cln.flows.collection import InvoiceResult, conclude, settle
+from cln.flows.collection import InvoiceResult, conclude, result_of, settle
 from cln.flows.reseller import check_amount
 from cln.licensing.partners import not_a_reseller
 from cln.payments import services as payments
@@ -82,6 +82,43 @@ def open_top_up_page(
     return _page_of(attempt, account.public_id, back, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a payment stands; `invoice` is a public id, "" for a top-up.
+
+    `is_on_page`: the gateway's page waits for its payer, who may open it again.
+    """
+
+    payment: str
+    result: InvoiceResult
+    gateway: str
+    invoice: str
+    currency: str
+    is_waiting: bool
+    is_on_page: bool
+
+
+def look_at(*, account_id: int, payment: str) -> Standing:
+    """Where a payment of the account stands; asks nobody. Refusals: `unknown_payment`."""
+    attempt = (
+        PaymentAttempt.objects.filter(account_id=account_id, public_id=payment)
+        .select_related("invoice")
+        .first()
+    )
+    if attempt is None:
+        raise _unknown()
+    return Standing(
+        payment=payment,
+        result=result_of(attempt),
+        gateway=attempt.gateway,
+        invoice=attempt.invoice.public_id if attempt.invoice else "",
+        currency=attempt.currency,
+        is_waiting=attempt.state in UNFINISHED_ATTEMPT,
+        is_on_page=attempt.channel == AttemptChannel.HOSTED
+        and attempt.state == AttemptState.PENDING,
+    )
+
+
 def leave_page(*, account_id: int, payment: str, now: datetime) -> InvoiceResult:
     """The payer is back, or gave up: ask what was taken, and close the page for good.
 
@@ -91,7 +128,7 @@ def leave_page(*, account_id: int, payment: str, now: datetime) -> InvoiceResult
         account_id=account_id, public_id=payment, channel=AttemptChannel.HOSTED
     ).first()
     if attempt is None:
-        raise UnknownPayment("There is no such payment.")
+        raise _unknown()
     if attempt.state in UNFINISHED_ATTEMPT:
         return conclude(attempt_id=attempt.pk, now=now)
     return settle(attempt_id=attempt.pk, outcome=None, now=now)
@@ -124,6 +161,12 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
         currency=attempt.currency,
         gateway_charge=attempt.gateway_charge,
     )
+    back = Back(
+        *(
+            url.replace("{payment}", attempt.public_id)
+            for url in (back.done_url, back.cancelled_url)
+        )
+    )
     try:
         page = gateway_named(attempt.gateway).hosted_page(charge, back)
     except PageOver:
@@ -142,6 +185,15 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
     ):
         raise UnknownPayment("The payment has ended meanwhile.", "Open the page again.")
     return OpenPage(attempt.public_id, page, attempt.amount_cents, attempt.currency)
+
+
+def _unknown() -> UnknownPayment:
+    return UnknownPayment("There is no such payment.")
+
+
+def _back_with(attempt: PaymentAttempt, back: Back) -> Back:
+    urls = (back.done_url, back.cancelled_url)
+    return Back(*(url.replace("{payment}", attempt.public_id) for url in urls))
 
 
 def _ended(attempt: PaymentAttempt, *, now: datetime) -> Refusal:

@@ -327,7 +327,6 @@ def test_more_than_was_taken_is_not_given_back(vendor: Vendor, name: str) -> Non
     "missing",
     [
         "CLN_STRIPE_SECRET_KEY",
-        "CLN_STRIPE_PUBLISHABLE_KEY",
         "CLN_STRIPE_WEBHOOK_SECRET",
         "CLN_PAYPAL_CLIENT_ID",
         "CLN_PAYPAL_SECRET",

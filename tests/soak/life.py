@@ -178,7 +178,7 @@ class Life:
             status = self.vendor.things[charge]["status"]
             if gateway == "paypal" and status == "PAYER_ACTION_REQUIRED":
                 self.vendor.paypal.payer_pays(charge)
-            elif gateway == "stripe" and status == "requires_payment_method":
+            elif gateway == "stripe" and status == "open":
                 verdict = chance.choice([Verdict.OK, Verdict.OK, Verdict.SOFT, Verdict.LATER])
                 self.vendor.stripe.payer_pays(charge, verdict)
 

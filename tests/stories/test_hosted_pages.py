@@ -133,7 +133,7 @@ def test_an_abandoned_page_is_closed_and_takes_nothing_when_it_is_paid_later(
         vendor.paypal.payer_pays(page.page.id)
         delivered(vendor, name, vendor.events[-1])
     else:
-        assert vendor.things[page.page.id]["status"] == "canceled"
+        assert vendor.things[page.page.id]["status"] == "expired"
     left = hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL + THREE_DAYS)
 
     assert left.state == AttemptState.ABANDONED

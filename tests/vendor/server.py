@@ -58,7 +58,6 @@ class Vendor(Till):
         """What an installation of ours must be told to use this vendor."""
         return {
             "CLN_STRIPE_SECRET_KEY": stripe.SECRET,
-            "CLN_STRIPE_PUBLISHABLE_KEY": stripe.PUBLISHABLE,
             "CLN_STRIPE_WEBHOOK_SECRET": stripe.WEBHOOK_SECRET,
             "CLN_STRIPE_API_BASE": self.url,
             "CLN_PAYPAL_CLIENT_ID": paypal.CLIENT_ID,

@@ -1,4 +1,4 @@
-"""Stripe's wire format, as far as a shop with PaymentIntents and SetupIntents sees it."""
+"""Stripe's wire format, as far as a shop with PaymentIntents and Checkout sees it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import stripe
 from tests.vendor.till import Json, Reply, Request, Taken, Till, Verdict
 
 KEY_LIVES = timedelta(hours=24)
-SECRET, PUBLISHABLE, WEBHOOK_SECRET = "sk_test_vendor", "pk_test_vendor", "whsec_vendor"
+SECRET, WEBHOOK_SECRET = "sk_test_vendor", "whsec_vendor"
 CARD = {"brand": "visa", "last4": "4242", "exp_month": 2, "exp_year": 2028}
 
 DECLINES = {
@@ -26,7 +26,7 @@ DECLINES = {
 
 
 class StripeSide:
-    """Customers, intents, refunds; and what a payer does on the page with hosted fields."""
+    """Customers, intents, refunds; and what a payer does on the pages of Checkout."""
 
     too_many = Reply(429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}})
 
@@ -38,7 +38,7 @@ class StripeSide:
         """Whether a path is Stripe's."""
         return bool(
             re.match(
-                r"/v1/(customers|payment_intents|payment_methods|setup_intents|refunds)\b", path
+                r"/v1/(customers|payment_intents|payment_methods|checkout/sessions|refunds)\b", path
             )
         )
 
@@ -46,11 +46,10 @@ class StripeSide:
         """What the shop is about to do, in the words of `Till.plan`."""
         if request.method == "GET":
             return "look"
-        if request.path == "/v1/payment_intents":
+        if request.path == "/v1/payment_intents" or b"mode=payment" in request.body:
             return "announce"
-        return {"confirm": "charge", "refunds": "refund", "cancel": "close"}.get(
-            request.path.rpartition("/")[2], "method"
-        )
+        steps = {"confirm": "charge", "refunds": "refund", "cancel": "close", "expire": "close"}
+        return steps.get(request.path.rpartition("/")[2], "method")
 
     def answer(self, request: Request) -> Reply:
         """Carry out a request, once per idempotency key."""
@@ -65,18 +64,43 @@ class StripeSide:
         method = self._new("pm_", {"object": "payment_method", "type": "card", "card": CARD})
         return f"{customer}/{method['id']}"
 
-    def payer_stores_card(self, setup: str) -> None:
-        """The payer fills in the hosted fields of a SetupIntent."""
+    def payer_stores_card(self, page: str) -> None:
+        """The payer types a card on the page that stores it."""
+        session = self.till.things[page]
         _, _, method = self.add_card().partition("/")
-        self.till.things[setup] |= {"status": "succeeded", "payment_method": method}
+        setup = {"object": "setup_intent", "status": "succeeded", "payment_method": method}
+        session |= {
+            "status": "complete",
+            "url": None,
+            "setup_intent": self._new("seti_", setup)["id"],
+        }
 
-    def payer_pays(self, intent: str, verdict: Verdict = Verdict.OK) -> None:
-        """The payer fills in the hosted fields of a PaymentIntent."""
-        self._confirm(self.till.things[intent], verdict)
+    def payer_pays(self, page: str, verdict: Verdict = Verdict.OK) -> None:
+        """The payer types a card on the page that charges it; a failing one leaves it open."""
+        session = self.till.things[page]
+        if session["payment_intent"] is None:
+            made = self._new_intent(
+                session["amount_total"], session["currency"], session["metadata"]
+            )
+            session["payment_intent"] = made["id"]
+        intent = self.till.things[session["payment_intent"]]
+        self._confirm(intent, verdict)
+        if intent["status"] in ("succeeded", "processing"):
+            is_paid = intent["status"] == "succeeded"
+            session |= {"status": "complete", "url": None}
+            session["payment_status"] = "paid" if is_paid else "unpaid"
+            self._tell("checkout.session.completed", session)
 
     def clears(self, intent: str, verdict: Verdict = Verdict.OK) -> None:
         """What was pending is decided."""
         self._confirm(self.till.things[intent], verdict)
+        for page in self.till.things.values():
+            if page["object"] == "checkout.session" and page["payment_intent"] == intent:
+                is_paid = verdict is Verdict.OK
+                page["payment_status"] = "paid" if is_paid else "unpaid"
+                word = "succeeded" if is_paid else "failed"
+                return self._tell(f"checkout.session.async_payment_{word}", page)
+        return None
 
     def pending(self) -> list[str]:
         """The charges that wait for their bank."""
@@ -109,11 +133,11 @@ class StripeSide:
         }
 
     def _do(self, request: Request, form: dict[str, str]) -> Reply:
-        _, _, kind, *rest = request.path.split("/")
+        _, _, kind, *rest = request.path.replace("checkout/", "").split("/")
         doors: dict[tuple[str, str], Callable[..., Reply]] = {
             ("POST", "customers"): self._create_customer,
             ("POST", "payment_intents"): self._create_intent,
-            ("POST", "setup_intents"): self._create_setup,
+            ("POST", "sessions"): self._create_session,
             ("POST", "refunds"): self._refund,
             ("GET", "refunds"): self._refunds,
         }
@@ -128,41 +152,75 @@ class StripeSide:
             return Reply(200, self.till.things.pop(rest[0]))
         if rest[1:] == ["cancel"]:
             return self._cancel(thing)
-        method = self.till.things.get(thing.get("payment_method") or "")
-        return Reply(200, {**thing, "payment_method": method} if "expand[0]" in form else thing)
+        if rest[1:] == ["expire"]:
+            return self._expire(thing, form)
+        return Reply(200, self._expanded(thing, form))
 
     def _create_customer(self, form: dict[str, str]) -> Reply:
         return Reply(200, self._new("cus_", {"object": "customer", "email": form["email"]}))
 
     def _create_intent(self, form: dict[str, str]) -> Reply:
-        intent = self._new(
+        intent = self._new_intent(int(form["amount"]), form["currency"], _metadata(form))
+        return Reply(200, intent)
+
+    def _new_intent(self, cents: int, currency: str, metadata: Json) -> Json:
+        return self._new(
             "pi_",
             {
                 "object": "payment_intent",
-                "amount": int(form["amount"]),
-                "currency": form["currency"],
+                "amount": cents,
+                "currency": currency,
                 "status": "requires_payment_method",
-                "metadata": _metadata(form),
+                "metadata": metadata,
                 "last_payment_error": None,
             },
         )
-        intent["client_secret"] = f"{intent['id']}_secret"
-        return Reply(200, intent)
 
-    def _create_setup(self, form: dict[str, str]) -> Reply:
-        setup = self._new(
-            "seti_",
+    def _create_session(self, form: dict[str, str]) -> Reply:
+        price = "line_items[0][price_data]"
+        pays = form["mode"] == "payment"
+        session = self._new(
+            "cs_",
             {
-                "object": "setup_intent",
-                "customer": form["customer"],
-                "status": "requires_payment_method",
-                "usage": form["usage"],
-                "payment_method": None,
+                "object": "checkout.session",
+                "mode": form["mode"],
+                "status": "open",
+                "payment_status": "unpaid" if pays else "no_payment_required",
+                "customer": form.get("customer"),
+                "amount_total": int(form[f"{price}[unit_amount]"]) if pays else None,
+                "currency": form[f"{price}[currency]"] if pays else None,
+                "success_url": form["success_url"],
+                "cancel_url": form["cancel_url"],
+                "payment_intent": None,
+                "setup_intent": None,
                 "metadata": _metadata(form),
             },
         )
-        setup["client_secret"] = f"{setup['id']}_secret"
-        return Reply(200, setup)
+        session["url"] = f"https://vendor.example/checkout/{session['id']}"
+        return Reply(200, session)
+
+    def _expire(self, session: Json, form: dict[str, str]) -> Reply:
+        if session["status"] != "open":
+            return _invalid("checkout_session_not_open", "session")
+        session |= {"status": "expired", "url": None}
+        intent = self.till.things.get(session["payment_intent"] or "")
+        if intent:
+            intent["status"] = "canceled"
+        self._tell("checkout.session.expired", session)
+        return Reply(200, self._expanded(session, form))
+
+    def _expanded(self, thing: Json, form: dict[str, str]) -> Json:
+        """A thing with what the shop asked to see of it: ids become what they stand for."""
+        seen = dict(thing)
+        for path in sorted(value for name, value in form.items() if name.startswith("expand[")):
+            *above, last = path.split(".")
+            inside = seen
+            for name in above:
+                inside[name] = dict(inside[name] or {})
+                inside = inside[name]
+            if inside.get(last):
+                inside[last] = dict(self.till.things[inside[last]])
+        return seen
 
     def _confirm_for_shop(self, intent: Json, form: dict[str, str]) -> Reply:
         if form["payment_method"] not in self.till.things:

@@ -68,7 +68,8 @@ class TestInvoices:
         page = text_of(shop[1].get("/console/billing/invoices"))
 
         assert "Nothing is open." in page
-        assert "CBI-000001 2026-01-31 CloudLinux OS Shared $50.00 paid" in page
+        assert "CBI-000001" in page
+        assert "2026-01-31 CloudLinux OS Shared $50.00 paid" in page
         assert "5 × 10.00 for the month" in page
 
     def test_an_invoice_has_a_page_of_its_own(self, shop: tuple[Account, Client]) -> None:
@@ -109,9 +110,7 @@ class TestInvoices:
 
     def test_invoices_are_found_by_number(self, shop: tuple[Account, Client]) -> None:
         assert "CBI-000001" in text_of(shop[1].get("/console/billing/invoices", {"q": "cbi-0000"}))
-        assert "No invoice with “zzz”" in text_of(
-            shop[1].get("/console/billing/invoices", {"q": "zzz"})
-        )
+        assert "Nothing matches" in text_of(shop[1].get("/console/billing/invoices", {"q": "zzz"}))
 
     def test_pay_now_pays_all_and_tells_the_result_of_each(
         self, shop: tuple[Account, Client]

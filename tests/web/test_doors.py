@@ -14,6 +14,7 @@ from cln.domain.dunning import DunningState
 from cln.enums import Role
 from cln.licensing.groups import create_group
 from cln.licensing.models import ActivationKey, Server
+from cln.payments.models import PaymentAttempt
 from cln.web import Access
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
@@ -22,12 +23,22 @@ from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_
 
 pytestmark = pytest.mark.django_db
 
-# Pages that lead on: to the cart without an order, to the password before a secret.
-REDIRECT = {"order_done", "api_secret", "new_api_token", "two_factor_on", "two_factor_codes"}
+# Pages that lead on: to the cart without an order, back from a gateway, to the password first.
+REDIRECT = {
+    "order_done",
+    "payment_method_back",
+    "payment_back",
+    "api_secret",
+    "new_api_token",
+    "two_factor_on",
+    "two_factor_codes",
+}
 SAME_ID = {"x-request-id": "the-same-one"}
 # Whose POST is worth a password that was given lately.
 GUARDED = {
     "payment_methods",
+    "begin_payment_method",
+    "remove_payment_method",
     "autopayment",
     "two_factor_off",
     "invite_login",
@@ -70,6 +81,9 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "license": "ipl_x",
         "credit_note": "cn_x",
         "month": "2026-01",
+        "gateway": "sandbox",
+        "payment": "att_x",
+        "public_id": "inv_x",
         "group": "0",
         "window": "0",
     }
@@ -95,6 +109,8 @@ def test_the_public_pages_are_exactly_these() -> None:
         "reseller_signup",
         "reseller_signup_back",
         "pay_link",
+        "pay_link_with",
+        "pay_link_back",
         "sandbox_mails",
         "sandbox_mail",
         "sandbox_clock",
@@ -131,6 +147,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         "public_id": invoice.public_id,
         "login": str(other.pk),
         "api_token": a_token(account, other),
+        "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
     }
 
@@ -190,6 +207,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "api_token": a_token(account, login),
         "session": str(_session_of(login)),
         "credit_note": CreditNote.objects.get().public_id,
+        "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
     }
     absent = {
@@ -200,6 +218,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "api_token": "tok_never",
         "session": "999999",
         "credit_note": "cn_never",
+        "payment": "att_never",
         "group": "999999",
     }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
@@ -260,7 +279,8 @@ def test_a_blocked_account_sees_billing_support_and_its_own_security(state: Dunn
     documents = {"invoice", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
     security = {"security", "two_factor_off", "two_factor_codes", "submit_ticket"}
     assert opened == {
-        *{"billing", "upcoming", "invoices", "payment_methods"},
+        *{"billing", "upcoming", "invoices", "payment_methods", "remove_payment_method"},
+        *{"payment", "payment_back", "payment_method_back"},
         *documents,
         *security,
     }

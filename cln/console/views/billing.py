@@ -1,26 +1,25 @@
 """What is owed, what was paid, what comes next, and with what."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from cln.accounts.access import Permission
+from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
+from cln.billing.invoice_lists import compared
 from cln.catalog.queries import license_types
-from cln.console import cart
-from cln.console.forms.billing import SandboxCardForm
+from cln.console import gateway_pages
+from cln.console.invoice_table import invoice_table
 from cln.domain.money import money_text
-from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus, MethodKind
+from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus
 from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.gateways.sandbox import TEST_CARDS, token_for
 from cln.payments.reseller_table import reseller_invoice_table
 from cln.payments.services import active_method
 from cln.payments.settled import paid_of
-from cln.web import Request, page, posted, redirect
+from cln.web import Request, page, redirect
 
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
@@ -65,24 +64,28 @@ def invoices(request: Request) -> HttpResponse:
     account_id = request.account.pk
     if request.account.kind == AccountKind.RESELLER:
         return _reseller_invoices(request)
-    search = request.GET.get("q", "").strip()
     unpaid = queries.invoices_of(account_id, status=InvoiceStatus.OPEN, oldest_first=True)
-    settled = [
-        row
-        for row in queries.invoices_of(account_id)
-        if row.status != InvoiceStatus.OPEN and search.lower() in row.number.lower()
-    ]
     context = {
         "section": "billing",
         "unpaid": unpaid,
         "due_cents": sum(row.due_cents for row in unpaid),
-        "settled": settled,
-        "search": search,
         "method": active_method(account_id),
+        "offers": gateway_pages.offers(),
         "currency": request.account.currency,
         "months": papers.billed_months(account_id=account_id),
+        "upcoming": _next_invoice(request),
     }
-    return render(request, "billing/invoices.html", context)
+    return invoice_table(account_id).answer(request, "billing/invoices.html", context)
+
+
+def _next_invoice(request: Request) -> dict[str, object] | None:
+    """The next invoice of all, for those who may see the bills."""
+    if not may(request.login.role, Permission.VIEW_BILLING):
+        return None
+    names = {row.code: row.name for row in license_types()}
+    for one in upcoming_invoices(account_id=request.account.pk)[:1]:
+        return {"name": names[one.license_type], "invoice": one}
+    return None
 
 
 def _reseller_invoices(request: Request) -> HttpResponse:
@@ -106,6 +109,8 @@ def invoice(request: Request, public_id: str) -> HttpResponse:
     context = {
         "section": "billing",
         "invoice": queries.invoice_details(account_id=account_id, public_id=public_id),
+        "compared": compared(account_id=account_id, public_id=public_id),
+        "offers": gateway_pages.offers(),
         "parties": papers.parties_of(account_id=account_id, public_id=public_id),
         "paid": paid_of(account_id=account_id, invoice=public_id),
         "credit_notes": papers.credit_notes_of(account_id=account_id, invoice=public_id),
@@ -124,49 +129,6 @@ def pay_now(request: Request) -> HttpResponse:
     )
     tell(request, results, request.account.currency)
     return redirect("invoices")
-
-
-@page(
-    "GET",
-    "POST",
-    permission=Permission.EDIT_CARDS,
-    open_when_blocked=True,
-    recent_sign_in=True,
-)
-def payment_methods(request: Request) -> HttpResponse:
-    """`/console/billing/payment-methods`: the one active method; another replaces it (P1)."""
-    form = SandboxCardForm(posted(request), today=request.now.date())
-    if settings.CLN_GATEWAY == "sandbox" and form.is_valid():
-        currency = request.account.currency
-        tell(request, store_card(request, form, account_id=request.account.pk), currency)
-        messages.success(request, "The payment method is saved.")
-        return redirect("cart" if cart.lines(request.session) else "payment_methods")
-    context = {
-        "section": "billing",
-        "form": form if settings.CLN_GATEWAY == "sandbox" else None,
-        "method": active_method(request.account.pk),
-        "cards": [(number, script.value) for number, script in TEST_CARDS.items()],
-        "today": request.now.date(),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "billing/payment_methods.html", context, status=status)
-
-
-def store_card(
-    request: Request, form: SandboxCardForm, *, account_id: int, actor: str = ""
-) -> tuple[InvoiceResult, ...]:
-    """Make a sandbox card the account's payment method and try what is due."""
-    number = form.cleaned_data["number"]
-    return collection.set_payment_method(
-        account_id=account_id,
-        kind=MethodKind.CARD,
-        gateway="sandbox",
-        token=token_for(TEST_CARDS[number]),
-        label=f"Visa ending in {number[-4:]}",
-        expires_on=form.cleaned_data["expires"],
-        actor=actor or request.login.username,
-        now=request.now,
-    )
 
 
 def tell(request: Request, results: tuple[InvoiceResult, ...], currency: str) -> None:

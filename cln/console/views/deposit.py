@@ -8,10 +8,12 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.billing.queries import balance_cents
+from cln.console import gateway_pages
 from cln.console.forms.reseller import AmountForm, AutopayForm
 from cln.console.views.billing import tell
 from cln.domain.autopay import AutopayRule, Replay
 from cln.domain.errors import Refusal
+from cln.flows import hosted
 from cln.flows.autopay import autopay_rule, set_autopay, simulate_autopay
 from cln.flows.reseller import top_up
 from cln.flows.usage_run import usage_expected, usage_so_far
@@ -34,10 +36,20 @@ def balance(request: Request) -> HttpResponse:
 
 @page("POST", permission=Permission.EDIT_CARDS, open_when_blocked=True, resellers_only=True)
 def add_funds(request: Request, form: AmountForm) -> HttpResponse:
-    """Charge the active payment method now."""
+    """Charge the active payment method now, or lead to the gateway whose button was pressed."""
     if not form.is_valid():
         return _balance(request, form)
+    gateway = request.POST.get("gateway", "")
     try:
+        if gateway:
+            opened = hosted.open_top_up_page(
+                account_id=request.account.pk,
+                amount_cents=form.cents,
+                gateway=gateway,
+                back=gateway_pages.back_to("payment_back", gateway_pages.NOT_YET),
+                now=request.now,
+            )
+            return gateway_pages.lead_on(request, gateway=gateway, url=opened.page.url)
         result = top_up(
             account_id=request.account.pk,
             amount_cents=form.cents,
@@ -126,6 +138,7 @@ def _balance(request: Request, form: AmountForm) -> HttpResponse:
         "expected_cents": _expected_cents(request),
         "currency": request.account.currency,
         "method": active_method(account_id),
+        "offers": gateway_pages.offers(),
         "floor_cents": request.account.floor_cents,
         "rule": autopay_rule(account_id=account_id),
         "next_usage_on": request.account.next_usage_on,

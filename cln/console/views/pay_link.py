@@ -1,16 +1,26 @@
 """The page behind the link in our mails: pay what is owed, without a login (P7)."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from cln.billing.queries import invoices_of
+from cln.accounts.models import Account
+from cln.billing.queries import balance_cents, balance_due_cents, invoices_of
+from cln.console import gateway_pages
 from cln.console.forms.billing import SandboxCardForm
 from cln.console.limits import too_often
-from cln.console.views.billing import store_card, tell
-from cln.enums import AttemptChannel, InvoiceStatus
-from cln.flows.collection import pay_now
+from cln.domain.errors import Refusal
+from cln.enums import AttemptChannel, AttemptState, InvoiceStatus, MethodKind
+from cln.flows import collection, hosted
+from cln.flows.collection import InvoiceResult
 from cln.flows.pay_link import account_of_link
+from cln.payments.gateways.sandbox import TEST_CARDS, token_for
+from cln.payments.models import PaymentMethod
 from cln.payments.services import active_method
 from cln.web import Request, page, redirect
 
@@ -26,21 +36,118 @@ def pay(request: Request, token: str) -> HttpResponse:
     account = account_of_link(token=token, now=request.now)
     with_card = request.POST.get("with") == "card" and settings.CLN_GATEWAY == "sandbox"
     form = SandboxCardForm(request.POST if with_card else None, today=request.now.date())
-    if with_card and form.is_valid():
-        done = store_card(request, form, account_id=account.pk, actor=ACTOR)
-        tell(request, done, account.currency)
+    if request.method == "POST" and (form.is_valid() or not with_card):
+        method = _one_off(request, form, account) if with_card else None
+        _keep(request, account, _paid(request, account, method))
         return redirect("pay_link", token)
-    if request.method == "POST" and not with_card:
-        channel = AttemptChannel.PAY_LINK
-        done = pay_now(account_id=account.pk, channel=channel, actor=ACTOR, now=request.now)
-        tell(request, done, account.currency)
-        return redirect("pay_link", token)
-    unpaid = invoices_of(account.pk, status=InvoiceStatus.OPEN, oldest_first=True)
-    context = {
-        "unpaid": unpaid,
-        "due_cents": sum(row.due_cents for row in unpaid),
-        "currency": account.currency,
+    context = _owed(account) | {
+        "token": token,
         "has_method": active_method(account.pk) is not None,
         "form": form if settings.CLN_GATEWAY == "sandbox" else None,
+        "offers": gateway_pages.offers(),
+        "receipt": _receipt(request, account),
     }
     return render(request, "billing/pay_link.html", context, status=422 if form.errors else 200)
+
+
+@page("POST", permission=None)
+def lead_on(request: Request, token: str, gateway: str) -> HttpResponse:
+    """Pay the oldest invoice, or a reseller's debt, on the gateway's own page."""
+    limited = too_often(request, "pay_link", key=token)
+    if limited is not None:
+        return limited
+    account = account_of_link(token=token, now=request.now)
+    back = gateway_pages.back_to("pay_link_back", token, gateway_pages.NOT_YET)
+    unpaid = invoices_of(account.pk, status=InvoiceStatus.OPEN, oldest_first=True)
+    try:
+        if unpaid:
+            opened = hosted.open_invoice_page(
+                account_id=account.pk,
+                invoice=unpaid[0].public_id,
+                gateway=gateway,
+                back=back,
+                now=request.now,
+            )
+        else:
+            opened = hosted.open_top_up_page(
+                account_id=account.pk,
+                amount_cents=-balance_cents(account.pk),
+                gateway=gateway,
+                back=back,
+                now=request.now,
+            )
+    except Refusal as refusal:
+        messages.warning(request, f"{refusal.message} {refusal.fix}")
+        return redirect("pay_link", token)
+    return gateway_pages.lead_on(request, gateway=gateway, url=opened.page.url)
+
+
+@page("GET", permission=None)
+def back(request: Request, token: str, payment: str) -> HttpResponse:
+    """Back from the gateway's page, having paid or not."""
+    limited = too_often(request, "pay_link", key=token)
+    if limited is not None:
+        return limited
+    account = account_of_link(token=token, now=request.now)
+    result = hosted.leave_page(account_id=account.pk, payment=payment, now=request.now)
+    _keep(request, account, [result])
+    return redirect("pay_link", token)
+
+
+def _owed(account: Account) -> dict[str, object]:
+    """Open invoices, or what a reseller's deposit is below zero."""
+    return {
+        "unpaid": invoices_of(account.pk, status=InvoiceStatus.OPEN, oldest_first=True),
+        "debt_cents": max(0, -balance_cents(account.pk)),
+        "due_cents": balance_due_cents(account.pk),
+        "currency": account.currency,
+    }
+
+
+def _paid(
+    request: Request, account: Account, method: PaymentMethod | None
+) -> Iterable[InvoiceResult]:
+    return collection.pay_now(
+        account_id=account.pk,
+        channel=AttemptChannel.PAY_LINK,
+        actor=ACTOR,
+        method=method,
+        now=request.now,
+    )
+
+
+def _one_off(request: Request, form: SandboxCardForm, account: Account) -> PaymentMethod:
+    """The payer's card pays this time; whoever has the link does not choose the stored one."""
+    number = form.cleaned_data["number"]
+    return collection.one_off_method(
+        account_id=account.pk,
+        kind=MethodKind.CARD,
+        gateway="sandbox",
+        token=token_for(TEST_CARDS[number]),
+        label=f"Visa ending in {number[-4:]}",
+        now=request.now,
+    )
+
+
+def _keep(request: Request, account: Account, results: Iterable[InvoiceResult]) -> None:
+    """The receipt is for this browser only: a link may have been passed on."""
+    rows = [
+        {
+            "number": one.number,
+            "cents": one.amount_cents,
+            "is_paid": one.state == AttemptState.SUCCEEDED,
+            "words": f"{one.sentence} {one.fix}".strip(),
+            "on": f"{request.now:%Y-%m-%d}",
+        }
+        for one in results
+    ]
+    request.session[_key(account)] = (_receipt(request, account) + rows)[-20:]
+
+
+def _receipt(request: Request, account: Account) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = request.session.get(_key(account), [])
+    return rows
+
+
+def _key(account: Account) -> str:
+    return f"receipt:{account.public_id}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -12,47 +10,12 @@ from django.shortcuts import render
 from cln.accounts.access import Permission
 from cln.billing.queries import subscriptions_of
 from cln.catalog import queries as catalog
-from cln.console import cart
+from cln.console import cart, gateway_pages
+from cln.console.checkout import pay_cart, priced_wish
+from cln.console.forms.billing import SandboxCardForm
 from cln.console.forms.licenses import PurchaseForm
-from cln.domain.errors import Refusal
-from cln.domain.pricing import Tier
-from cln.flows import purchase as flow
 from cln.payments.services import active_method
 from cln.web import Request, page, redirect
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """A wish with its price, or with the reason why it cannot be bought."""
-
-    line: cart.CartLine
-    name: str
-    preview: flow.Preview | None
-    refusal: Refusal | None = None
-
-    @property
-    def current_tier(self) -> Tier | None:
-        """The tier that prices this purchase."""
-        fits = [tier for tier in self._tiers if tier.from_quantity <= self._scope]
-        return fits[-1] if fits else None
-
-    @property
-    def next_tier(self) -> Tier | None:
-        """The next cheaper tier."""
-        return next((tier for tier in self._tiers if tier.from_quantity > self._scope), None)
-
-    @property
-    def to_next_tier(self) -> int:
-        """How many more reach it."""
-        return self.next_tier.from_quantity - self._scope if self.next_tier else 0
-
-    @property
-    def _tiers(self) -> tuple[Tier, ...]:
-        return self.preview.tiers if self.preview else ()
-
-    @property
-    def _scope(self) -> int:
-        return self.preview.scope if self.preview else 0
 
 
 @page("GET", permission=Permission.ORDER_LICENSES)
@@ -75,7 +38,7 @@ def purchase(request: Request, code: str) -> HttpResponse:
         line = cart.CartLine(
             chosen.code, form.cleaned_data["quantity"], form.cleaned_data["interval"]
         )
-        priced = _priced(request, line, chosen.name)
+        priced = priced_wish(request, line, chosen.name)
     context = {
         "section": "billing",
         "form": form,
@@ -93,7 +56,7 @@ def show_cart(request: Request) -> HttpResponse:
     """`/console/cart`: the lines with today's prices, and one Pay button."""
     names = {row.code: row.name for row in catalog.license_types()}
     lines = [
-        _priced(request, line, names.get(line.license_type, line.license_type))
+        priced_wish(request, line, names.get(line.license_type, line.license_type))
         for line in cart.lines(request.session)
     ]
     due = sum(one.preview.due_now_cents for one in lines if one.preview)
@@ -112,6 +75,8 @@ def show_cart(request: Request) -> HttpResponse:
         "shares_tiers": len(set(scopes)) < len(scopes),
         "method": active_method(request.account.pk),
         "token": cart.token(request.session),
+        "offers": gateway_pages.offers(),
+        "form": _card_form(request),
         "currency": request.account.currency,
     }
     return render(request, "purchase/cart.html", context)
@@ -140,20 +105,7 @@ def drop(request: Request, license_type: str) -> HttpResponse:
 @page("POST", permission=Permission.ORDER_LICENSES)
 def pay(request: Request) -> HttpResponse:
     """Buy everything in the cart, once: the token in the form is the key of the purchase."""
-    token = request.POST.get("token", "")
-    last = cart.last_order(request.session)
-    if last is not None and token == last.token:
-        return redirect("order_done")
-    lines = cart.lines(request.session)
-    if not lines or token != cart.token(request.session):
-        messages.warning(request, "The cart has changed since. Look at it once more, then pay.")
-        return redirect("cart")
-    if _needs_method(request, lines):
-        messages.warning(request, "Add a payment method first; the cart waits for you.")
-        return redirect("payment_methods")
-    results = [_bought(request, line, token) for line in lines]
-    cart.finish(request.session, token, results)
-    return redirect("order_done")
+    return pay_cart(request, request.POST.get("token", ""))
 
 
 @page("GET", permission=Permission.ORDER_LICENSES)
@@ -181,47 +133,9 @@ def _types_beside(request: Request, code: str) -> list[catalog.LicenseTypeRow]:
     return found
 
 
-def _priced(request: Request, line: cart.CartLine, name: str) -> Priced:
-    try:
-        preview = flow.preview(
-            account_id=request.account.pk,
-            license_type=line.license_type,
-            quantity=line.quantity,
-            interval=line.interval,
-            now=request.now,
-        )
-    except Refusal as refusal:
-        return Priced(line, name, None, refusal)
-    return Priced(line, name, preview)
-
-
-def _needs_method(request: Request, lines: tuple[cart.CartLine, ...]) -> bool:
-    """Whether something is due at once and there is nothing to charge."""
-    if active_method(request.account.pk) is not None:
-        return False
-    previews = (_priced(request, line, "").preview for line in lines)
-    return any(preview.due_now_cents for preview in previews if preview)
-
-
-def _bought(request: Request, line: cart.CartLine, token: str) -> Mapping[str, object]:
-    """Buy one line; a refusal of one does not stop the others."""
-    name = catalog.get_license_type(line.license_type).name
-    try:
-        bought = flow.buy(
-            account_id=request.account.pk,
-            license_type=line.license_type,
-            quantity=line.quantity,
-            interval=line.interval,
-            actor=request.login.username,
-            request_key=f"cart:{token}:{line.license_type}",
-            now=request.now,
-        )
-    except Refusal as refusal:
-        return {"name": name, "license_type": line.license_type, "state": "refused"} | {
-            "sentence": refusal.message,
-            "fix": refusal.fix,
-        }
-    return cart.result_of(bought, name=name)
+def _card_form(request: Request) -> SandboxCardForm | None:
+    sandbox = settings.CLN_GATEWAY == "sandbox"
+    return SandboxCardForm(today=request.now.date()) if sandbox else None
 
 
 def _first_error(form: PurchaseForm) -> str:

@@ -101,7 +101,10 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """Absolute addresses a payer comes back to from a gateway's page."""
+    """Absolute addresses a payer comes back to from a gateway's page.
+
+    `{payment}` in them stands for the payment's id, which is not known before it is begun.
+    """
 
     done_url: str
     cancelled_url: str
@@ -109,15 +112,13 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a browser needs: an address to go to, or the secrets of hosted fields.
+    """The gateway's own page: `url` is where to go, `id` the gateway's id of what it is about.
 
-    `id` is the gateway's id of what the page is about; card data never comes to us.
+    Card data is typed there and never comes to us.
     """
 
     id: str
-    url: str = ""
-    client_secret: str = ""
-    publishable_key: str = ""
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ class StripeKeys:
     """A Stripe account and how long to wait for it, in seconds."""
 
     secret_key: str
-    publishable_key: str
     webhook_secret: str
     api_base: str
     seconds: float
@@ -31,12 +30,11 @@ def stripe_keys() -> StripeKeys | None:
     """The configured Stripe account; None = absent."""
     keys = StripeKeys(
         secret_key=settings.CLN_STRIPE_SECRET_KEY,
-        publishable_key=settings.CLN_STRIPE_PUBLISHABLE_KEY,
         webhook_secret=settings.CLN_STRIPE_WEBHOOK_SECRET,
         api_base=settings.CLN_STRIPE_API_BASE,
         seconds=settings.CLN_GATEWAY_SECONDS,
     )
-    return keys if keys.secret_key and keys.publishable_key and keys.webhook_secret else None
+    return keys if keys.secret_key and keys.webhook_secret else None
 
 
 def paypal_keys() -> PayPalKeys | None:

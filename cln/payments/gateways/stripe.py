@@ -1,66 +1,40 @@
-"""Cards through Stripe: PaymentIntents and SetupIntents, no other product of theirs.
+"""Cards through Stripe: PaymentIntents, and Checkout for the pages on which payers type.
 
 A charge is a PaymentIntent that is created unconfirmed (`announce`) and then confirmed off-session
 (`charge`). One intent takes money once, whatever is sent how often and however late; idempotency
-keys (our attempt's id) only spare us a second unconfirmed intent. Card data goes from the
-browser to Stripe; a method's token is "customer/payment method". The library's retries are off.
+keys (our attempt's id) only spare us a second unconfirmed intent. Cards are entered on Stripe's
+own pages; a method's token is "customer/payment method". The library's retries are off.
 """
 
-import calendar
 import logging
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar, cast
 
 import stripe
-from stripe import PaymentIntent, PaymentMethod, Refund
+from stripe import PaymentIntent, Refund
 
 from cln.domain.dunning import DeclineCode
-from cln.enums import AttemptState, GatewayEventKind, MethodKind
+from cln.enums import AttemptState, GatewayEventKind
 from cln.payments.gateways import (
     Back,
     Charge,
     Event,
     ForgedWebhook,
     GatewayUnreachable,
-    MethodNotStored,
     Outcome,
     Page,
-    PageOver,
     Payer,
     RefundRequest,
     StoredMethod,
 )
 from cln.payments.gateways.keys import StripeKeys
+from cln.payments.gateways.stripe_answers import ask, close_intent, declined, metadata_of, taken
+from cln.payments.gateways.stripe_pages import StripePages, is_page, page_event
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
-DECLINES = {
-    "expired_card": DeclineCode.EXPIRED_CARD,
-    "authentication_required": DeclineCode.CARD_NOT_CONFIRMED,
-    "payment_intent_authentication_failure": DeclineCode.CARD_NOT_CONFIRMED,
-    "lost_card": DeclineCode.LOST_OR_STOLEN,
-    "stolen_card": DeclineCode.LOST_OR_STOLEN,
-    "pickup_card": DeclineCode.LOST_OR_STOLEN,
-    "insufficient_funds": DeclineCode.INSUFFICIENT_FUNDS,
-    "card_velocity_exceeded": DeclineCode.INSUFFICIENT_FUNDS,
-    "withdrawal_count_limit_exceeded": DeclineCode.INSUFFICIENT_FUNDS,
-    "invalid_account": DeclineCode.INACTIVE_CARD,
-    "incorrect_number": DeclineCode.INACTIVE_CARD,
-    "invalid_number": DeclineCode.INACTIVE_CARD,
-    "new_account_information_available": DeclineCode.INACTIVE_CARD,
-    "revocation_of_authorization": DeclineCode.INACTIVE_CARD,
-    "processing_error": DeclineCode.TECHNICAL_PROBLEM,
-    "issuer_not_available": DeclineCode.TECHNICAL_PROBLEM,
-    "reenter_transaction": DeclineCode.TECHNICAL_PROBLEM,
-    "try_again_later": DeclineCode.TECHNICAL_PROBLEM,
-}
-"""Stripe's decline codes in our words; every other one is the bank's own decision."""
-
-_MOVING = {"succeeded": AttemptState.SUCCEEDED, "processing": AttemptState.PENDING}
-_WAITS_FOR_PAYER = ("requires_payment_method", "requires_confirmation", "requires_action")
 _REFUNDED = {
     "succeeded": AttemptState.SUCCEEDED,
     "pending": AttemptState.PENDING,
@@ -90,11 +64,12 @@ class StripeGateway:
             http_client=stripe.RequestsClient(timeout=keys.seconds),
         )
         self._intents = self._client.v1.payment_intents
+        self._pages = StripePages(self._client)
 
     def announce(self, charge: Charge) -> str:
         """Create the intent without confirming it."""
         customer, _ = charge.method_token.split("/")
-        return _ask(
+        return ask(
             lambda: self._intents.create(
                 {
                     "amount": charge.amount_cents,
@@ -118,7 +93,7 @@ class StripeGateway:
                 {"idempotency_key": f"{charge.reference}:confirm"},
             )
         except stripe.CardError as error:
-            return _declined(error.error)
+            return declined(error.error)
         except stripe.InvalidRequestError as error:
             return self._why_not(intent, error)
         except stripe.RateLimitError:
@@ -135,27 +110,21 @@ class StripeGateway:
             return ended or Outcome(
                 AttemptState.DECLINED, decline_code=DeclineCode.CARD_NOT_CONFIRMED
             )
-        return _taken(confirmed) or _TECHNICAL
+        return taken(confirmed) or _TECHNICAL
 
     def find_by_reference(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
         """Look at the intent; without one nothing was announced."""
-        return _taken(self._intent(gateway_charge)) if gateway_charge else None
+        if is_page(gateway_charge):
+            return self._pages.fate(gateway_charge)
+        return taken(self._intent(gateway_charge)) if gateway_charge else None
 
     def close(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
-        """Cancel the intent: from then on nobody can pay it."""
+        """Cancel the intent, or end the page: from then on nobody can pay it."""
         if not gateway_charge:
             return None
-        try:
-            intent = self._intents.cancel(gateway_charge, {"cancellation_reason": "abandoned"})
-        except stripe.InvalidRequestError:
-            intent = self._intent(gateway_charge)
-            if intent.status not in {*_MOVING, "canceled"}:
-                raise GatewayUnreachable(f"{gateway_charge} is {intent.status}") from None
-        except stripe.StripeError as error:
-            raise GatewayUnreachable(str(error)) from error
-        if moved := _taken(intent):
-            return moved
-        return _declined(intent.last_payment_error) if intent.last_payment_error else None
+        if is_page(gateway_charge):
+            return self._pages.close(gateway_charge)
+        return close_intent(self._client, gateway_charge)
 
     def refund(self, request: RefundRequest) -> Outcome:
         """Refund part of an intent; asks first, for Stripe forgets a key after a day."""
@@ -181,48 +150,20 @@ class StripeGateway:
     def find_refund(self, request: RefundRequest) -> Outcome | None:
         """Look through the intent's refunds for ours."""
         intent = request.charge_reference
-        made = _ask(lambda: self._client.v1.refunds.list({"payment_intent": intent, "limit": 100}))
+        made = ask(lambda: self._client.v1.refunds.list({"payment_intent": intent, "limit": 100}))
         for refund in made.data:
-            if _metadata(refund).get("reference") == request.reference:
+            if metadata_of(refund).get("reference") == request.reference:
                 return _refunded(refund)
         return None
 
     def begin_method(self, payer: Payer, back: Back) -> Page:
-        """A SetupIntent for the hosted card fields of our page; `back` is the page's own matter."""
+        """Stripe's page that stores a card."""
         customer = payer.former_token.partition("/")[0] or self._new_customer(payer)
-        setup = _ask(
-            lambda: self._client.v1.setup_intents.create(
-                {
-                    "customer": customer,
-                    "usage": "off_session",
-                    "allowed_payment_method_types": ["card"],
-                    "metadata": {"reference": payer.reference},
-                }
-            )
-        )
-        return self._page(setup.id, setup.client_secret)
+        return self._pages.to_store(payer, customer, back)
 
     def complete_method(self, payer: Payer, page_id: str) -> StoredMethod:
-        """The card behind a SetupIntent that succeeded and was made for this payer."""
-        try:
-            setup = self._client.v1.setup_intents.retrieve(page_id, {"expand": ["payment_method"]})
-        except stripe.InvalidRequestError as error:
-            raise _not_stored() from error
-        except stripe.StripeError as error:
-            raise GatewayUnreachable(str(error)) from error
-        method = setup.payment_method
-        is_theirs = _metadata(setup).get("reference") == payer.reference
-        if setup.status != "succeeded" or not is_theirs or not isinstance(method, PaymentMethod):
-            raise _not_stored()
-        card = method.card
-        assert card is not None, "only cards are asked for"
-        last_day = calendar.monthrange(card.exp_year, card.exp_month)[1]
-        return StoredMethod(
-            kind=MethodKind.CARD,
-            token=f"{setup.customer}/{method.id}",
-            label=f"{card.brand.title()} ending in {card.last4}",
-            expires_on=date(card.exp_year, card.exp_month, last_day),
-        )
+        """The card that was entered on a page made for this payer."""
+        return self._pages.stored(payer, page_id)
 
     def forget_method(self, token: str) -> None:
         """Detach the card from its customer; Stripe then refuses it for good."""
@@ -235,24 +176,8 @@ class StripeGateway:
             raise GatewayUnreachable(str(error)) from error
 
     def hosted_page(self, charge: Charge, back: Back) -> Page:
-        """A PaymentIntent for the hosted card fields of our page, or the same one again."""
-        if charge.gateway_charge:
-            intent = self._intent(charge.gateway_charge)
-            if intent.status not in _WAITS_FOR_PAYER:
-                raise PageOver(f"{intent.id} is {intent.status}")
-        else:
-            intent = _ask(
-                lambda: self._intents.create(
-                    {
-                        "amount": charge.amount_cents,
-                        "currency": charge.currency.lower(),
-                        "allowed_payment_method_types": ["card"],
-                        "metadata": {"reference": charge.reference, "hosted": "yes"},
-                    },
-                    {"idempotency_key": charge.reference},
-                )
-            )
-        return self._page(intent.id, intent.client_secret)
+        """Stripe's page that takes this charge, or the same one again."""
+        return self._pages.to_pay(charge, back)
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
         """Check Stripe's signature with our endpoint's secret; five minutes old is forged."""
@@ -262,43 +187,36 @@ class StripeGateway:
             )
         except (stripe.SignatureVerificationError, ValueError) as error:
             raise ForgedWebhook("The signature of the webhook is wrong.") from error
-        about = _metadata(event.data.object)
+        about = metadata_of(event.data.object)
         reference = about.get("reference", "")
         if event.type.startswith("refund."):
             return Event(event.id, GatewayEventKind.REFUND, reference)
-        if event.type not in _TOLD or not reference:
-            return None
-        if event.type == "payment_intent.payment_failed" and "hosted" in about:
-            return None  # the payer may try another card on the same page
+        if event.type.startswith("checkout.session."):
+            return page_event(event.id, event.data.object)
+        if event.type not in _TOLD or not reference or "hosted" in about:
+            return None  # what becomes of a page is told by the page's own events
         intent = cast(PaymentIntent, event.data.object)
-        outcome = _taken(intent) or _declined(intent.last_payment_error)
+        outcome = taken(intent) or declined(intent.last_payment_error)
         return Event(event.id, GatewayEventKind.CHARGE, reference, intent.id, outcome)
 
     def _intent(self, intent: str) -> PaymentIntent:
-        return _ask(lambda: self._intents.retrieve(intent))
+        return ask(lambda: self._intents.retrieve(intent))
 
     def _why_not(self, intent: str, error: stripe.InvalidRequestError) -> Outcome:
         """A confirmation that Stripe found wrong: confirmed before, without a card, or our bug."""
         if error.code == "payment_intent_unexpected_state":
-            return _taken(self._intent(intent)) or _TECHNICAL
+            return taken(self._intent(intent)) or _TECHNICAL
         if error.code == "resource_missing" and error.param == "payment_method":
             return Outcome(AttemptState.DECLINED, decline_code=DeclineCode.INACTIVE_CARD)
         log.error("Stripe refused to confirm %s: %s", intent, error)
         return _TECHNICAL
 
     def _new_customer(self, payer: Payer) -> str:
-        return _ask(
+        return ask(
             lambda: self._client.v1.customers.create(
                 {"email": payer.email, "metadata": {"reference": payer.reference}}
             )
         ).id
-
-    def _page(self, page_id: str, client_secret: str | None) -> Page:
-        return Page(
-            id=page_id,
-            client_secret=client_secret or "",
-            publishable_key=self._keys.publishable_key,
-        )
 
 
 _TOLD = (
@@ -308,38 +226,8 @@ _TOLD = (
 )
 
 
-def _ask(call: Callable[[], Answer]) -> Answer:
-    """A call that moves no money: whatever goes wrong, nothing has happened."""
-    try:
-        return call()
-    except stripe.StripeError as error:
-        log.warning("Stripe: %s", error)
-        raise GatewayUnreachable(str(error)) from error
-
-
-def _taken(intent: PaymentIntent) -> Outcome | None:
-    state = _MOVING.get(intent.status)
-    return Outcome(state, gateway_reference=intent.id) if state else None
-
-
-def _declined(error: object) -> Outcome:
-    """The bank's own code decides, where there is none Stripe's; both are optional attributes."""
-    codes = [getattr(error, "decline_code", None), getattr(error, "code", None)]
-    known = (DECLINES[code] for code in codes if code in DECLINES)
-    return Outcome(AttemptState.DECLINED, decline_code=next(known, DeclineCode.ISSUER_DECLINED))
-
-
 def _refunded(refund: Refund) -> Outcome:
     state = _REFUNDED.get(refund.status or "")
     if state is None:
         raise GatewayUnreachable(f"{refund.id} is {refund.status}, whatever that is")
     return _TECHNICAL if state is AttemptState.DECLINED else Outcome(state, refund.id)
-
-
-def _metadata(thing: object) -> dict[str, str]:
-    metadata = getattr(thing, "metadata", None)
-    return metadata.to_dict() if isinstance(metadata, stripe.StripeObject) else {}
-
-
-def _not_stored() -> MethodNotStored:
-    return MethodNotStored("The card was not saved.", "Enter it again.")

@@ -1,0 +1,77 @@
+"""The table of settled invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from cln.billing.invoice_lists import (
+    INVOICE_SORTS,
+    InvoiceFilter,
+    billed_types,
+    count_settled,
+    settled_invoices,
+)
+from cln.billing.queries import InvoiceRow
+from cln.console.tables import Column, Empty, Filter, Query, Table
+from cln.domain.money import format_cents
+
+COLUMNS: Sequence[Column[InvoiceRow]] = (
+    Column("number", "Invoice", lambda row: row.number),
+    Column("issued", "Date", lambda row: row.issued_on),
+    Column("type", "License type", lambda row: row.license_type_name),
+    Column("total", "Total", lambda row: format_cents(row.total_cents), numeric=True),
+    Column("status", "Status", lambda row: row.status),
+    Column("", ""),
+)
+STATES = (("paid", "Paid"), ("void", "Void"), ("uncollectible", "Written off"))
+
+
+def invoice_table(account_id: int) -> Table[InvoiceRow]:
+    """What is paid and closed, newest first."""
+
+    def read(query: Query, limit: int, offset: int) -> Sequence[InvoiceRow]:
+        return settled_invoices(
+            account_id,
+            _filter(query),
+            sort=query.sort,
+            descending=query.descending,
+            limit=limit,
+            offset=offset,
+        )
+
+    return Table(
+        name="invoices",
+        noun="invoice",
+        columns=COLUMNS,
+        read=read,
+        count=lambda query: count_settled(account_id, _filter(query)),
+        row="billing/invoice_row.html",
+        sorts=INVOICE_SORTS.keys(),
+        sort="-issued",
+        search="Number or license type",
+        filters=(
+            Filter("type", "License type", billed_types(account_id)),
+            Filter("status", "Status", STATES),
+            Filter("since", "From", is_date=True),
+            Filter("until", "To", is_date=True),
+        ),
+        empty=Empty("None yet", "Each invoice stands here once it is paid.", "document-text"),
+    )
+
+
+def _filter(query: Query) -> InvoiceFilter:
+    return InvoiceFilter(
+        search=query.search,
+        license_type=query.filters["type"],
+        status=query.filters["status"],
+        since=_day(query.filters["since"]),
+        until=_day(query.filters["until"]),
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None
