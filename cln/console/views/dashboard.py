@@ -5,6 +5,7 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.console import cards
+from cln.console.navigation import may_open
 from cln.flows.trials import start_trial as begin_trial
 from cln.licensing.first_steps import first_steps_of
 from cln.web import Request, page, redirect
@@ -24,7 +25,11 @@ def dashboard(request: Request) -> HttpResponse:
     context = {
         "section": "dashboard",
         "cards": held,
-        "needs": cards.needs_of(request.account, held, now=request.now),
+        "needs": [
+            need
+            for need in cards.needs_of(request.account, held, now=request.now)
+            if may_open(need.url, role=request.login.role)
+        ],
         "offers": cards.offers_of(request.account, but=products, now=request.now),
         "steps": steps,
         "has_begun": cards.has_begun(held),
