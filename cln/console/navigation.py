@@ -58,7 +58,7 @@ DASHBOARD: Final = (
     ),
     Entry("Server groups", "server_groups", "folder", _also("group", "edit_group", "remove_group")),
     Entry("Not checking in", "watch", "bell-alert"),
-    Entry("Features & add-ons", "features", "adjustments-horizontal"),
+    Entry("Features", "features", "adjustments-horizontal"),
     Entry(
         "IP licenses",
         "ip_licenses",

@@ -23,6 +23,8 @@ from cln.licensing.key_ranges import coverage_of
 from cln.licensing.sticky import set_sticky
 from cln.web import Request, page, posted, redirect
 
+# Products whose license types are bought side by side, each with a card of its own (U-12, U-15).
+BY_TYPE = ("imunify360", "els")
 FIELD_OF = {
     "bad_key_limit": "limit",
     "key_limit_below_used": "limit",
@@ -42,7 +44,10 @@ def product(request: Request, code: str) -> HttpResponse:
         for card in cards.cards_of(request.account.pk, now=request.now)
         if card.held.product == code
     ]
-    context = {"section": code, "product": found, "cards": held}
+    mine = {card.held.license_type for card in held}
+    types = catalog.license_types(product=code, currency=request.account.currency)
+    others = [row for row in types if row.code not in mine] if code in BY_TYPE else []
+    context = {"section": code, "product": found, "cards": held, "others": others}
     return _table(request, code).answer(request, "keys/product.html", context)
 
 
