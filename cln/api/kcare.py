@@ -12,10 +12,12 @@ from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
 from cln.licensing import services as licensing
+from cln.licensing.sticky import sticky_of
 
 PRODUCT = "kernelcare"
 REGISTERED = 0
 VALID, VALID_TRIAL, TRIAL_EXPIRED, NO_LICENSE = range(4)
+STICKY_SET, STICKY_UNKNOWN, STICKY_NOT_SET = range(3)
 CHECK_CODES = {
     licensing.LicenseState.ACTIVE: VALID,
     licensing.LicenseState.TRIAL: VALID_TRIAL,
@@ -80,6 +82,19 @@ def check(request: HttpRequest) -> Answer:
         held = questions.is_patched(address)
         code, expires = (VALID if held else NO_LICENSE), ""
     return Answer({"code": code, "ip": address, "expire_date": expires})
+
+
+@v1_endpoint
+def sticky_patch(request: HttpRequest) -> Answer:
+    """AK-5: code 0 and the day before which patches are wanted, 1 unknown server, 2 none is set."""
+    arguments = lenient_arguments(request)
+    try:
+        day = sticky_of(secret=arguments.get("server_id", ""), now=clock.now())
+    except Refusal:
+        return Answer({"code": STICKY_UNKNOWN})
+    if day is None:
+        return Answer({"code": STICKY_NOT_SET})
+    return Answer({"code": STICKY_SET, "prefix": f"{day:%d%m%Y}"})
 
 
 def _license_of(server_id: str, address: str) -> tuple[int, str]:

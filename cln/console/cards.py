@@ -145,7 +145,7 @@ def _silent(account_id: int, now: datetime) -> list[Need]:
     if not silent:
         return []
     some = f"{silent} server{'s have' if silent > 1 else ' has'}"
-    return [Need(f"{some} stopped checking in", "Look", reverse("servers"))]
+    return [Need(f"{some} stopped checking in", "Look", f"{reverse('servers')}?status=silent")]
 
 
 def _expiring_card(account_id: int, today: date) -> list[Need]:
@@ -165,7 +165,7 @@ def _ending_trial(card: Card, now: datetime) -> list[Need]:
         return []
     if not now < held.valid_until <= now + TRIAL_END_WARNING:
         return []
-    sentence = f"Your trial of {held.name} ends on {held.valid_until:%Y-%m-%d}"
+    sentence = f"Your trial of {held.name} ends on {held.valid_until:%Y-%m-%d at %H:%M} UTC"
     return [Need(sentence, "Buy", reverse("purchase", args=[held.license_type]))]
 
 
@@ -177,4 +177,7 @@ def _unused(card: Card, currency: str) -> list[Need]:
         f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = "
         f"{money_text(card.saving_cents, currency)} a {card.subscription.interval}"
     )
+    if held.included:  # pain 5
+        servers = "server" if held.included == 1 else "servers"
+        sentence += f": Imunify360 includes it on {held.included} {servers}"
     return [Need(sentence, "Remove unused", reverse("remove_unused", args=[held.license_type]))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.urls import resolve, reverse
 
@@ -57,6 +58,7 @@ DASHBOARD: Final = (
     ),
     Entry("Server groups", "server_groups", "folder", _also("group", "edit_group", "remove_group")),
     Entry("Not checking in", "watch", "bell-alert"),
+    Entry("Features", "features", "adjustments-horizontal"),
     Entry(
         "IP licenses",
         "ip_licenses",
@@ -137,6 +139,12 @@ def permission_of(route: str, argument: str = "") -> Permission | None:
     access = getattr(resolve(reverse(route, args=arguments)).func, "access", None)
     permission: Permission | None = access.permission if access else None
     return permission
+
+
+def may_open(url: str, *, role: str) -> bool:
+    """Whether a login of this role may open one of our own pages, which it would be sent to."""
+    access = getattr(resolve(urlsplit(url).path).func, "access", None)
+    return access is None or access.permission is None or may(role, access.permission)
 
 
 def side(

@@ -25,7 +25,7 @@ from cln.domain.pricing import (
 )
 from cln.domain.rules import Rules
 from cln.enums import SubscriptionStatus
-from cln.licensing.surcharges import surcharge_counts
+from cln.licensing.surcharges import Imagined, surcharge_counts
 
 ELS6 = "els6"
 # The id of a change that has no row yet: newer than every recorded one.
@@ -39,7 +39,9 @@ class Facts:
     others of the same account. `accounts` are locked by the caller where anything is written.
     """
 
-    def __init__(self, accounts: Sequence[Account], *, rules: Rules) -> None:
+    def __init__(
+        self, accounts: Sequence[Account], *, rules: Rules, imagined: Imagined | None = None
+    ) -> None:
         self.rules = rules
         self.accounts = {account.pk: account for account in accounts}
         self.subscriptions: dict[int, list[Subscription]] = {pk: [] for pk in self.accounts}
@@ -54,7 +56,7 @@ class Facts:
             self.subscriptions[row.account_id].append(row)
         self._changes = changes_of_periods([row.pk for row in rows])
         self._prices = price_book(account_ids=list(self.accounts))
-        self._counts = surcharge_counts(account_ids=list(self.accounts))
+        self._counts = surcharge_counts(account_ids=list(self.accounts), imagined=imagined)
         self._els6_rates = catalog.surcharge_rates(ELS6)
 
     def of(self, subscription: Subscription) -> SubscriptionFacts:

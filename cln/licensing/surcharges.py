@@ -26,11 +26,23 @@ class SurchargeCounts:
     imunify_email_servers: int
 
 
-def surcharge_counts(*, account_ids: Sequence[int]) -> dict[tuple[int, str], SurchargeCounts]:
+@dataclass(frozen=True, slots=True)
+class Imagined:
+    """A switch of Imunify Email that is only thought of: on a level, None = unset there."""
+
+    account_id: int
+    key_id: int | None
+    server_id: int | None
+    enabled: bool | None
+
+
+def surcharge_counts(
+    *, account_ids: Sequence[int], imagined: Imagined | None = None
+) -> dict[tuple[int, str], SurchargeCounts]:
     """Count, by account and license type, the servers on version 6 (S1) and those where Imunify
-    Email is enabled (S2); pairs without either are absent.
+    Email is enabled (S2); pairs without either are absent. `imagined`: as if that were set.
     """
-    old, emailing = _old_versions(account_ids), _emailing(account_ids)
+    old, emailing = _old_versions(account_ids), _emailing(account_ids, imagined)
     return {
         pair: SurchargeCounts(os6_servers=old[pair], imunify_email_servers=emailing[pair])
         for pair in {*old, *emailing}
@@ -51,7 +63,7 @@ def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
     return old
 
 
-def _emailing(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
+def _emailing(account_ids: Sequence[int], imagined: Imagined | None) -> Counter[tuple[int, str]]:
     """The highest level that is set decides: account, then key, then server (facts F-2)."""
     settings: dict[tuple[int, int | None, int | None], bool] = {
         (account_id, key_id, server_id): enabled
@@ -59,6 +71,11 @@ def _emailing(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
             account__in=among(account_ids), feature=IMUNIFY_EMAIL
         ).values_list("account_id", "key_id", "server_id", "enabled")
     }
+    if imagined is not None:
+        level = (imagined.account_id, imagined.key_id, imagined.server_id)
+        settings.pop(level, None)
+        if imagined.enabled is not None:
+            settings[level] = imagined.enabled
     emailing: Counter[tuple[int, str]] = Counter()
     if not settings:
         return emailing

@@ -97,7 +97,7 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
     [
         ("README.md", 2),
         ("agent.md", 16),
-        ("kernelcare.md", 6),
+        ("kernelcare.md", 7),
         ("v1.md", 16),
         ("xmlrpc.md", 1),
         ("rhn.md", 1),

@@ -17,6 +17,7 @@ from cln.catalog.models import LicenseType
 from cln.licensing import queries
 from cln.licensing.models import ActivationKey, IpLicense, Server
 from cln.licensing.services import create_key, end_entitlement, reveal, suspend
+from cln.licensing.sticky import set_sticky
 from tests.licensing import NOW, an_account, bought, locked_by_somebody_else, on_trial, used
 
 pytestmark = pytest.mark.django_db
@@ -340,6 +341,24 @@ def test_a_busy_database_is_a_503_because_agents_retry_ak10() -> None:
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.content == b"success:false\nmessage:Unexpected server error\n"
+
+
+def test_the_sticky_tag_of_the_key_is_told_ak5() -> None:
+    acme = an_account()
+    key = bought(acme, "kernelcare", 1)
+    path = f"sticky_patch.plain?server_id={_registered(key)}"
+    assert ask(path) == "success:true\ncode:2\n"
+
+    set_sticky(
+        account_id=acme.pk,
+        key=key.public_id,
+        sticky_on=date(2025, 12, 24),
+        actor="owner",
+        now=NOW,
+    )
+
+    assert ask(path) == "success:true\ncode:0\nprefix:24122025\n"
+    assert ask("sticky_patch.plain?server_id=nonsense") == "success:true\ncode:1\n"
 
 
 def _registered(key: ActivationKey) -> str:

@@ -1,5 +1,7 @@
 """Dashboard, keys, servers, giving licenses up."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -7,8 +9,8 @@ from cln.accounts.models import Account
 from cln.billing.queries import subscriptions_of
 from cln.enums import Role
 from cln.licensing.models import ActivationKey, Server
-from cln.licensing.services import reveal
-from tests.customers import START
+from cln.licensing.services import Report, check_in, reveal
+from tests.customers import START, clock_at
 from tests.licensing import registered
 from tests.visitors import a_visitor, text_of, with_licenses
 
@@ -69,9 +71,52 @@ class TestDashboard:
         client.post("/console/trial/kernelcare")
 
         page = text_of(client.get("/console/dashboard"))
-        assert "trial until 2026-03-02" in page
+        assert "on 2 March 2026, 09:00 UTC , by itself: it never turns into a charge" in page
         assert "servers, no limit" in page
         assert reveal(the_key()) in page
+
+    def test_the_first_steps_tick_themselves_until_a_server_is_heard(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """ux: buy or try → run the command → first check-in."""
+        client = shop[1]
+
+        def ticked() -> int:
+            asked = {"HX-Request": "true", "HX-Target": "steps"}
+            page = client.get("/console/dashboard", headers=asked).content.decode()
+            assert "<html" not in page
+            assert ("every 5s" in page) == (page.count('class="done"') < 3)
+            return page.count('class="done"')
+
+        assert ticked() == 1
+        done = registered(the_key(), "web1", now=START)
+        assert ticked() == 2
+        check_in(secret=done.secret, address="192.0.2.10", report=Report(), now=START)
+        assert ticked() == 3
+        assert "Your first licensed server" not in text_of(client.get("/console/dashboard"))
+
+    def test_kernelcare_that_imunify360_includes_is_offered_to_be_given_up(self) -> None:
+        """Pain 5, S3: of three at 2.95 one is used, which alone costs 3.95: two are worth 4.90."""
+        account, client = a_visitor()
+        with_licenses(account, 1, "imunify360_30")
+        with_licenses(account, 3, "kernelcare")
+        keys = {key.license_type.code: key for key in ActivationKey.objects.all()}
+        registered(keys["imunify360_30"], "web1", "192.0.2.10", now=START)
+        registered(keys["kernelcare"], "web1", "192.0.2.10", now=START)
+        registered(keys["kernelcare"], "web2", "192.0.2.11", now=START)
+
+        page = text_of(client.get("/console/dashboard"))
+
+        assert "2 unused KernelCare licenses = $4.90 a month: Imunify360 includes it on 1" in page
+
+    def test_silent_servers_are_one_click_away(self, shop: tuple[Account, Client]) -> None:
+        a_server()
+        clock_at(START + timedelta(hours=25))
+
+        page = shop[1].get("/console/dashboard")
+
+        assert "1 server has stopped checking in" in text_of(page)
+        assert 'href="/console/servers?status=silent"' in page.content.decode()
 
     def test_a_second_trial_is_refused_in_words(self) -> None:
         """T1: once per account and product."""

@@ -31,11 +31,14 @@ class KeyForm(forms.Form):
     """What a key allows."""
 
     limit = forms.IntegerField(
-        label="Server limit",
+        label="Server quantity limit",
         help_text="How many servers may use this key. Empty or 0: as many as there are licenses.",
         min_value=0,
         max_value=QUANTITY_MAX,
         required=False,
+    )
+    unlimited = forms.BooleanField(
+        label="Unlimited", help_text="Ticked, the number above does not count.", required=False
     )
     note = forms.CharField(
         label="Note", help_text="For you: at most 100 characters.", max_length=100, required=False
@@ -51,10 +54,32 @@ class KeyForm(forms.Form):
         """The form as the verbs take it."""
         cleaned = self.cleaned_data
         return {
-            "limit": cleaned["limit"] or 0,
+            "limit": 0 if cleaned["unlimited"] else cleaned["limit"] or 0,
             "note": cleaned["note"],
             "cidrs": cleaned["cidrs"].split(),
         }
+
+
+class StickyForm(forms.Form):
+    """Before which day patches are wanted; empty = all."""
+
+    sticky_on = forms.DateField(
+        label="Sticky tag",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+
+class FeatureForm(forms.Form):
+    """One answer to one switch."""
+
+    ANSWERS: ClassVar = {"unset": None, "on": True, "off": False}
+    feature = forms.CharField(max_length=40)
+    enabled = forms.ChoiceField(choices=[(answer, answer) for answer in ANSWERS])
+
+    def answer(self) -> bool | None:
+        """On, off, or None for "as elsewhere"."""
+        return self.ANSWERS[self.cleaned_data["enabled"]]
 
 
 class RemoveServerForm(forms.Form):

@@ -56,6 +56,12 @@ def standing(row: ServerRow, now: datetime) -> SafeString:
     return status(status_of(row, now))
 
 
+@register.filter
+def feature_name(feature: str) -> str:
+    """`imunify_email` → "Imunify Email"."""
+    return feature.replace("_", " ").title()
+
+
 @register.simple_tag
 def span(time: timedelta | None, usual: str = "") -> str:
     """A span of time in words: "4 hours", "a week"; `usual` where none is set."""

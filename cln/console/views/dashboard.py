@@ -5,20 +5,33 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.console import cards
+from cln.console.navigation import may_open
 from cln.flows.trials import start_trial as begin_trial
+from cln.licensing.first_steps import first_steps_of
 from cln.web import Request, page, redirect
+
+# What HTMX asks anew until the first server is heard.
+STEPS = "steps"
 
 
 @page("GET", permission=Permission.VIEW_PRODUCTS)
 def dashboard(request: Request) -> HttpResponse:
     """`/console/dashboard`: what you have, what it costs, what needs you."""
+    steps = first_steps_of(request.account.pk)
+    if request.htmx and request.htmx.target == STEPS:
+        return render(request, "dashboard.html#steps", {"steps": steps, "live": True})
     held = cards.cards_of(request.account.pk, now=request.now)
     products = {card.held.product for card in held}
     context = {
         "section": "dashboard",
         "cards": held,
-        "needs": cards.needs_of(request.account, held, now=request.now),
+        "needs": [
+            need
+            for need in cards.needs_of(request.account, held, now=request.now)
+            if may_open(need.url, role=request.login.role)
+        ],
         "offers": cards.offers_of(request.account, but=products, now=request.now),
+        "steps": steps,
         "has_begun": cards.has_begun(held),
     }
     return render(request, "dashboard.html", context)

@@ -3,16 +3,28 @@
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
-from cln.accounts.access import Permission
+from cln.accounts.access import Permission, may
+from cln.billing.queries import subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console import cards
-from cln.console.forms.licenses import KeyForm
+from cln.console.forms.licenses import KeyForm, StickyForm
+from cln.console.key_table import chosen_keys, key_table
+from cln.console.server_table import server_table
+from cln.console.tables import Table
+from cln.domain.addresses import BadRange
 from cln.domain.errors import Refusal
+from cln.flows.features import switches_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
+from cln.licensing.key_lists import remove_keys
+from cln.licensing.key_ranges import coverage_of
+from cln.licensing.sticky import set_sticky
 from cln.web import Request, page, posted, redirect
 
+# Products whose license types are bought side by side, each with a card of its own (U-12, U-15).
+BY_TYPE = ("imunify360", "els")
 FIELD_OF = {
     "bad_key_limit": "limit",
     "key_limit_below_used": "limit",
@@ -32,15 +44,11 @@ def product(request: Request, code: str) -> HttpResponse:
         for card in cards.cards_of(request.account.pk, now=request.now)
         if card.held.product == code
     ]
-    keys = [row for row in queries.keys_of(request.account.pk) if row.product == code]
-    context = {
-        "section": code,
-        "product": found,
-        "cards": held,
-        "keys": keys,
-        "license_types": catalog.license_types(product=code, currency=request.account.currency),
-    }
-    return render(request, "keys/product.html", context)
+    mine = {card.held.license_type for card in held}
+    types = catalog.license_types(product=code, currency=request.account.currency)
+    others = [row for row in types if row.code not in mine] if code in BY_TYPE else []
+    context = {"section": code, "product": found, "cards": held, "others": others}
+    return _table(request, code).answer(request, "keys/product.html", context)
 
 
 @page("GET", "POST", permission=Permission.CREATE_KEYS)
@@ -68,21 +76,37 @@ def create(request: Request, license_type: str) -> HttpResponse:
 @page("GET", permission=Permission.VIEW_SERVERS)
 def details(request: Request, key: str) -> HttpResponse:
     """`/console/keys/<key>`: the key, its servers, and what it refused."""
-    found = queries.key_details(account_id=request.account.pk, public_id=key, now=request.now)
-    product = next(row for row in catalog.products() if row.code == found.key.product)
+    account_id = request.account.pk
+    row = queries.key_row(queries.get_key(account_id=account_id, public_id=key))
+    product = next(one for one in catalog.products() if one.code == row.product)
+    held = {one.license_type: one for one in queries.entitlements_of(account_id)}
+    paid = {one.license_type: one for one in subscriptions_of(account_id)}
     context = {
-        "section": found.key.product,
-        "details": found,
-        "command": cards.install_command(product.install_command, found.key.text),
+        "section": row.product,
+        "key": row,
+        "held": held.get(row.license_type),
+        "paid": paid.get(row.license_type),
+        "command": cards.install_command(product.install_command, row.text),
+        "refused": queries.refused_registrations_of(account_id, now=request.now, key=key),
+        "sticky_form": StickyForm(initial={"sticky_on": row.sticky_on}),
+        "switches": switches_of(account_id=account_id, key=key, now=request.now),
+        "settable": reverse("key_feature", args=[key]),
     }
-    return render(request, "keys/details.html", context)
+    may_edit = may(request.login.role, Permission.EDIT_SERVERS)
+    table = server_table(account_id, may_edit=may_edit, now=request.now, key=key)
+    return table.answer(request, "keys/details.html", context)
 
 
 @page("GET", "POST", permission=Permission.CREATE_KEYS)
 def edit(request: Request, key: str) -> HttpResponse:
     """Change limit, note and ranges of a key."""
     row = queries.get_key(account_id=request.account.pk, public_id=key)
-    now_is = {"limit": row.limit or None, "note": row.note, "cidrs": "\n".join(row.cidrs)}
+    now_is = {
+        "limit": row.limit or None,
+        "unlimited": not row.limit,
+        "note": row.note,
+        "cidrs": "\n".join(row.cidrs),
+    }
     form = KeyForm(posted(request), initial=now_is)
     if request.method == "POST" and form.is_valid():
         try:
@@ -97,7 +121,13 @@ def edit(request: Request, key: str) -> HttpResponse:
             refuse(form, refusal)
         else:
             return redirect("key", key)
-    context = {"form": form, "title": "Edit key", "section": row.license_type.product.code}
+    context = {
+        "form": form,
+        "title": "Edit key",
+        "section": row.license_type.product.code,
+        "key": key,
+        "coverage": coverage_of(account_id=request.account.pk, texts=row.cidrs, key=key),
+    }
     return render(request, "keys/form.html", context, status=422 if form.errors else 200)
 
 
@@ -113,6 +143,82 @@ def remove(request: Request, key: str) -> HttpResponse:
         return redirect("product", found.key.product)
     context = {"details": found, "section": found.key.product}
     return render(request, "keys/remove.html", context)
+
+
+@page("GET", permission=Permission.CREATE_KEYS)
+def ranges(request: Request) -> HttpResponse:
+    """What IP ranges cover while they are typed, and which servers of a key lie outside."""
+    context: dict[str, object] = {}
+    try:
+        context["coverage"] = coverage_of(
+            account_id=request.account.pk,
+            texts=request.GET.get("cidrs", "").split(),
+            key=request.GET.get("key", ""),
+        )
+    except BadRange as refusal:
+        context["wrong"] = f"{refusal.message} {refusal.fix}".strip()
+    return render(request, "keys/coverage.html", context)
+
+
+@page("POST", permission=Permission.CREATE_KEYS)
+def default(request: Request, key: str) -> HttpResponse:
+    """Make a key the default one of its license type (pain 30)."""
+    licensing.make_default(
+        account_id=request.account.pk, key=key, actor=request.login.username, now=request.now
+    )
+    messages.success(request, "This is the default key now; the one before it can be removed.")
+    return redirect("key", key)
+
+
+@page("POST", permission=Permission.CREATE_KEYS)
+def sticky(request: Request, key: str) -> HttpResponse:
+    """Set or clear the sticky tag of a KernelCare key."""
+    form = StickyForm(posted(request))
+    queries.get_key(account_id=request.account.pk, public_id=key)
+    if not form.is_valid():
+        messages.error(request, "That is no day. Nothing was changed.")
+        return redirect("key", key)
+    set_sticky(
+        account_id=request.account.pk,
+        key=key,
+        sticky_on=form.cleaned_data["sticky_on"],
+        actor=request.login.username,
+        now=request.now,
+    )
+    messages.success(request, "Servers that follow the key's tag take it over within 4 hours.")
+    return redirect("key", key)
+
+
+@page("POST", permission=Permission.CREATE_KEYS)
+def remove_many(request: Request, code: str) -> HttpResponse:
+    """Remove ticked keys: names them and what goes with them first (K-6)."""
+    table = _table(request, code)
+    rows = chosen_keys(table, request.account.pk, table.selection(request.POST))
+    going = [row for row in rows if not row.is_default]
+    if not going:
+        messages.error(request, "Nothing to remove. The default key stays; tick others.")
+        return redirect("product", code)
+    if "confirmed" not in request.POST:
+        servers = sum(row.used for row in going)
+        context = {"section": code, "rows": going, "servers": servers, "product": code}
+        return render(request, "keys/remove_many.html", context)
+    done = remove_keys(
+        account_id=request.account.pk,
+        keys=[row.public_id for row in going],
+        actor=request.login.username,
+        now=request.now,
+    )
+    messages.success(request, f"{done.keys} keys and {done.servers} registrations are removed.")
+    return redirect("product", code)
+
+
+def _table(request: Request, product: str) -> Table[queries.KeyRow]:
+    return key_table(
+        request.account.pk,
+        product=product,
+        types=catalog.license_types(product=product),
+        may_edit=may(request.login.role, Permission.CREATE_KEYS),
+    )
 
 
 def refuse(form: KeyForm, refusal: Refusal) -> None:

@@ -60,7 +60,8 @@ FIELD_OF = {
 def register(request: Request) -> HttpResponse:
     """`/console/register/reseller`: each step is a form of its own; `?step=` goes back to one."""
     if request.user.is_authenticated:
-        return redirect("convert")
+        messages.info(request, "You are signed in: an account becomes a reseller's under Account.")
+        return redirect("dashboard")
     kept = request.session.get(KEPT, {})
     reached = _reached(kept)
     asked = request.POST.get("step") or request.GET.get("step") or STEPS[reached]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from cln.accounts.access import Permission, may
 from cln.accounts.audit import entries_about
@@ -19,6 +20,7 @@ from cln.domain.errors import Refusal
 from cln.flows import subscriptions
 from cln.flows.conversion import convert_server
 from cln.flows.conversion_preview import preview_conversion
+from cln.flows.features import switches_of
 from cln.flows.upcoming import savings_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
@@ -58,6 +60,8 @@ def details(request: Request, server: str) -> HttpResponse:
         "has_other_types": bool(_can_become(row)),
         "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
+        "switches": switches_of(account_id=account_id, server=server, now=request.now),
+        "settable": reverse("server_feature", args=[server]),
         "watch_form": WatchForm(initial={"period": row.period}),
         "now": request.now,
     }

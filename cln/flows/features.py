@@ -1,0 +1,72 @@
+"""What switching a feature would cost, before it is switched (F-1, S2, pain 35)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cln.accounts.models import Account
+from cln.catalog import queries as catalog
+from cln.domain.invoicing import upcoming
+from cln.flows.billing_run import foresee
+from cln.flows.facts import Facts
+from cln.flows.issuing import Taxes
+from cln.flows.upcoming import upcoming_of
+from cln.licensing.features import FeatureLevel, imagined_level, levels_of
+from cln.licensing.surcharges import Imagined
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureChoice:
+    """One answer to a switch; by `rises_by_cents` the next invoices would change."""
+
+    enabled: bool | None
+    is_now: bool
+    rises_by_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSwitch:
+    """A feature at a level with all answers and what each costs."""
+
+    level: FeatureLevel
+    choices: tuple[FeatureChoice, ...]
+
+
+def switches_of(
+    *, account_id: int, key: str = "", server: str = "", now: datetime
+) -> tuple[FeatureSwitch, ...]:
+    """The features of a level and what each answer would change on the next invoices, to the cent.
+
+    Refusals: `unknown_key`, `unknown_server`.
+    """
+    account = Account.objects.get(pk=account_id)
+    levels = levels_of(account_id=account_id, key=key, server=server)
+    if not levels:
+        return ()
+    today = _total(account, None, now=now)
+
+    def choice(level: FeatureLevel, enabled: bool | None) -> FeatureChoice:
+        then = imagined_level(account_id=account_id, enabled=enabled, key=key, server=server)
+        is_now = enabled is level.here
+        cost = 0 if is_now else _total(account, then, now=now) - today
+        return FeatureChoice(enabled, is_now, cost)
+
+    return tuple(
+        FeatureSwitch(level, tuple(choice(level, enabled) for enabled in (None, True, False)))
+        for level in levels
+    )
+
+
+def _total(account: Account, imagined: Imagined | None, *, now: datetime) -> int:
+    """The next invoices of all subscriptions, in cents."""
+    facts = Facts([account], rules=catalog.rules(), imagined=imagined)
+    foresee(account, facts, through=now.date())
+    taxes = Taxes()
+    return sum(
+        upcoming_of(
+            account=account, license_type=row.license_type.code, draft=draft, taxes=taxes
+        ).total_cents
+        for row in facts.subscriptions[account.pk]
+        for draft in upcoming(facts.of(row))[:1]
+    )
