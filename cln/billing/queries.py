@@ -1,7 +1,7 @@
 """What screens, mails and flows read from the books; every figure is derived from the ledger."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -169,6 +169,14 @@ def invoices_after(
             pk__lt=Invoice.objects.filter(account_id=account_id, public_id=after).values("pk")
         )
     return tuple(_invoice(row) for row in _with_lines(rows).order_by("-pk")[:limit])
+
+
+def paid_numbers(account_id: int, numbers: Collection[str]) -> frozenset[str]:
+    """Those of the account's invoices, by number, that are paid by now."""
+    rows = Invoice.objects.filter(
+        account_id=account_id, number__in=numbers, status=InvoiceStatus.PAID
+    )
+    return frozenset(rows.values_list("number", flat=True))
 
 
 def balance_due_cents(account_id: int) -> int:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from django.contrib import messages
 from django.http import HttpResponse
 
+from cln.billing.queries import paid_numbers
 from cln.catalog import queries as catalog
 from cln.console import cart
 from cln.domain.errors import Refusal
 from cln.domain.pricing import Tier
+from cln.enums import UNFINISHED_ATTEMPT
 from cln.flows import purchase as flow
 from cln.payments.services import active_method
 from cln.web import Request, redirect
+
+WAITING: Final = frozenset(str(state) for state in UNFINISHED_ATTEMPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,26 @@ class Priced:
     def to_next_tier(self) -> int:
         """How many more reach it."""
         return self.next_tier.from_quantity - self._scope if self.next_tier else 0
+
+    @property
+    def all_now_cents(self) -> int:
+        """What all that count together cost per interval at the tier reached."""
+        return self.current_tier.unit_cents * self._scope if self.current_tier else 0
+
+    @property
+    def all_at_next_cents(self) -> int:
+        """What the smallest number of the next tier costs per interval."""
+        return self.next_tier.unit_cents * self.next_tier.from_quantity if self.next_tier else 0
+
+    @property
+    def is_cheaper_with_more(self) -> bool:
+        """Whether a few more cost less than these: all become cheaper at once."""
+        return 0 < self.all_at_next_cents < self.all_now_cents
+
+    @property
+    def quantity_at_next(self) -> int:
+        """How many to buy for the next tier."""
+        return self.line.quantity + self.to_next_tier
 
     @property
     def _tiers(self) -> tuple[Tier, ...]:
@@ -81,6 +106,18 @@ def pay_cart(request: Request, token: str) -> HttpResponse:
     results = [_bought(request, line, token) for line in lines]
     cart.finish(request.session, token, results)
     return redirect("order_done")
+
+
+def order_now(request: Request, order: cart.LastOrder) -> list[Mapping[str, object]]:
+    """The results of an order as they stand now: what was in doubt may be paid meanwhile."""
+    waiting = [str(one["invoice_number"]) for one in order.results if one["state"] in WAITING]
+    paid = paid_numbers(request.account.pk, waiting) if waiting else frozenset()
+    return [
+        {**one, "state": "succeeded", "sentence": "Paid. Thank you.", "fix": ""}
+        if one.get("invoice_number") in paid
+        else {**one, "is_waiting": one["state"] in WAITING}
+        for one in order.results
+    ]
 
 
 def _needs_method(request: Request, lines: tuple[cart.CartLine, ...]) -> bool:

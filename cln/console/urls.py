@@ -139,6 +139,7 @@ LICENSES = [
 MONEY = [
     path("console/purchase", purchase.products, name="purchase_products"),
     path("console/purchase/<slug:code>", purchase.purchase, name="purchase"),
+    path("console/purchase/<slug:code>/acquire", purchase.acquire, name="acquire"),
     path("console/cart", purchase.show_cart, name="cart"),
     path("console/cart/pay", purchase.pay, name="cart_pay"),
     path("console/cart/done", purchase.done, name="order_done"),

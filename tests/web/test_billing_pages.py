@@ -112,6 +112,59 @@ class TestInvoices:
         assert "CBI-000001" in text_of(shop[1].get("/console/billing/invoices", {"q": "cbi-0000"}))
         assert "Nothing matches" in text_of(shop[1].get("/console/billing/invoices", {"q": "zzz"}))
 
+    def test_settled_invoices_are_filtered_and_taken_along(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        account, client = shop
+        buys(account, 2, "kernelcare", now=START)
+        travel_to(START + timedelta(days=30))
+        path = "/console/billing/invoices"
+
+        def listed(**view: str) -> list[str]:
+            rows = client.get(path, {**view, "format": "csv"}).getvalue().decode().splitlines()
+            return [row.split(",")[0] for row in rows[1:]]
+
+        assert listed(sort="number") == [f"CBI-00000{number}" for number in (1, 2, 3, 4)]
+        assert listed(type="kernelcare", sort="number") == ["CBI-000002", "CBI-000004"]
+        assert listed(since="2026-02-01", type="cloudlinux") == ["CBI-000003"]
+        assert listed(until="2026-02-01", type="cloudlinux") == ["CBI-000001"]
+        assert listed(status="void") == []
+        assert listed(q="kernelc", sort="number") == ["CBI-000002", "CBI-000004"]
+        assert listed(since="not a day")[0] == "CBI-000004"
+        view = {"type": "cloudlinux", "since": "2026-02-01", "format": "csv"}
+        file = client.get(path, view).getvalue().decode().splitlines()
+        assert file[0] == "Invoice,Date,License type,Total,Status"
+        assert file[1:] == ["CBI-000003,2026-02-28,CloudLinux OS Shared,50.00,paid"]
+
+    def test_an_invoice_says_what_changed_since_the_last_one(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """Pain 17; the differences add up: 50.00 + 19.29 + 30.00 is 99.29 (E6)."""
+        account, client = shop
+        travel_to(START + timedelta(days=10))
+        buys(account, 3, now=clock.now())
+        travel_to(START + timedelta(days=29))
+        first, second = Invoice.objects.order_by("id")
+
+        page = text_of(client.get(f"/console/billing/invoices/{second.public_id}"))
+        was = text_of(client.get(f"/console/billing/invoices/{first.public_id}"))
+
+        assert (
+            "What changed since last time CBI-000001 of 2026-01-31 $50.00 "
+            "8 licenses instead of 5 +$30.00 "
+            "Only now: CloudLinux OS Shared, 10 Feb – 28 Feb 2026 +$19.29 "
+            "This invoice $99.29"
+        ) in page
+        assert "What changed" not in was
+
+    def test_the_next_invoice_stands_above_the_list_for_who_may_see_bills(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """Q12."""
+        page = text_of(shop[1].get("/console/billing/invoices"))
+
+        assert "Next invoice 2026-02-28 CloudLinux OS Shared $50.00" in page
+
     def test_pay_now_pays_all_and_tells_the_result_of_each(
         self, shop: tuple[Account, Client]
     ) -> None:

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 REDIRECT = {
     "order_done",
     "payment_method_back",
+    "acquire",
     "payment_back",
     "api_secret",
     "new_api_token",

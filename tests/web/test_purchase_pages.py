@@ -5,13 +5,17 @@ import re
 import pytest
 from django.test import Client
 
+from cln import clock
 from cln.accounts.models import Account
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import subscriptions_of
 from cln.enums import Role
+from cln.flows import collection
 from cln.licensing.models import Entitlement
+from cln.payments.gateways.sandbox import Script, token_for
 from cln.payments.models import PaymentAttempt, PaymentMethod
-from tests.visitors import a_visitor, text_of, with_licenses
+from cln.payments.services import RESOLVE_AFTER
+from tests.visitors import PASSWORD, a_login, a_visitor, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
 
@@ -259,4 +263,110 @@ def test_a_role_without_prices_orders_without_seeing_any(client: Client) -> None
     pay(client)
 
     assert "$" not in text_of(client.get("/console/cart/done"))
+    assert [row.quantity for row in subscriptions_of(account.pk)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("path", "lands"),
+    [
+        ("/console/purchase/cloudlinux/acquire?cl=3", "/console/purchase/cloudlinux?quantity=3"),
+        ("/console/purchase/cloudlinux/acquire", "/console/purchase/cloudlinux"),
+        ("/console/purchase/cloudlinux/acquire?cl=//evil.example", "/console/purchase/cloudlinux"),
+    ],
+)
+def test_clns_own_purchase_links_lead_to_the_page(
+    shop: tuple[Account, Client], path: str, lands: str
+) -> None:
+    """Facts §0: they stand in mails and in the panel plugins."""
+    assert shop[1].get(path)["Location"] == lands
+
+
+def test_the_old_name_of_a_license_type_opens_its_page(shop: tuple[Account, Client]) -> None:
+    page = text_of(shop[1].get("/console/purchase/ImunifyAvPlus"))
+
+    assert "Buy ImunifyAV+" in page
+
+
+def test_a_purchase_link_followed_while_signed_out_keeps_the_choice() -> None:
+    """Pain 4."""
+    account, _ = a_visitor()
+    person = a_login(account, name="late")
+    stranger = Client()
+    sign_in = stranger.get("/console/purchase/kernelcare?quantity=7")["Location"]
+
+    form = {"login": person.username, "password": PASSWORD}
+    answer = stranger.post(sign_in, form)
+
+    assert answer["Location"] == "/console/purchase/kernelcare?quantity=7"
+    assert 'value="7"' in stranger.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "step", "then"), [(3, "more", 4), (3, "less", 2), (1, "less", 1)]
+)
+def test_the_stepper_counts_on_the_server_too(
+    shop: tuple[Account, Client], quantity: int, step: str, then: int
+) -> None:
+    _, client = shop
+    asked = {"quantity": quantity, "interval": "month", "step": step}
+
+    page = client.get(PAGE, asked).content.decode()
+    part = client.get(PAGE, asked, headers=HTMX).content.decode()
+    client.post("/console/cart/put/kernelcare", asked)
+
+    assert f'name="quantity" value="{then}"' in page
+    assert f'name="quantity" value="{then}" hx-swap-oob="true"' in part
+    assert f'name="quantity" value="{then}"' in client.get("/console/cart").content.decode()
+
+
+def test_it_says_when_a_few_more_make_all_cheaper(shop: tuple[Account, Client]) -> None:
+    """Pain 6: 49 at 2.95 are 144.55, 50 at 2.55 are 127.50."""
+    page = text_of(shop[1].get(PAGE, {"quantity": 49}))
+
+    assert "1 more makes all cheaper: 50 together cost $127.50 a month, 49 cost $144.55." in page
+    assert "Take 50" in page
+    assert "makes all cheaper" not in text_of(shop[1].get(PAGE, {"quantity": 30}))
+
+
+def test_the_other_plan_is_explained_before_the_click(shop: tuple[Account, Client]) -> None:
+    """Pain 33, Q2."""
+    account, client = shop
+    with_licenses(account, 2, "kernelcare")
+
+    page = text_of(client.get(PAGE))
+
+    assert "Yearly (not now)" in page
+    assert "unsubscribe to the end of the paid period, 2026-02-28" in page
+
+
+def test_who_has_imunify360_is_told_that_kernelcare_is_included(
+    shop: tuple[Account, Client],
+) -> None:
+    """Pain 5, S3."""
+    account, client = shop
+    hint = "Your Imunify360 licenses include KernelCare"
+    assert hint not in text_of(client.get(PAGE))
+
+    with_licenses(account, 1, "imunify360_1")
+
+    assert hint in text_of(client.get(PAGE))
+
+
+def test_an_order_whose_payment_is_in_doubt_is_shown_as_paid_when_it_is(
+    shop: tuple[Account, Client],
+) -> None:
+    """P3: the page looks again by itself."""
+    account, client = shop
+    PaymentMethod.objects.update(token=token_for(Script.TIMEOUT_CHARGED))
+    put(client, 2)
+    pay(client)
+
+    page = client.get("/console/cart/done")
+    assert "2 × KernelCare waiting" in text_of(page)
+    assert 'hx-trigger="every 3s"' in page.content.decode()
+    collection.resolve_due(now=clock.now() + RESOLVE_AFTER)
+    part = client.get("/console/cart/done", headers=HTMX)
+
+    assert "2 × KernelCare ready" in text_of(part)
+    assert "every 3s" not in part.content.decode()
     assert [row.quantity for row in subscriptions_of(account.pk)] == [2]

@@ -56,7 +56,7 @@ def payment_methods(request: Request) -> HttpResponse:
         "begun": gateway_pages.begun_in(request.session),
         "due_cents": balance_due_cents(request.account.pk),
         "currency": request.account.currency,
-        "cards": [(number, script.value) for number, script in TEST_CARDS.items()],
+        "cards": [(_grouped(number), script.value) for number, script in TEST_CARDS.items()],
     }
     status = 422 if form.errors else 200
     return render(request, "billing/payment_methods.html", context, status=status)
@@ -131,6 +131,10 @@ def remove(request: Request) -> HttpResponse:
         "is_reseller": request.account.kind == AccountKind.RESELLER,
     }
     return render(request, "billing/remove_method.html", context)
+
+
+def _grouped(number: str) -> str:
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def _saved(request: Request, results: tuple[InvoiceResult, ...], token: str) -> HttpResponse:

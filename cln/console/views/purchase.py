@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 
 from cln.accounts.access import Permission
-from cln.billing.queries import subscriptions_of
+from cln.billing.queries import SubscriptionRow, subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console import cart, gateway_pages
-from cln.console.checkout import pay_cart, priced_wish
+from cln.console.checkout import order_now, pay_cart, priced_wish
 from cln.console.forms.billing import SandboxCardForm
 from cln.console.forms.licenses import PurchaseForm
 from cln.payments.services import active_method
 from cln.web import Request, page, redirect
+
+STEPS: Final = {"less": -1, "more": 1}
+QUANTITY_DIGITS: Final = 6
 
 
 @page("GET", permission=Permission.ORDER_LICENSES)
@@ -29,10 +35,10 @@ def products(request: Request) -> HttpResponse:
 def purchase(request: Request, code: str) -> HttpResponse:
     """`/console/purchase/<license type or product>`: quantity, plan, price, what comes when."""
     types = _types_beside(request, code)
-    chosen = next((row for row in types if row.code == code), types[0])
+    chosen = next((row for row in types if _plain(row.code) == _plain(code)), types[0])
     running = [row for row in subscriptions_of(request.account.pk) if row.product == chosen.product]
     wish = {"quantity": 1, "interval": running[0].interval if running else "month"}
-    form = PurchaseForm({**wish, **request.GET.dict()})
+    form = PurchaseForm(_stepped({**wish, **request.GET.dict()}))
     priced = None
     if form.is_valid():
         line = cart.CartLine(
@@ -46,9 +52,20 @@ def purchase(request: Request, code: str) -> HttpResponse:
         "types": types,
         "running": running[0] if running else None,
         "priced": priced,
+        "other_plan": _other_plan(form, running),
+        "includes_kernelcare": chosen.product == "kernelcare" and _has_imunify(request),
+        "is_stepped": "step" in request.GET,
     }
     template = "purchase/purchase.html#preview" if request.htmx else "purchase/purchase.html"
     return render(request, template, context, status=422 if form.errors else 200)
+
+
+@page("GET", permission=Permission.ORDER_LICENSES)
+def acquire(request: Request, code: str) -> HttpResponse:
+    """`/console/purchase/<product>/acquire?cl=2`: the link of CLN's own texts; `cl` is how many."""
+    url = reverse("purchase", args=[code])
+    many = request.GET.get("cl", "")
+    return HttpResponseRedirect(f"{url}?quantity={int(many)}" if _is_number(many) else url)
 
 
 @page("GET", permission=Permission.ORDER_LICENSES)
@@ -86,7 +103,7 @@ def show_cart(request: Request) -> HttpResponse:
 def put(request: Request, license_type: str) -> HttpResponse:
     """Put a line into the cart, or change it."""
     row = catalog.get_license_type(license_type)
-    form = PurchaseForm(request.POST)
+    form = PurchaseForm(_stepped(request.POST.dict()))
     if not form.is_valid():
         messages.error(request, f"{row.name}: {_first_error(form)}")
         return redirect("cart")
@@ -114,8 +131,15 @@ def done(request: Request) -> HttpResponse:
     last = cart.last_order(request.session)
     if last is None:
         return redirect("cart")
-    context = {"section": "billing", "results": last.results, "currency": request.account.currency}
-    return render(request, "purchase/done.html", context)
+    results = order_now(request, last)
+    context = {
+        "section": "billing",
+        "results": results,
+        "is_waiting": any(one.get("is_waiting") for one in results),
+        "currency": request.account.currency,
+    }
+    template = "purchase/done.html#results" if request.htmx else "purchase/done.html"
+    return render(request, template, context)
 
 
 def _on_sale(request: Request) -> tuple[catalog.LicenseTypeRow, ...]:
@@ -126,11 +150,42 @@ def _on_sale(request: Request) -> tuple[catalog.LicenseTypeRow, ...]:
 def _types_beside(request: Request, code: str) -> list[catalog.LicenseTypeRow]:
     """The license types on sale in the product that `code` is or belongs to."""
     rows = _on_sale(request)
-    product = next((row.product for row in rows if code in (row.code, row.product)), None)
-    found = [row for row in rows if row.product == product and (row.priced or row.code == code)]
+    asked = _plain(code)
+    known = (row for row in rows if asked in (_plain(row.code), _plain(row.product)))
+    product = next((row.product for row in known), None)
+    found = [
+        row for row in rows if row.product == product and (row.priced or _plain(row.code) == asked)
+    ]
     if not found:
         raise Http404
     return found
+
+
+def _plain(code: str) -> str:
+    """A code as old links write it too: `ImunifyAvPlus`."""
+    return code.replace("_", "").lower()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= QUANTITY_DIGITS
+
+
+def _stepped(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for after a press of − or +; one is the least."""
+    step, quantity = asked.pop("step", ""), str(asked.get("quantity", ""))
+    if step in STEPS and _is_number(quantity):
+        asked["quantity"] = max(1, int(quantity) + STEPS[step])
+    return asked
+
+
+def _other_plan(form: PurchaseForm, running: list[SubscriptionRow]) -> bool:
+    """Whether the plan asked for is not the one the product is paid by (Q2)."""
+    return bool(running) and form["interval"].value() != running[0].interval
+
+
+def _has_imunify(request: Request) -> bool:
+    rows = subscriptions_of(request.account.pk)
+    return any(row.product == "imunify360" and row.status == "active" for row in rows)
 
 
 def _card_form(request: Request) -> SandboxCardForm | None:
