@@ -118,6 +118,27 @@ def amount_due_cents(account_id: int) -> int:
     return -_net([account_id], LedgerAccount.RECEIVABLE).get(account_id, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedInvoice:
+    """An invoice as a search finds it; cents."""
+
+    public_id: str
+    number: str
+    status: str
+    currency: str
+    total_cents: int
+
+
+def invoices_numbered(account_id: int, text: str, *, most: int) -> tuple[NumberedInvoice, ...]:
+    """Invoices of the account whose number is, or ends with, a piece of at least two digits."""
+    piece = text.strip().upper()
+    if sum(letter.isdigit() for letter in piece) < 2:
+        return ()
+    rows = Invoice.objects.filter(account_id=account_id, number__endswith=piece).order_by("-id")
+    columns = ("public_id", "number", "status", "currency", "total_cents")
+    return tuple(NumberedInvoice(*row) for row in rows.values_list(*columns)[:most])
+
+
 def invoices_of(
     account_id: int, *, status: InvoiceStatus | None = None, oldest_first: bool = False
 ) -> tuple[InvoiceRow, ...]:

@@ -27,6 +27,7 @@ from cln.console.views import (
     purchase,
     reseller_sign_up,
     sandbox,
+    search,
     security,
     servers,
     sign_up,
@@ -82,6 +83,7 @@ SANDBOX = [
     path("sandbox/design", sandbox.design, name="sandbox_design"),
 ]
 LICENSES = [
+    path("console/search", search.search, name="search"),
     path("console/dashboard", dashboard.dashboard, name="dashboard"),
     path("console/trial/<slug:license_type>", dashboard.start_trial, name="start_trial"),
     path("console/products/<slug:code>", keys.product, name="product"),

@@ -96,9 +96,28 @@
     });
   });
 
+  // -- keys: never while somebody types ---------------------------------------------------------
+
+  var wentTo = 0;
+
+  function shortcut(event) {
+    var finder = document.getElementById("search");
+    var chord = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";
+    if (!finder || dialog.open || event.altKey || ((event.ctrlKey || event.metaKey) && !chord)) return;
+    var types = event.target.closest && event.target.closest("input, textarea, select, [contenteditable]");
+    if (chord || (!types && event.key === "/")) { event.preventDefault(); return finder.click(); }
+    if (types) return;
+    var chained = Date.now() - wentTo < 1500;
+    wentTo = event.key === "g" ? Date.now() : 0;
+    // The page names the ways itself: a role may not open every page.
+    var way = chained && /^[a-z]$/.test(event.key) && finder.getAttribute("data-go-" + event.key);
+    if (way) location.href = way;
+  }
+
   document.addEventListener("keydown", function (event) {
     var menu = event.key === "Escape" && document.querySelector(".bar details[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+    shortcut(event);
   });
 
   document.addEventListener("change", function (event) {
