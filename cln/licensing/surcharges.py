@@ -65,30 +65,47 @@ def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
 
 def _emailing(account_ids: Sequence[int], imagined: Imagined | None) -> Counter[tuple[int, str]]:
     """The highest level that is set decides: account, then key, then server (facts F-2)."""
-    settings: dict[tuple[int, int | None, int | None], bool] = {
-        (account_id, key_id, server_id): enabled
-        for account_id, key_id, server_id, enabled in FeatureSetting.objects.filter(
-            account__in=among(account_ids), feature=IMUNIFY_EMAIL
-        ).values_list("account_id", "key_id", "server_id", "enabled")
-    }
-    if imagined is not None:
-        level = (imagined.account_id, imagined.key_id, imagined.server_id)
-        settings.pop(level, None)
-        if imagined.enabled is not None:
-            settings[level] = imagined.enabled
+    settings = _settings(account_ids, imagined)
     emailing: Counter[tuple[int, str]] = Counter()
     if not settings:
         return emailing
     servers = _running({account_id for account_id, _, _ in settings}).filter(
         license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL]
     )
-    rows = servers.values_list("account_id", "key_id", "pk", "license_type__code")
-    for account_id, key_id, server_id, license_type in rows:
-        levels = ((None, None), (key_id, None), (None, server_id))
-        known = (settings.get((account_id, *level)) for level in levels)
-        if next((enabled for enabled in known if enabled is not None), False):
+
+    def above(account_id: int, key_id: int | None) -> bool | None:
+        by_account = settings.get((account_id, None, None))
+        return settings.get((account_id, key_id, None)) if by_account is None else by_account
+
+    # Counted by key: an account may have 100,000 servers, of which few are set one by one.
+    by_key = servers.values_list("account_id", "key_id", "license_type__code")
+    for account_id, key_id, license_type, count in by_key.annotate(Count("pk")):
+        if above(account_id, key_id):
+            emailing[account_id, license_type] += count
+    alone = {server_id for (_, _, server_id), enabled in settings.items() if server_id and enabled}
+    for account_id, key_id, license_type in by_key.filter(pk__in=alone) if alone else ():
+        if above(account_id, key_id) is None:
             emailing[account_id, license_type] += 1
     return emailing
+
+
+def _settings(
+    account_ids: Sequence[int], imagined: Imagined | None
+) -> dict[tuple[int, int | None, int | None], bool]:
+    """By account, key and server, as if `imagined` were set."""
+    rows = FeatureSetting.objects.filter(account__in=among(account_ids), feature=IMUNIFY_EMAIL)
+    settings: dict[tuple[int, int | None, int | None], bool] = {
+        (account_id, key_id, server_id): enabled
+        for account_id, key_id, server_id, enabled in rows.values_list(
+            "account_id", "key_id", "server_id", "enabled"
+        )
+    }
+    if imagined is not None:
+        level = (imagined.account_id, imagined.key_id, imagined.server_id)
+        settings.pop(level, None)
+        if imagined.enabled is not None:
+            settings[level] = imagined.enabled
+    return settings
 
 
 def _running(account_ids: Iterable[int]) -> QuerySet[Server]:
