@@ -89,10 +89,10 @@ def license_address(call: SignedCall) -> Value:
 def remove_license(call: SignedCall) -> Value:
     """`remove_license(token, ip[, type])`: give back one license or all; −1 without any.
 
-    Only a call without a type means all. A public client takes type 0 for a fault (X-10, X-12).
+    Type 0 means all of them: a public client sends it.
     """
-    has_type = len(call.arguments) > 1
-    code = license_type_of_ip_type(_ip_type(call.arguments[1])).code if has_type else None
+    wanted = _ip_type(call.arguments[1]) if len(call.arguments) > 1 else 0
+    code = license_type_of_ip_type(wanted).code if wanted else None
     with transaction.atomic():
         held = addresses.codes_held_at(account_id=call.caller.account_id, address=call.address())
         meant = [one for one in held if code in (None, one)]
