@@ -9,6 +9,7 @@ protocol; that costs a fraction of an answer, so the ones that queue behind it a
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ SHARES: Final[Mapping[DoorClass, int]] = {
 }
 _PATHS: Final = (
     (DoorClass.CHECK_IN, r"/api/v2/agent/(check-in|lease)|/XMLRPC/?|/RPC2"),
-    (DoorClass.CHECK_IN, r"(/clweb)?/api/kcare/check\.(json|plain)"),
+    (DoorClass.CHECK_IN, r"(/clweb)?/api/kcare/check(in)?\.(json|plain)"),
     (DoorClass.LIST, r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json)?|kcare/nagios.*)"),
     (DoorClass.LIST, r"/console/.*\.(csv|pdf)"),
     (DoorClass.PUBLIC, r"/console/check-license"),
@@ -51,6 +52,7 @@ _PATHS: Final = (
 _CLASS_OF: Final = tuple((door, re.compile(path)) for door, path in _PATHS)
 
 
+@functools.lru_cache(maxsize=256)
 def class_of(path: str) -> DoorClass:
     """The class of the door behind a path; what is no door for machines is a page."""
     return next((door for door, known in _CLASS_OF if known.fullmatch(path)), DoorClass.PAGE)

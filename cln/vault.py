@@ -29,7 +29,12 @@ def unseal(cipher: bytes | memoryview) -> str:
 
 
 def _fernet() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(_derived("seal")))
+    return _fernet_of(_derived("seal"))
+
+
+@lru_cache(maxsize=4)
+def _fernet_of(key: bytes) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(key))
 
 
 def _derived(purpose: str) -> bytes:

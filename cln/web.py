@@ -33,7 +33,7 @@ from django.http import (
 )
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -225,7 +225,8 @@ def client_address(request: HttpRequest) -> str:
     one of them.
     """
     address: str = request.META.get("REMOTE_ADDR", "")
-    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    # META, because `request.headers` is a copy of all of them, made for each request.
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     while _is_our_proxy(address) and hops and hops[-1].strip():
         address = hops.pop().strip()
     return address
@@ -271,16 +272,30 @@ class MachineDoorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
         try:
-            match = resolve(request.path_info)
+            match = _resolved(request.path_info)
         except Resolver404:
             return self.get_response(request)
         if not getattr(match.func, "csrf_exempt", False):
             return self.get_response(request)
-        request.resolver_match = match
-        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
-        if not response.streaming:
-            response.headers.setdefault("Content-Length", str(len(response.content)))
-        return response
+        return answer_machine(request, match)
+
+
+def answer_machine(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
+    """What a door for machines answers, without the layers for people."""
+    request.resolver_match = match
+    response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    if not response.streaming:
+        response.headers.setdefault("Content-Length", str(len(response.content)))
+    return response
+
+
+@functools.lru_cache(maxsize=256)
+def _resolved(path: str) -> ResolverMatch:
+    """The door behind a path, remembered: machines ask at few, and each has one meaning for good.
+
+    Raises Resolver404, which is not remembered.
+    """
+    return resolve(path)
 
 
 class RequestMiddleware:
@@ -292,7 +307,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
-        given = request.headers.get("X-Request-ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         cast(Request, request).request_id = request_id
         with coming_from(_auditable(client_address(request))):

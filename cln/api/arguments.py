@@ -68,7 +68,7 @@ def required(arguments: Mapping[str, str], name: str) -> str:
 
 def bearer(request: HttpRequest) -> str:
     """The secret of `Authorization: Bearer …`; empty where there is none."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 from django.http import HttpRequest
 
 from cln import clock
@@ -12,12 +15,14 @@ from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
 from cln.licensing import services as licensing
+from cln.licensing.patches import note_patch_level
 from cln.licensing.sticky import sticky_of
 
 PRODUCT = "kernelcare"
 REGISTERED = 0
 VALID, VALID_TRIAL, TRIAL_EXPIRED, NO_LICENSE = range(4)
 STICKY_SET, STICKY_UNKNOWN, STICKY_NOT_SET = range(3)
+_LEVEL = re.compile(r"[0-9]{1,9}")
 CHECK_CODES = {
     licensing.LicenseState.ACTIVE: VALID,
     licensing.LicenseState.TRIAL: VALID_TRIAL,
@@ -77,10 +82,31 @@ def check(request: HttpRequest) -> Answer:
     except BadAddress as refusal:
         return Answer(None, success=False, message=refusal.message, type=refusal.code)
     if "server_id" in arguments:
-        code, expires = _license_of(arguments["server_id"], address)
+        code, expires = _license_of(arguments["server_id"], address, licensing.Report())
     else:
         held = questions.is_patched(address)
         code, expires = (VALID if held else NO_LICENSE), ""
+    return Answer({"code": code, "ip": address, "expire_date": expires})
+
+
+@v1_endpoint
+def checkin(request: HttpRequest) -> Answer:
+    """AK-15: a check-in that tells kernel, patch level and hostname; answered like `check`."""
+    arguments = lenient_arguments(request)
+    secret, kernel = arguments.get("server_id", ""), arguments.get("kernel_id", "").strip()
+    level = arguments.get("patch_level", "")
+    if level and (_LEVEL.fullmatch(level) is None or not kernel):
+        text = "“patch_level” is a number, and goes with “kernel_id”."
+        return Answer(None, success=False, message=text, type="bad_argument")
+    try:
+        address = canonical_address(caller_address(request, arguments))
+    except BadAddress as refusal:
+        return Answer(None, success=False, message=refusal.message, type=refusal.code)
+    report = licensing.Report(hostname=arguments.get("hostname", ""), kernel=kernel)
+    code, expires = _license_of(secret, address, report)
+    with suppress(Refusal):  # the code has said already that nobody knows it
+        if level:
+            note_patch_level(secret=secret, kernel_id=kernel, level=int(level), now=clock.now())
     return Answer({"code": code, "ip": address, "expire_date": expires})
 
 
@@ -97,10 +123,10 @@ def sticky_patch(request: HttpRequest) -> Answer:
     return Answer({"code": STICKY_SET, "prefix": f"{day:%d%m%Y}"})
 
 
-def _license_of(server_id: str, address: str) -> tuple[int, str]:
+def _license_of(server_id: str, address: str, report: licensing.Report) -> tuple[int, str]:
     """The check code and the day the license ends, empty without an end."""
     try:
-        found = check_ins.check_in(secret=server_id, address=address, report=licensing.Report())
+        found = check_ins.check_in(secret=server_id, address=address, report=report)
     except Refusal as refusal:
         trial_ended = refusal.facts.get("state") is licensing.LicenseState.TRIAL_ENDED
         return (TRIAL_EXPIRED if trial_ended else NO_LICENSE), ""

@@ -15,6 +15,7 @@ _KCARE = {
     "register_server": kcare.register_server,
     "unregister_server": kcare.unregister_server,
     "check": kcare.check,
+    "checkin": kcare.checkin,
     "sticky_patch": kcare.sticky_patch,
 }
 _AGENT = {

@@ -5,6 +5,7 @@ Python, so the refused ranges are written out. Documentation ranges (RFC 5737, R
 accepted: they reach nobody, and examples and simulations are written with them.
 """
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 from typing import ClassVar
@@ -15,6 +16,8 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 CIDR_LIMIT = 100
+TEXT_LENGTH = 45
+"""The longest spelling of an address without blanks around it; what is longer is not remembered."""
 
 _REFUSED_V4 = {
     ipaddress.IPv4Network(cidr): reason
@@ -72,7 +75,7 @@ def canonical_address(text: str) -> str:
 
     Refusals: `bad_address` for anything else, zone ids and ranges included.
     """
-    return str(_parse(text))
+    return _canonical(text) if len(text) <= TEXT_LENGTH else str(_parse(text))
 
 
 def check_public_address(text: str) -> str:
@@ -121,6 +124,12 @@ def is_in_ranges(address: str, cidrs: Iterable[str]) -> bool:
     """Whether a canonical address lies in one of the ranges; no range at all means anywhere."""
     networks = [ipaddress.ip_network(cidr) for cidr in cidrs]
     return not networks or any(ipaddress.ip_address(address) in network for network in networks)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _canonical(text: str) -> str:
+    """One request asks several times; a text that is no address is not remembered."""
+    return str(_parse(text))
 
 
 def _parse(text: str) -> _Address:

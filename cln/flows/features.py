@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from cln.accounts.models import Account
 from cln.catalog import queries as catalog
@@ -44,13 +45,18 @@ def switches_of(
     levels = levels_of(account_id=account_id, key=key, server=server)
     if not levels:
         return ()
-    today = _total(account, None, now=now)
+    today = cache(lambda: _total(account, None, now=now))
+
+    def cost(level: FeatureLevel, enabled: bool | None) -> int:
+        # What a higher level has decided, or a server is already, needs no counting.
+        same = bool(enabled) is bool(level.here) if server else enabled is level.here
+        if same or level.inherited is not None:
+            return 0
+        then = imagined_level(account_id=account_id, enabled=enabled, key=key, server=server)
+        return _total(account, then, now=now) - today()
 
     def choice(level: FeatureLevel, enabled: bool | None) -> FeatureChoice:
-        then = imagined_level(account_id=account_id, enabled=enabled, key=key, server=server)
-        is_now = enabled is level.here
-        cost = 0 if is_now else _total(account, then, now=now) - today
-        return FeatureChoice(enabled, is_now, cost)
+        return FeatureChoice(enabled, enabled is level.here, cost(level, enabled))
 
     return tuple(
         FeatureSwitch(level, tuple(choice(level, enabled) for enabled in (None, True, False)))

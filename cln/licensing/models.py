@@ -15,6 +15,7 @@ from cln.licensing.agent_models import (
     LeaseKey,
     MachineTrace,
 )
+from cln.licensing.patch_models import KernelPatch, PatchReport
 from cln.licensing.system_models import System, SystemAction
 from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, Watch
 
@@ -25,11 +26,13 @@ __all__ = [
     "Entitlement",
     "FeatureSetting",
     "IpLicense",
+    "KernelPatch",
     "LeaseIncident",
     "LeaseKey",
     "MachineTrace",
     "MaintenanceWindow",
     "Outage",
+    "PatchReport",
     "RefusedRegistration",
     "Server",
     "ServerGroup",

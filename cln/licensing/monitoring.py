@@ -13,6 +13,7 @@ from cln.domain.errors import Refusal
 from cln.domain.silence import GRACE, PERIOD
 from cln.licensing.models import IpLicense
 from cln.licensing.partners import LICENSED
+from cln.licensing.patches import PatchState
 
 PRODUCT = "kernelcare"
 _SHAPE = re.compile(r"[A-Za-z0-9]{16,32}", re.ASCII)
@@ -38,6 +39,7 @@ class MonitoredRow:
     hostname: str
     address: str
     is_silent: bool
+    state: PatchState = PatchState.UPTODATE
 
 
 def register_monitoring_key(*, address: str, text: str) -> None:

@@ -105,7 +105,10 @@ class Driver:
                     number, due = number + 1, due + (1 / rate if rate else 0)
             elif present > ends + ANSWER_TIMEOUT_SECONDS:
                 break
-            patience = 0.2 if rate is None else max(0.0, min(due - present, 0.2))
+            # With every connection busy only an answer helps; to look without a rest would cost the
+            # server, which is late already, a part of its cores.
+            waits = rate is None or not self._idle
+            patience = 0.2 if waits else max(0.0, min(due - present, 0.2))
             for descriptor, _ in self._epoll.poll(patience):
                 self._receive(descriptor, driven)
         driven.seconds = time.perf_counter() - begun

@@ -105,13 +105,11 @@ class Visitor:
         self.looks("sign-in")
         self.clicks("Sign in", on=self.page.locator("main"))
 
-    def adds_card(self, *, number: str = CARD) -> None:
-        """Store a card of the sandbox on the page of payment methods."""
+    def pays_with_card(self, amount: str, *, number: str = CARD) -> None:
+        """Type a card of the sandbox into the cart and pay the order with it."""
         self.page.get_by_label("Card number").fill(number)
-        self.page.get_by_label("Expires, MM/YY").fill("12/29")
-        self.looks("card")
-        self.clicks("Save the card")
-        self.sees("The payment method is saved.")
+        self.page.get_by_label("Expires, MM/YY").fill("09/29")
+        self.clicks(f"Pay {amount} with this card")
 
     def moves_clock(self, *, days: int, to: str) -> None:
         """Let time pass in the sandbox, with all that falls due on the way."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from io import StringIO
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from cln import clock
-from cln.licensing.models import ActivationKey, Server
+from cln.licensing.models import ActivationKey, PatchReport, Server
 from cln.licensing.services import create_key, reveal
 from tests.licensing import NOW, bought, registered
 from tests.v1 import ApiClient, a_client, as_v1
@@ -285,6 +288,76 @@ def test_nagios_of_an_account_does_not_tell_which_part_was_wrong(acme: ApiClient
         ("x" * 900, "%ED%A0%80"),
     ):
         assert text(f"/api/kcare/nagios-res/{login}/{token}") == "Reseller not found\n"
+
+
+PATCHES = "5.14.0-1,1,2026-01-10\n5.14.0-1,2,2026-02-10\n"
+
+
+def told(secret: str, **said: str) -> dict[str, object]:
+    answer = Client().get("/api/kcare/checkin.json", {"server_id": secret, **said})
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+def test_monitors_tell_who_is_out_of_date_and_who_is_unsupported_ak_13(
+    acme: ApiClient, tmp_path: Path
+) -> None:
+    key = the_default(acme)
+    now = clock.now()
+    kernels = {"a": ("5.14.0-1", "2"), "b": ("5.14.0-1", "1"), "c": ("9.9", "7")}
+    for host, (kernel, level) in kernels.items():
+        secret = registered(key, host, now=now).secret
+        assert told(secret, kernel_id=kernel, patch_level=level)["data"]["code"] == 0  # type: ignore[index]
+    path = f"/api/kcare/nagios/{reveal(key)}"
+    assert text(path).endswith("|uptodate=3;outofdate=0;unsupported=0;inactive=0\n")
+    (tmp_path / "list").write_text(PATCHES)
+    call_command("patches", tmp_path / "list", stdout=StringIO())
+
+    said = text(path)
+
+    head, *lines = said.splitlines()
+    assert head == "1 machines are OUTOFDATE!|uptodate=1;outofdate=1;unsupported=1;inactive=0"
+    at = Server.objects.get(hostname="b").address
+    assert sorted(lines) == [f"b ({at}) is OUTOFDATE", f"c ({at}) is UNSUPPORTED"]
+    rows = Client().get(f"/api/kcare/patchset.json?key={reveal(key)}").json()
+    levels = {(row["host"], row["kernel_id"], row["patch_level"]) for row in rows}
+    assert levels == {("a", "5.14.0-1", 2), ("b", "5.14.0-1", 1), ("c", "9.9", 7)}
+
+    ActivationKey.objects.filter(pk=key.pk).update(sticky_on="2026-02-10")
+    assert "|uptodate=2;outofdate=0;unsupported=1;inactive=0\n" in text(path)
+
+    (tmp_path / "list").write_text("5.14.0-1,x,2026-01-10\n")
+    with pytest.raises(CommandError):
+        call_command("patches", tmp_path / "list")
+    assert "|uptodate=2;outofdate=0;unsupported=1;inactive=0\n" in text(path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"kernel_id": "5", "patch_level": bad}
+        for bad in ("-1", "1.5", "x", "٣", " 1", "1" * 10, "1" * 10_000_000)
+    ]
+    + [{"patch_level": "1"}, {"kernel_id": " ", "patch_level": "1"}],
+)
+def test_a_wrong_patch_level_is_refused_and_is_no_check_in_ak_15(
+    acme: ApiClient, said: dict[str, str]
+) -> None:
+    secret = registered(the_default(acme), "a").secret
+
+    answer = told(secret, **said)
+
+    assert (answer["success"], answer["data"]) == (False, None)
+    assert Server.objects.get().last_check_in_at is None
+    assert not PatchReport.objects.exists()
+
+
+@pytest.mark.parametrize("secret", ["", "x", "s096slnkaAtoiAsd", "%00"])
+def test_a_check_in_of_nobody_has_no_license_and_keeps_nothing_ak_15(secret: str) -> None:
+    said = told(secret, kernel_id="5", patch_level="1")
+
+    assert (said["success"], said["data"]["code"]) == (True, 3)  # type: ignore[index]
+    assert not PatchReport.objects.exists()
 
 
 def test_the_patchset_is_a_bare_list(acme: ApiClient) -> None:

@@ -194,3 +194,12 @@ def test_nobody_is_sent_to_an_address_inside_or_to_a_translation_of_ipv4(address
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
 def test_one_may_be_sent_to_a_public_address(address: str) -> None:
     assert check_outbound_address(address) == address.removeprefix("::ffff:")
+
+
+def test_a_refused_address_is_named_as_it_was_given_each_time() -> None:
+    for text in (" nonsense ", " nonsense ", "nonsense" + " " * 60):
+        with pytest.raises(BadAddress) as refused:
+            canonical_address(text)
+        assert refused.value.facts == {"given": text[:50]}
+
+    assert canonical_address(" " * 60 + "192.0.2.10") == canonical_address("192.0.2.10")

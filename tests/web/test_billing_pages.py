@@ -10,6 +10,7 @@ from django.test import Client
 from cln import clock
 from cln.accounts.models import Account, ApiSecret
 from cln.billing.models import Invoice
+from cln.billing.queries import subscriptions_of
 from cln.enums import Role
 from cln.flows.pay_link import pay_url
 from cln.flows.time_travel import travel_to
@@ -182,6 +183,26 @@ class TestInvoices:
         assert "Invoice CBI-000002, $50.00: Paid. Thank you." in paid
         assert "Invoice CBI-000003, $50.00: Paid. Thank you." in paid
         assert "Nothing is open." in text_of(client.get("/console/billing/invoices"))
+
+
+class TestUnsubscribing:
+    def test_a_cancellation_is_taken_back_where_it_was_made(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """Q10."""
+        account, client = shop
+        path = "/console/licenses/cloudlinux/unsubscribe"
+        assert "Not billed: the invoice of 2026-02-28 $50.00" in text_of(client.get(path))
+        assert "Take the cancellation back" not in text_of(client.get(path))
+
+        client.post(path, {"when": "period_end"})
+        page = client.get(path)
+        assert "It is cancelled and ends on 2026-02-28" in text_of(page)
+        client.post("/console/licenses/cloudlinux/resume")
+
+        assert subscriptions_of(account.pk)[0].ends_on is None
+        assert "It is cancelled" not in text_of(client.get(path))
+        assert "next invoice of 2026-02-28 $50.00" in text_of(client.get("/console/billing"))
 
 
 class TestPaymentMethods:

@@ -261,7 +261,7 @@ class TestPayingAnInvoice:
         assert vendor.taken == []
         told = text_of(client.post(f"{INVOICES}/pay", follow=True))
 
-        assert f"Invoice {invoice.number}, $24.00: Paid. Thank you." in told
+        assert f"Invoice {invoice.number} 2026-02-28: Paid. Thank you. $24.00 paid" in told
         assert len(vendor.taken) == 1
 
     def test_while_the_page_is_open_pay_now_takes_nothing(

@@ -1,7 +1,7 @@
 """What KernelCare's monitors ask for: Nagios lines and the patch list (facts §7.8).
 
-CLN is not told patch levels: no agent's protocol in the open carries them (AK-15). A server that
-checks in counts as up to date, a silent one as inactive; patch levels are null.
+A silent server is inactive, whatever it told before. Else what it told at `checkin` (AK-15) stands
+against the operator's list; one that never told its patch level counts as up to date.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from cln.licensing.monitoring import (
     monitored_with,
     register_monitoring_key,
 )
+from cln.licensing.patches import PatchState, patched
 from cln.licensing.rows import ServerRow
 
 ALL_WELL = "KernelCare OK - all servers are up to date!"
+BUCKETS = ("uptodate", "outofdate", "unsupported", "inactive")
 NO_RESELLER = "Reseller not found"
 _KERNELCARE = queries.ServerFilter(license_type=LICENSE_TYPE)
 
@@ -80,9 +82,11 @@ def register_key(request: HttpRequest) -> Answer:
 def patchset(request: HttpRequest) -> list[object]:
     """Hosts and kernels of a key's servers, as a bare list."""
     servers = _servers_of_key(lenient_arguments(request).get("key", ""))
+    levels = patched(row.public_id for row in servers)
     return [
-        {"host": row.hostname, "ip": row.address, "kernel_id": row.kernel, "patch_level": None}
+        {"host": row.hostname, "ip": row.address, "kernel_id": row.kernel, "patch_level": told}
         for row in servers
+        for told in [levels[row.public_id].level if row.public_id in levels else None]
     ]
 
 
@@ -95,12 +99,14 @@ def _servers_of_key(text: str) -> tuple[ServerRow, ...]:
 
 def _lines(servers: tuple[ServerRow, ...]) -> str:
     now = clock.now()
+    told = patched(row.public_id for row in servers)
     return _report(
         [
             MonitoredRow(
                 row.hostname,
                 row.address,
                 is_silent=row.alert_after is not None and row.alert_after < now,
+                state=told[row.public_id].state if row.public_id in told else PatchState.UPTODATE,
             )
             for row in servers
         ]
@@ -108,12 +114,16 @@ def _lines(servers: tuple[ServerRow, ...]) -> str:
 
 
 def _report(machines: Sequence[MonitoredRow]) -> str:
-    silent = [row for row in machines if row.is_silent]
-    counts = (
-        f"uptodate={len(machines) - len(silent)};outofdate=0;unsupported=0;inactive={len(silent)}"
-    )
-    if not silent:
+    """One count for each word; the first line names the worst that is, the others each machine."""
+    words = ["INACTIVE" if row.is_silent else row.state.upper() for row in machines]
+    counts = ";".join(f"{name}={words.count(name.upper())}" for name in BUCKETS)
+    bad = [name.upper() for name in BUCKETS[1:] if name.upper() in words]
+    if not bad:
         return f"{ALL_WELL}|{counts}"
-    head = f"{len(silent)} machines are INACTIVE!|{counts}"
-    lines = (f"{row.hostname or row.address} ({row.address}) is INACTIVE" for row in silent)
+    head = f"{words.count(bad[0])} machines are {bad[0]}!|{counts}"
+    lines = (
+        f"{row.hostname or row.address} ({row.address}) is {word}"
+        for row, word in zip(machines, words, strict=True)
+        if word in bad
+    )
     return "\n".join([head, *lines])

@@ -1,5 +1,7 @@
 """What is owed, what was paid, what comes next, and with what."""
 
+from typing import Final
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -8,7 +10,7 @@ from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
 from cln.billing.invoice_lists import compared
 from cln.catalog.queries import license_types
-from cln.console import gateway_pages
+from cln.console import gateway_pages, receipts
 from cln.console.invoice_table import invoice_table
 from cln.domain.money import money_text
 from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus
@@ -20,6 +22,8 @@ from cln.payments.reseller_table import reseller_invoice_table
 from cln.payments.services import active_method
 from cln.payments.settled import paid_of
 from cln.web import Request, page, redirect
+
+RESULTS: Final = "paid_now"
 
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
@@ -74,6 +78,7 @@ def invoices(request: Request) -> HttpResponse:
         "currency": request.account.currency,
         "months": papers.billed_months(account_id=account_id),
         "upcoming": _next_invoice(request),
+        "results": receipts.taken(request, RESULTS),
     }
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 
@@ -95,6 +100,7 @@ def _reseller_invoices(request: Request) -> HttpResponse:
     context = {
         "section": "billing",
         "rows": rows[::-1],
+        "results": receipts.taken(request, RESULTS),
         "balance_cents": queries.balance_cents(account_id),
         "currency": request.account.currency,
         "months": papers.billed_months(account_id=account_id),
@@ -127,7 +133,7 @@ def pay_now(request: Request) -> HttpResponse:
         actor=request.login.username,
         now=request.now,
     )
-    tell(request, results, request.account.currency)
+    receipts.keep(request, RESULTS, results)
     return redirect("invoices")
 
 

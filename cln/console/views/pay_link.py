@@ -11,11 +11,11 @@ from django.shortcuts import render
 
 from cln.accounts.models import Account
 from cln.billing.queries import balance_cents, balance_due_cents, invoices_of
-from cln.console import gateway_pages
+from cln.console import gateway_pages, receipts
 from cln.console.forms.billing import SandboxCardForm
 from cln.console.limits import too_often
 from cln.domain.errors import Refusal
-from cln.enums import AttemptChannel, AttemptState, InvoiceStatus, MethodKind
+from cln.enums import AttemptChannel, InvoiceStatus, MethodKind
 from cln.flows import collection, hosted
 from cln.flows.collection import InvoiceResult
 from cln.flows.pay_link import account_of_link
@@ -38,14 +38,14 @@ def pay(request: Request, token: str) -> HttpResponse:
     form = SandboxCardForm(request.POST if with_card else None, today=request.now.date())
     if request.method == "POST" and (form.is_valid() or not with_card):
         method = _one_off(request, form, account) if with_card else None
-        _keep(request, account, _paid(request, account, method))
+        receipts.keep(request, _key(account), _paid(request, account, method))
         return redirect("pay_link", token)
     context = _owed(account) | {
         "token": token,
         "has_method": active_method(account.pk) is not None,
         "form": form if settings.CLN_GATEWAY == "sandbox" else None,
         "offers": gateway_pages.offers(),
-        "receipt": _receipt(request, account),
+        "results": receipts.kept(request, _key(account)),
     }
     return render(request, "billing/pay_link.html", context, status=422 if form.errors else 200)
 
@@ -90,7 +90,7 @@ def back(request: Request, token: str, payment: str) -> HttpResponse:
         return limited
     account = account_of_link(token=token, now=request.now)
     result = hosted.leave_page(account_id=account.pk, payment=payment, now=request.now)
-    _keep(request, account, [result])
+    receipts.keep(request, _key(account), [result])
     return redirect("pay_link", token)
 
 
@@ -129,25 +129,6 @@ def _one_off(request: Request, form: SandboxCardForm, account: Account) -> Payme
     )
 
 
-def _keep(request: Request, account: Account, results: Iterable[InvoiceResult]) -> None:
-    """The receipt is for this browser only: a link may have been passed on."""
-    rows = [
-        {
-            "number": one.number,
-            "cents": one.amount_cents,
-            "is_paid": one.state == AttemptState.SUCCEEDED,
-            "words": f"{one.sentence} {one.fix}".strip(),
-            "on": f"{request.now:%Y-%m-%d}",
-        }
-        for one in results
-    ]
-    request.session[_key(account)] = (_receipt(request, account) + rows)[-20:]
-
-
-def _receipt(request: Request, account: Account) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = request.session.get(_key(account), [])
-    return rows
-
-
 def _key(account: Account) -> str:
+    """The receipt is for this browser only: a link may have been passed on."""
     return f"receipt:{account.public_id}"
