@@ -3,7 +3,7 @@
 Servers and programs come by the thousand to a few doors whose paths never vary. These are found by
 one look into a table and answered here, inside the same two layers as everywhere
 (`RequestMiddleware`, Django's `SecurityMiddleware`). Django's handler would cost a fifth of a
-check-in on top, for signals, resolving and layers that such an answer has no use for.
+check-in on top, for resolving and layers that such an answer has no use for.
 """
 
 import os
@@ -19,7 +19,7 @@ django = get_wsgi_application()
 # Only now, when Django is set up, can these be imported.
 from django.core.handlers.exception import convert_exception_to_response  # noqa: E402
 from django.core.handlers.wsgi import WSGIRequest  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
+from django.core.signals import request_finished  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.middleware.security import SecurityMiddleware  # noqa: E402
 from django.urls import ResolverMatch, resolve  # noqa: E402
@@ -71,4 +71,4 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
         start_response(status, list(response.items()))
         return (response.content,)
     finally:
-        close_old_connections()
+        request_finished.send(sender=WSGIRequest)  # connections that are too old are closed

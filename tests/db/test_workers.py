@@ -85,6 +85,11 @@ def test_finding_due_accounts_queues_nothing_when_nothing_is_due() -> None:
     assert _waiting_jobs() == []
 
 
+def test_a_worker_that_is_told_to_stop_at_any_step_of_its_start_stops() -> None:
+    """Told as it opened the database it used to go on for ever, or to hang."""
+    finish(process(["-m", "tests.stop_a_worker"]))
+
+
 def _run_two_workers_until_idle() -> None:
     arguments = ["-m", "cln.management.main", "worker", "--until-idle"]
     workers = [process(arguments), process(arguments)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from tests.customers import ROOT, database_url
 from tests.serving import free_port
 
 PATIENCE_SECONDS = 120
+TOLD_LINES = 150
 
 
 class Crew:
@@ -42,8 +44,10 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._folder.cleanup()
+        try:
+            self.stop()
+        finally:
+            self._folder.cleanup()
 
     @property
     def url(self) -> str:
@@ -61,12 +65,25 @@ class Crew:
         self._workers[index] = self._start("worker")
 
     def stop(self) -> None:
-        """Ask all to end, and wait for them."""
+        """Ask all to end, and wait for them; one that stays must say what it does, and is ended."""
         processes, self._workers = [self._web, *self._workers], []
         for process in processes:
             process.terminate()
-        for process in processes:
+        stayed = [process.args for process in processes if not self._ends(process)]
+        last = "\n".join(self.said().splitlines()[-TOLD_LINES:])
+        assert not stayed, f"did not end in {PATIENCE_SECONDS} s: {stayed}\n{last}"
+
+    def _ends(self, process: subprocess.Popen[str]) -> bool:
+        """Whether it ends in time. If not, SIGABRT has it log what each thread does."""
+        try:
             process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+            return False
+        return True
 
     def said(self) -> str:
         """What they have complained of."""
@@ -102,6 +119,7 @@ class Crew:
         return {
             **os.environ,
             **self._settings,
+            "PYTHONFAULTHANDLER": "1",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "CLN_DATABASE_URL": database_url(),
         }

@@ -9,6 +9,7 @@ from django import forms
 
 from cln.console.forms.billing import SandboxCardForm
 from cln.console.forms.conversion import AutopayForm, DepositForm
+from cln.console.forms.sign_in import NewPersonForm
 
 WORDS = {"stripe": "A card, entered at Stripe", "paypal": "PayPal"}
 
@@ -56,7 +57,7 @@ class AddressForm(FirstMethodForm):
         )
 
 
-class ApplicantForm(forms.Form):
+class ApplicantForm(NewPersonForm):
     """Who signs in, and where bills go."""
 
     username = forms.CharField(
@@ -65,18 +66,6 @@ class ApplicantForm(forms.Form):
         required=False,
         help_text="One is made from your e-mail if you leave it empty. Programs sign in with it.",
         widget=forms.TextInput(attrs={"autocomplete": "username"}),
-    )
-    password = forms.CharField(
-        label="Password",
-        help_text="At least 10 characters; a sentence works well.",
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-    company = forms.CharField(
-        label="Company (optional)",
-        max_length=200,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
     billing_email = forms.EmailField(
         label="E-mail for billing",

@@ -13,14 +13,9 @@ from django.http import HttpRequest
 from cln.accounts.queries import login_of_name_or_email
 
 
-class SignUpForm(forms.Form):
-    """E-mail and password are enough."""
+class NewPersonForm(forms.Form):
+    """What everybody who gets a login says."""
 
-    email = forms.EmailField(
-        label="E-mail",
-        max_length=254,
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
-    )
     password = forms.CharField(
         label="Password",
         help_text="At least 10 characters; a sentence works well.",
@@ -32,6 +27,16 @@ class SignUpForm(forms.Form):
         max_length=200,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+
+
+class SignUpForm(NewPersonForm):
+    """E-mail and password are enough."""
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
     )
 
     def __init__(self, *args: Any, currencies: Sequence[str], **kwargs: Any) -> None:

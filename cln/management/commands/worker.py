@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
@@ -15,6 +14,7 @@ from django.db import OperationalError, connections
 from procrastinate import App
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
+from procrastinate.worker import Worker
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 5
@@ -58,21 +58,27 @@ class Command(BaseCommand):
             asyncio.run(self._run(worker_app, options))
 
     async def _run(self, worker_app: App, options: dict[str, Any]) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        """Ask the worker to stop, never cancel it: while it starts, a cancellation gets lost (in
+        the middle of a statement), or leaves a half-open pool behind whose tasks never end.
+        """
+        worker_app.perform_import_paths()  # type: ignore[no-untyped-call]
+        worker = Worker(
+            worker_app,
+            concurrency=options["concurrency"],
+            wait=not options["until_idle"],
+            shutdown_graceful_timeout=10,
+            delete_jobs="successful",
+            install_signal_handlers=False,
+        )
 
         def stop() -> None:
             self._is_told_to_stop = True
-            task.cancel()  # a job in progress is finished first
+            worker.stop()  # type: ignore[no-untyped-call] # a job in progress is finished first
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        with contextlib.suppress(asyncio.CancelledError):
-            async with worker_app.open_async():
-                await worker_app.run_worker_async(
-                    concurrency=options["concurrency"],
-                    wait=not options["until_idle"],
-                    shutdown_graceful_timeout=10,
-                    delete_jobs="successful",
-                    install_signal_handlers=False,
-                )
+        async with worker_app.open_async():
+            # Nothing is awaited between this question and the worker's own beginning, where it
+            # forgets that it was asked to stop.
+            if not self._is_told_to_stop:
+                await worker.run()  # type: ignore[no-untyped-call]
