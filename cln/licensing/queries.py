@@ -37,6 +37,8 @@ from cln.licensing.standing import with_standing
 from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
+SERVERS_NAMED = 100
+"""Of a key, before it is removed: nobody reads the names of thousands."""
 
 __all__ = [
     "SERVER_SORTS",
@@ -156,7 +158,8 @@ def key_details(*, account_id: int, public_id: str, now: datetime) -> KeyDetails
     key = get_key(account_id=account_id, public_id=public_id)
     return KeyDetails(
         key=key_row(key),
-        servers=servers_of(account_id, ServerFilter(key=public_id)),
+        servers=servers_of(account_id, ServerFilter(key=public_id), limit=SERVERS_NAMED),
+        count=Server.objects.filter(key=key, status=ServerStatus.ACTIVE).count(),
         refused=refused_registrations_of(account_id, now=now, key=public_id),
     )
 
