@@ -105,8 +105,9 @@ def usage_invoices(*, account_id: int, month: date) -> tuple[InvoiceRow, ...]:
 
 def billed_months(*, account_id: int) -> tuple[date, ...]:
     """The months of which there are usage invoices, newest first."""
-    found = {row.usage_month for row in invoices_of(account_id) if row.usage_month}
-    return tuple(sorted(found, reverse=True))
+    found = Invoice.objects.filter(account_id=account_id, usage_month__isnull=False)
+    months = found.order_by("-usage_month").values_list("usage_month", flat=True)
+    return tuple(month for month in months.distinct() if month)
 
 
 def _notes(account_id: int) -> Any:

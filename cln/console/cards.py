@@ -11,11 +11,10 @@ from django.urls import reverse
 from cln.accounts.models import Account
 from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscriptions_of
 from cln.catalog import queries as catalog
-from cln.domain.errors import Refusal
 from cln.domain.money import money_text
 from cln.enums import EntitlementKind, InvoiceStatus
-from cln.flows.trials import trial_terms
-from cln.flows.upcoming import Upcoming, savings_of, upcoming_invoices
+from cln.flows.trials import trials_refused
+from cln.flows.upcoming import Upcoming, outlook
 from cln.licensing import queries as licensing
 from cln.licensing.queries import EntitlementRow, KeyRow
 from cln.payments.services import active_method
@@ -62,14 +61,14 @@ def install_command(template: str, key: str) -> str:
 def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
     """A card for each license type the account holds."""
     subscriptions = {row.license_type: row for row in subscriptions_of(account_id)}
-    upcoming: dict[str, Upcoming] = {}
-    for one in upcoming_invoices(account_id=account_id):
-        upcoming.setdefault(one.license_type, one)
-    keys = {row.license_type: row for row in licensing.keys_of(account_id) if row.is_default}
+    keys = licensing.default_keys_of(account_id)
     commands = {row.code: row.install_command for row in catalog.products()}
     entitlements = licensing.entitlements_of(account_id)
     used = {row.license_type: row.used for row in entitlements}
-    savings = savings_of(account_id=account_id, keep=used, now=now)
+    foreseen = outlook(account_id=account_id, keep=used, now=now)
+    upcoming: dict[str, Upcoming] = {}
+    for one in foreseen.upcoming:
+        upcoming.setdefault(one.license_type, one)
     cards = []
     for held in entitlements:
         code = held.license_type
@@ -81,7 +80,7 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
                 held=held,
                 subscription=subscriptions.get(code),
                 upcoming=upcoming.get(code),
-                saving_cents=max(savings.get(code, 0), 0),
+                saving_cents=max(foreseen.savings_cents.get(code, 0), 0),
                 key=key,
                 command=install_command(commands[held.product], key.text) if key else "",
             )
@@ -91,22 +90,16 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
 
 def offers_of(account: Account, *, but: set[str], now: datetime) -> tuple[Offer, ...]:
     """Products the account does not hold, each by its first license type (U-2)."""
-    offers: dict[str, Offer] = {}
+    first: dict[str, catalog.LicenseTypeRow] = {}
     for row in catalog.license_types(currency=account.currency):
-        if row.product in but or row.product in offers or not (row.priced or row.trial_days):
-            continue
-        days, note = _trial(account, row, now)
-        offers[row.product] = Offer(row, days, note)
-    return tuple(offers.values())
-
-
-def _trial(account: Account, row: catalog.LicenseTypeRow, now: datetime) -> tuple[int, str]:
-    try:
-        license_type = catalog.get_license_type(row.code)
-        trial_terms(account=account, license_type=license_type, now=now)
-    except Refusal as refusal:
-        return 0, refusal.message
-    return row.trial_days, ""
+        if row.product not in but and (row.priced or row.trial_days):
+            first.setdefault(row.product, row)
+    codes = [row.code for row in first.values()]
+    refused = trials_refused(account=account, license_types=codes, now=now)
+    return tuple(
+        Offer(row, 0 if row.code in refused else row.trial_days, refused.get(row.code, ""))
+        for row in first.values()
+    )
 
 
 def has_begun(cards: tuple[Card, ...]) -> bool:

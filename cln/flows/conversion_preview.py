@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from cln.accounts.models import Account
 from cln.catalog import queries as catalog
@@ -11,6 +13,7 @@ from cln.domain.errors import Refusal
 from cln.enums import AccountKind
 from cln.flows import purchase
 from cln.flows.conversion import freed_credit
+from cln.flows.facts import Facts
 from cln.flows.purchase import Preview
 from cln.licensing.access import get_server
 from cln.licensing.models import Server
@@ -48,8 +51,9 @@ def preview_conversion(*, account_id: int, server: str, now: datetime) -> Conver
     row = get_server(account_id=account_id, public_id=server)
     account = Account.objects.get(pk=account_id)
     types = catalog.license_types(product=row.license_type.product.code, currency=account.currency)
+    known = cache(lambda: Facts([account], rules=catalog.rules()))
     options = tuple(
-        _option(account, row, one, now=now)
+        _option(account, row, one, known, now=now)
         for one in types
         if one.has_keys and one.code != row.license_type.code
     )
@@ -61,7 +65,12 @@ def preview_conversion(*, account_id: int, server: str, now: datetime) -> Conver
 
 
 def _option(
-    account: Account, server: Server, row: catalog.LicenseTypeRow, *, now: datetime
+    account: Account,
+    server: Server,
+    row: catalog.LicenseTypeRow,
+    known: Callable[[], Facts],
+    *,
+    now: datetime,
 ) -> ConversionOption:
     license_type = catalog.get_license_type(row.code)
     added, why_not = None, ""
@@ -70,7 +79,12 @@ def _option(
         free = has_free_seat(account_id=account.pk, license_type=license_type, now=now)
         if not free and account.kind == AccountKind.CUSTOMER:
             added = purchase.preview(
-                account_id=account.pk, license_type=row.code, quantity=1, interval=None, now=now
+                account_id=account.pk,
+                license_type=row.code,
+                quantity=1,
+                interval=None,
+                known=known(),
+                now=now,
             )
     except Refusal as refusal:
         why_not = f"{refusal.message} {refusal.fix}".strip()

@@ -4,7 +4,10 @@
 billing day of thousands and the preview of one are the same code.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from copy import copy
 from datetime import date
 
 from cln.accounts.models import Account
@@ -25,7 +28,7 @@ from cln.domain.pricing import (
 )
 from cln.domain.rules import Rules
 from cln.enums import SubscriptionStatus
-from cln.licensing.surcharges import Imagined, surcharge_counts
+from cln.licensing.surcharges import Imagined, SurchargeCounter
 
 ELS6 = "els6"
 # The id of a change that has no row yet: newer than every recorded one.
@@ -39,9 +42,7 @@ class Facts:
     others of the same account. `accounts` are locked by the caller where anything is written.
     """
 
-    def __init__(
-        self, accounts: Sequence[Account], *, rules: Rules, imagined: Imagined | None = None
-    ) -> None:
+    def __init__(self, accounts: Sequence[Account], *, rules: Rules) -> None:
         self.rules = rules
         self.accounts = {account.pk: account for account in accounts}
         self.subscriptions: dict[int, list[Subscription]] = {pk: [] for pk in self.accounts}
@@ -56,7 +57,8 @@ class Facts:
             self.subscriptions[row.account_id].append(row)
         self._changes = changes_of_periods([row.pk for row in rows])
         self._prices = price_book(account_ids=list(self.accounts))
-        self._counts = surcharge_counts(account_ids=list(self.accounts), imagined=imagined)
+        self._counter = SurchargeCounter(list(self.accounts))
+        self._counts = self._counter.counts()
         self._els6_rates = catalog.surcharge_rates(ELS6)
 
     def of(self, subscription: Subscription) -> SubscriptionFacts:
@@ -80,6 +82,18 @@ class Facts:
             surcharges=self._surcharges(subscription),
             rules=self.rules,
         )
+
+    def as_if(self, imagined: Imagined | None) -> Facts:
+        """The same facts, read no second time, with a switch that is only thought of; what happens
+        to them leaves these alone.
+        """
+        other = copy(self)
+        other.subscriptions = {
+            pk: [copy(row) for row in rows] for pk, rows in self.subscriptions.items()
+        }
+        other._changes = dict(self._changes)
+        other._counts = self._counter.counts(imagined)
+        return other
 
     def note(self, subscription: Subscription, change: Change) -> None:
         """Let a change count that is about to be recorded in the running period."""

@@ -14,7 +14,6 @@ from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
 from cln.flows.upcoming import upcoming_of
 from cln.licensing.features import FeatureLevel, imagined_level, levels_of
-from cln.licensing.surcharges import Imagined
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ def switches_of(
     levels = levels_of(account_id=account_id, key=key, server=server)
     if not levels:
         return ()
-    today = cache(lambda: _total(account, None, now=now))
+    facts = cache(lambda: Facts([account], rules=catalog.rules()))
+    total = cache(lambda then: _total(account, facts().as_if(then), now=now))
 
     def cost(level: FeatureLevel, enabled: bool | None) -> int:
         # What a higher level has decided, or a server is already, needs no counting.
@@ -53,7 +53,7 @@ def switches_of(
         if same or level.inherited is not None:
             return 0
         then = imagined_level(account_id=account_id, enabled=enabled, key=key, server=server)
-        return _total(account, then, now=now) - today()
+        return int(total(then) - total(None))
 
     def choice(level: FeatureLevel, enabled: bool | None) -> FeatureChoice:
         return FeatureChoice(enabled, enabled is level.here, cost(level, enabled))
@@ -64,9 +64,8 @@ def switches_of(
     )
 
 
-def _total(account: Account, imagined: Imagined | None, *, now: datetime) -> int:
-    """The next invoices of all subscriptions, in cents."""
-    facts = Facts([account], rules=catalog.rules(), imagined=imagined)
+def _total(account: Account, facts: Facts, *, now: datetime) -> int:
+    """The next invoices of all subscriptions, in cents; the facts move along."""
     foresee(account, facts, through=now.date())
     taxes = Taxes()
     return sum(

@@ -39,7 +39,7 @@ from cln.enums import (
 from cln.flows import events
 from cln.flows.billing_run import bring_current
 from cln.flows.collection import Begun, InvoiceResult, begin, finish
-from cln.flows.facts import NEW_CHANGE_ID
+from cln.flows.facts import NEW_CHANGE_ID, Facts
 from cln.flows.issuing import Order as InvoiceOrder
 from cln.flows.issuing import Taxes, issue
 from cln.flows.orders import PurchaseOrder, addition, checked_order
@@ -81,15 +81,23 @@ class Bought:
 
 
 def preview(
-    *, account_id: int, license_type: str, quantity: int, interval: str | None, now: datetime
+    *,
+    account_id: int,
+    license_type: str,
+    quantity: int,
+    interval: str | None,
+    known: Facts | None = None,
+    now: datetime,
 ) -> Preview:
     """What `buy` would charge now and on the next invoice, to the cent (Q12). Changes nothing.
 
-    Refusals: those of `buy`.
+    `known`: the facts of the account, where several things are previewed. Refusals: those of `buy`.
     """
     account = Account.objects.get(pk=account_id)
     rules = catalog.rules()
-    order = checked_order(account, license_type, quantity, interval, today=now.date(), rules=rules)
+    order = checked_order(
+        account, license_type, quantity, interval, today=now.date(), rules=rules, known=known
+    )
     subscription = order.subscription
     if subscription is None:
         return _preview_first(account, order, now=now)

@@ -1,6 +1,8 @@
 """Trials: start once per product, announce the end, end by themselves, become paid (T1, T2, T4)."""
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
@@ -12,6 +14,7 @@ from cln.billing.models import Subscription
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.clock import start_of_day
+from cln.domain.errors import Refusal
 from cln.domain.rules import Rules
 from cln.domain.trials import TrialFacts, TrialTerms, decide_trial, trial_notice_due
 from cln.enums import LIVE_SUBSCRIPTION, EntitlementKind
@@ -26,17 +29,51 @@ def trial_terms(*, account: Account, license_type: LicenseType, now: datetime) -
 
     Refusals: `account_blocked`, `trial_not_offered`, `already_paid`, `trial_already_used`.
     """
-    earlier = Trial.objects.filter(account=account, product=license_type.product).first()
+    return _decided(account, license_type, _past(account), now=now)
+
+
+def trials_refused(
+    *, account: Account, license_types: Collection[str], now: datetime
+) -> dict[str, str]:
+    """Of these license types, by code, those of which no trial can start now, and why."""
+    past = _past(account)
+    refused = {}
+    for row in LicenseType.objects.select_related("product").filter(code__in=license_types):
+        try:
+            _decided(account, row, past, now=now)
+        except Refusal as refusal:
+            refused[row.code] = refusal.message
+    return refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Which products an account has tried, since when, and which it pays for, by id."""
+
+    tried_on: dict[int, date]
+    paid: frozenset[int]
+
+
+def _past(account: Account) -> _Past:
+    tried = Trial.objects.filter(account=account).values_list("product_id", "started_at")
+    live = Subscription.objects.filter(account=account, status__in=LIVE_SUBSCRIPTION)
+    return _Past(
+        {product: started_at.date() for product, started_at in tried},
+        frozenset(live.values_list("product_id", flat=True)),
+    )
+
+
+def _decided(
+    account: Account, license_type: LicenseType, past: _Past, *, now: datetime
+) -> TrialTerms:
     return decide_trial(
         TrialFacts(
             product=license_type.product.name,
             on=now.date(),
             days=license_type.trial_days or None,
             server_limit=license_type.trial_servers,
-            started_on=earlier.started_at.date() if earlier else None,
-            has_subscription=Subscription.objects.filter(
-                account=account, product=license_type.product, status__in=LIVE_SUBSCRIPTION
-            ).exists(),
+            started_on=past.tried_on.get(license_type.product_id),
+            has_subscription=license_type.product_id in past.paid,
             is_blocked=is_blocked(account),
         )
     )

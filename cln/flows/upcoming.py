@@ -42,13 +42,33 @@ class Upcoming:
     tax_note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What `upcoming_invoices` and `savings_of` tell, of one reading of the facts."""
+
+    upcoming: tuple[Upcoming, ...]
+    savings_cents: dict[str, int]
+
+
+def outlook(*, account_id: int, keep: Mapping[str, int], now: datetime) -> Outlook:
+    """The next invoices, and what keeping only `keep` of a license type would save of them."""
+    account = Account.objects.get(pk=account_id)
+    facts, taxes = Facts([account], rules=catalog.rules()), Taxes()
+    return Outlook(
+        upcoming=_upcoming(account, facts, taxes),
+        savings_cents=_savings(account, facts, taxes, keep=keep, now=now),
+    )
+
+
 def upcoming_invoices(*, account_id: int) -> tuple[Upcoming, ...]:
     """What each live subscription will bill next, soonest first; equal to the cent to what the
     billing run will issue if nothing changes until then.
     """
     account = Account.objects.get(pk=account_id)
-    facts = Facts([account], rules=catalog.rules())
-    taxes = Taxes()
+    return _upcoming(account, Facts([account], rules=catalog.rules()), Taxes())
+
+
+def _upcoming(account: Account, facts: Facts, taxes: Taxes) -> tuple[Upcoming, ...]:
     found = [
         upcoming_of(
             account=account,
@@ -56,7 +76,7 @@ def upcoming_invoices(*, account_id: int) -> tuple[Upcoming, ...]:
             draft=draft,
             taxes=taxes,
         )
-        for subscription in facts.subscriptions[account_id]
+        for subscription in facts.subscriptions[account.pk]
         for draft in upcoming(facts.of(subscription))
     ]
     return tuple(sorted(found, key=lambda one: (one.on, one.license_type)))
@@ -90,14 +110,18 @@ def savings_of(*, account_id: int, keep: Mapping[str, int], now: datetime) -> di
     """
     account = Account.objects.get(pk=account_id)
     facts = Facts([account], rules=catalog.rules())
-    taxes = Taxes()
+    return _savings(account, facts, Taxes(), keep=keep, now=now)
 
+
+def _savings(
+    account: Account, facts: Facts, taxes: Taxes, *, keep: Mapping[str, int], now: datetime
+) -> dict[str, int]:
     def total(drafts: Sequence[InvoiceDraft]) -> int:
         lines = (line for one in drafts for line in taxes.lines(account=account, draft=one))
         return sum(one.net_cents for one in drafts) + sum(line.amount_cents for line in lines)
 
     savings = {}
-    for subscription in facts.subscriptions[account_id]:
+    for subscription in facts.subscriptions[account.pk]:
         code = subscription.license_type.code
         units = subscription.quantity - keep.get(code, subscription.quantity)
         now_is = facts.of(subscription)

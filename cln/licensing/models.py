@@ -43,6 +43,9 @@ __all__ = [
     "Watch",
 ]
 
+# Version 6 as its major one: `6`, `6.10`, `CentOS 6.10`, `el6`.
+OLD_VERSIONS = "^[^0-9]*6([^0-9]|$)"
+
 
 class Entitlement(models.Model):
     """How many servers of a license type an account may run, and until when.
@@ -236,6 +239,8 @@ class Server(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["account", "license_type"],
+                # So that bills count (S2) without a look at the rest of the row.
+                include=["by_address"],
                 condition=Q(status="active"),
                 name="server_active",
             ),
@@ -261,6 +266,18 @@ class Server(models.Model):
                 fields=["address"],
                 condition=Q(status="active"),
                 name="server_by_address",
+            ),
+            # Few take no seat where Imunify360 includes their license (S3).
+            models.Index(
+                fields=["account", "license_type"],
+                condition=Q(status="active", takes_seat=False, by_address=False),
+                name="server_included",
+            ),
+            # What bills count: of 100,000 servers those on version 6 (S1).
+            models.Index(
+                fields=["account", "license_type"],
+                condition=Q(status="active", by_address=False, os_version__regex=OLD_VERSIONS),
+                name="server_old_version",
             ),
             models.Index(
                 fields=["alert_after"],

@@ -37,6 +37,8 @@ from cln.licensing.standing import with_standing
 from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
+SERVERS_NAMED = 100
+"""Of a key, before it is removed: nobody reads the names of thousands."""
 
 __all__ = [
     "SERVER_SORTS",
@@ -51,6 +53,7 @@ __all__ = [
     "count_servers",
     "count_silent",
     "default_key_of",
+    "default_keys_of",
     "entitlements_of",
     "get_key",
     "get_server",
@@ -138,9 +141,16 @@ def keys_of(account_id: int, license_type: str | None = None) -> tuple[KeyRow, .
     return tuple(map(key_row, found.order_by("license_type", "-is_default", "pk")))
 
 
+def default_keys_of(account_id: int) -> dict[str, KeyRow]:
+    """The keys that dashboards offer to copy, by license type: the others may be 10,000."""
+    found = ActivationKey.objects.filter(account=account_id, removed_at=None, is_default=True)
+    rows = map(key_row, found.select_related("license_type__product").order_by("license_type"))
+    return {row.license_type: row for row in rows}
+
+
 def default_key_of(account_id: int, license_type: str) -> KeyRow | None:
-    """The key that dashboards offer to copy; None before the first purchase or trial."""
-    return next((row for row in keys_of(account_id, license_type) if row.is_default), None)
+    """The one of a license type; None before the first purchase or trial."""
+    return default_keys_of(account_id).get(license_type)
 
 
 def key_details(*, account_id: int, public_id: str, now: datetime) -> KeyDetails:
@@ -148,7 +158,8 @@ def key_details(*, account_id: int, public_id: str, now: datetime) -> KeyDetails
     key = get_key(account_id=account_id, public_id=public_id)
     return KeyDetails(
         key=key_row(key),
-        servers=servers_of(account_id, ServerFilter(key=public_id)),
+        servers=servers_of(account_id, ServerFilter(key=public_id), limit=SERVERS_NAMED),
+        count=Server.objects.filter(key=key, status=ServerStatus.ACTIVE).count(),
         refused=refused_registrations_of(account_id, now=now, key=public_id),
     )
 

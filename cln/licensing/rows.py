@@ -115,11 +115,19 @@ class CloneRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyDetails:
-    """A key with its servers and what it refused in the last 30 days."""
+    """A key with the newest of its running servers, how many there are, and what it refused in the
+    last 30 days.
+    """
 
     key: KeyRow
     servers: tuple[ServerRow, ...]
+    count: int
     refused: tuple[RefusedRow, ...]
+
+    @property
+    def unnamed(self) -> int:
+        """How many of its servers are not among `servers`."""
+        return self.count - len(self.servers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from django.db.models import Count, QuerySet
 
 from cln.database.rows import among
 from cln.enums import ServerStatus
-from cln.licensing.models import FeatureSetting, Server
+from cln.licensing.models import OLD_VERSIONS, FeatureSetting, Server
 
 IMUNIFY_EMAIL = "imunify_email"
 FEATURE_PRODUCT = {IMUNIFY_EMAIL: "imunify360"}
 OLD_VERSION = "6"
+Settings = dict[tuple[int, int | None, int | None], bool]
+"""Whether the feature is on, by account, key and server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,83 +39,105 @@ class Imagined:
     enabled: bool | None
 
 
-def surcharge_counts(
-    *, account_ids: Sequence[int], imagined: Imagined | None = None
-) -> dict[tuple[int, str], SurchargeCounts]:
-    """Count, by account and license type, the servers on version 6 (S1) and those where Imunify
-    Email is enabled (S2); pairs without either are absent. `imagined`: as if that were set.
-    """
-    old, emailing = _old_versions(account_ids), _emailing(account_ids, imagined)
-    return {
-        pair: SurchargeCounts(os6_servers=old[pair], imunify_email_servers=emailing[pair])
-        for pair in {*old, *emailing}
-    }
+class SurchargeCounter:
+    """The servers of some accounts that cost more, counted once for any number of what-ifs."""
+
+    def __init__(self, account_ids: Sequence[int]) -> None:
+        """Read what is set, and the servers on version 6 (S1)."""
+        self._settings = _settings(account_ids)
+        self._old = _old_versions(account_ids)
+        self._of_accounts = cache(_of_accounts)
+        self._of_keys = cache(_of_keys)
+        self._alone = cache(_alone)
+
+    def counts(self, imagined: Imagined | None = None) -> dict[tuple[int, str], SurchargeCounts]:
+        """Count, by account and license type, the servers on version 6 (S1) and those where Imunify
+        Email is enabled (S2); pairs without either are absent. `imagined`: as if that were set.
+        """
+        emailing = self._emailing(_as_if(self._settings, imagined))
+        return {
+            pair: SurchargeCounts(self._old[pair], emailing[pair])
+            for pair in {*self._old, *emailing}
+        }
+
+    def _emailing(self, settings: Settings) -> Counter[tuple[int, str]]:
+        """The highest level that is set decides: account, then key, then server (facts F-2)."""
+        on = [level for level, enabled in settings.items() if enabled]
+        accounts = frozenset(account for account, key, server in on if not (key or server))
+        # Those of keys and servers whose account has not decided.
+        below = [level for level in on if (level[0], None, None) not in settings]
+        keys = frozenset(key for _, key, _ in below if key)
+        alone = frozenset(server for _, _, server in below if server)
+        emailing: Counter[tuple[int, str]] = Counter()
+        for account_id, license_type, count in self._of_accounts(accounts):
+            emailing[account_id, license_type] += count
+        for account_id, license_type, count in self._of_keys(keys):
+            emailing[account_id, license_type] += count
+        for account_id, key_id, license_type in self._alone(alone):
+            if (account_id, key_id, None) not in settings:
+                emailing[account_id, license_type] += 1
+        return emailing
 
 
 def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
-    counted = (
-        _running(account_ids)
-        .filter(os_version__contains=OLD_VERSION)
-        .values_list("account_id", "license_type__code", "os_version")
-        .annotate(Count("pk"))
-    )
     old: Counter[tuple[int, str]] = Counter()
-    for account_id, license_type, version, count in counted:
-        if major_version(version) == OLD_VERSION:
-            old[account_id, license_type] += count
+    # As the index `server_old_version` has it: an account may have 100,000 servers.
+    found = _running().filter(account__in=among(account_ids), os_version__regex=OLD_VERSIONS)
+    for account_id, license_type, count in _by_type(found):
+        old[account_id, license_type] = count
     return old
 
 
-def _emailing(account_ids: Sequence[int], imagined: Imagined | None) -> Counter[tuple[int, str]]:
-    """The highest level that is set decides: account, then key, then server (facts F-2)."""
-    settings = _settings(account_ids, imagined)
-    emailing: Counter[tuple[int, str]] = Counter()
-    if not settings:
-        return emailing
-    servers = _running({account_id for account_id, _, _ in settings}).filter(
-        license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL]
-    )
-
-    def above(account_id: int, key_id: int | None) -> bool | None:
-        by_account = settings.get((account_id, None, None))
-        return settings.get((account_id, key_id, None)) if by_account is None else by_account
-
-    # Counted by key: an account may have 100,000 servers, of which few are set one by one.
-    by_key = servers.values_list("account_id", "key_id", "license_type__code")
-    for account_id, key_id, license_type, count in by_key.annotate(Count("pk")):
-        if above(account_id, key_id):
-            emailing[account_id, license_type] += count
-    alone = {server_id for (_, _, server_id), enabled in settings.items() if server_id and enabled}
-    for account_id, key_id, license_type in by_key.filter(pk__in=alone) if alone else ():
-        if above(account_id, key_id) is None:
-            emailing[account_id, license_type] += 1
-    return emailing
+def _of_accounts(account_ids: frozenset[int]) -> Sequence[tuple[int, str, int]]:
+    return _by_type(_emailers().filter(account__in=among(account_ids))) if account_ids else ()
 
 
-def _settings(
-    account_ids: Sequence[int], imagined: Imagined | None
-) -> dict[tuple[int, int | None, int | None], bool]:
-    """By account, key and server, as if `imagined` were set."""
+def _of_keys(key_ids: frozenset[int]) -> Sequence[tuple[int, str, int]]:
+    return _by_type(_emailers().filter(key__in=among(key_ids))) if key_ids else ()
+
+
+def _alone(server_ids: frozenset[int]) -> Sequence[tuple[int, int | None, str]]:
+    """Account, key and license type of each of these servers."""
+    if not server_ids:
+        return ()
+    found = _emailers().filter(pk__in=among(server_ids))
+    return tuple(found.values_list("account_id", "key_id", "license_type__code"))
+
+
+def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
+    """How many there are by account and license type."""
+    grouped = servers.values_list("account_id", "license_type__code").order_by()
+    return tuple(grouped.annotate(Count("pk")))
+
+
+def _settings(account_ids: Sequence[int]) -> Settings:
+    """By account, key and server."""
     rows = FeatureSetting.objects.filter(account__in=among(account_ids), feature=IMUNIFY_EMAIL)
-    settings: dict[tuple[int, int | None, int | None], bool] = {
+    return {
         (account_id, key_id, server_id): enabled
         for account_id, key_id, server_id, enabled in rows.values_list(
             "account_id", "key_id", "server_id", "enabled"
         )
     }
-    if imagined is not None:
-        level = (imagined.account_id, imagined.key_id, imagined.server_id)
-        settings.pop(level, None)
-        if imagined.enabled is not None:
-            settings[level] = imagined.enabled
-    return settings
 
 
-def _running(account_ids: Iterable[int]) -> QuerySet[Server]:
+def _as_if(settings: Settings, imagined: Imagined | None) -> Settings:
+    """What would be set after `imagined`."""
+    if imagined is None:
+        return settings
+    level = (imagined.account_id, imagined.key_id, imagined.server_id)
+    others = {known: enabled for known, enabled in settings.items() if known != level}
+    return others if imagined.enabled is None else {**others, level: imagined.enabled}
+
+
+def _emailers() -> QuerySet[Server]:
+    """Those of the product that has the feature."""
+    return _running().filter(license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL])
+
+
+def _running() -> QuerySet[Server]:
     """Those that live by an IP license are billed with it, whatever they run (R2)."""
-    return Server.objects.filter(
-        account__in=among(account_ids), status=ServerStatus.ACTIVE, by_address=False
-    )
+    return Server.objects.filter(status=ServerStatus.ACTIVE, by_address=False)
 
 
 def major_version(version: str) -> str:

@@ -20,7 +20,7 @@ from cln.licensing.access import UnknownServer
 from cln.licensing.address_servers import register_at_address
 from cln.licensing.door import Hints
 from cln.licensing.models import Server, System
-from cln.licensing.queries import keys_of
+from cln.licensing.queries import default_keys_of
 from cln.licensing.registration import plain_text, register_server
 
 PRODUCT = "cloudlinux"
@@ -103,9 +103,8 @@ def _kept(server: Server, machine: Machine, client: Client) -> System:
 
 def default_key_text(account_id: int) -> str | None:
     """The key that a registration with login and password uses; None without a license."""
-    return next(
-        (row.text for row in keys_of(account_id) if row.product == PRODUCT and row.is_default), None
-    )
+    keys = default_keys_of(account_id).values()
+    return next((row.text for row in keys if row.product == PRODUCT), None)
 
 
 def number_of(system: System) -> int:

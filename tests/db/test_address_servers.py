@@ -22,7 +22,7 @@ from cln.licensing.moves import check_move
 from cln.licensing.registration import Registration
 from cln.licensing.servers import Report, undo_reinstall
 from cln.licensing.services import register_at_address
-from cln.licensing.surcharges import surcharge_counts
+from cln.licensing.surcharges import SurchargeCounter
 from tests.at_once import at_once
 from tests.licensing import NOW, bought, refusal_of, used
 from tests.v1 import a_client
@@ -214,7 +214,7 @@ def test_a_server_by_address_adds_no_surcharge_to_keys_s1() -> None:
     allow_els(account_id=account.pk, address=AT, allowed=True, actor="z", now=NOW)
     registers(os_version="6.10")
 
-    assert surcharge_counts(account_ids=[account.pk]) == {}
+    assert SurchargeCounter([account.pk]).counts() == {}
 
 
 def test_keys_and_their_ends_leave_servers_by_address_alone() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from pytest_django import DjangoAssertNumQueries
 
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing import queries
@@ -20,7 +21,7 @@ from cln.licensing.services import (
     set_quantity,
     suspend,
 )
-from cln.licensing.surcharges import SurchargeCounts, surcharge_counts
+from cln.licensing.surcharges import Imagined, SurchargeCounter, SurchargeCounts
 from tests.licensing import (
     NOW,
     an_account,
@@ -310,7 +311,7 @@ def test_servers_on_version_6_are_counted_for_the_surcharge_s1() -> None:
     for number, version in enumerate(["6.10", "CentOS 6.9", "el6", "8.6", "16.04", ""]):
         registered(key, f"web{number}", f"192.0.2.{number + 1}", os_version=version)
 
-    counted = surcharge_counts(account_ids=[acme.pk])
+    counted = SurchargeCounter([acme.pk]).counts()
 
     assert counted == {
         (acme.pk, "cloudlinux"): SurchargeCounts(os6_servers=3, imunify_email_servers=0)
@@ -326,13 +327,42 @@ def test_imunify_email_counts_where_the_highest_set_level_enables_it_s2() -> Non
         FeatureSetting.objects.create(
             account=acme, feature="imunify_email", enabled=enabled, **level
         )
-        counts = surcharge_counts(account_ids=[acme.pk]).get((acme.pk, "imunify360_30"))
+        counts = SurchargeCounter([acme.pk]).counts().get((acme.pk, "imunify360_30"))
         return counts.imunify_email_servers if counts else 0
 
     assert enable(True, server=one) == 1
     assert enable(False, server=two) == 1
     assert enable(True, key=key) == 3
     assert enable(False) == 0
+
+
+def test_a_switch_that_is_only_thought_of_counts_as_if_it_were_set_and_reads_once(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    acme = an_account()
+    key, other = bought(acme, "imunify360_30", 5), bought(acme, "imunify360_1", 1)
+    one, *_ = (registered(key, f"web{n}", f"192.0.2.{n}").server for n in (1, 2, 3))
+    registered(other, "mail", "192.0.2.9")
+    FeatureSetting.objects.create(account=acme, feature="imunify_email", server=one, enabled=True)
+    counter = SurchargeCounter([acme.pk])
+
+    def imagined(*level: int | None, enabled: bool | None) -> dict[str, int]:
+        counts = counter.counts(Imagined(acme.pk, *level, enabled))  # type: ignore[arg-type]
+        return {code: row.imunify_email_servers for (_, code), row in counts.items()}
+
+    def all_of_them() -> list[dict[str, int]]:
+        return [
+            imagined(None, one.pk, enabled=None),
+            imagined(key.pk, None, enabled=True),
+            imagined(key.pk, None, enabled=False),
+            imagined(None, None, enabled=True),
+            imagined(None, None, enabled=False),
+        ]
+
+    everywhere = {"imunify360_30": 3, "imunify360_1": 1}
+    assert all_of_them() == [{}, {"imunify360_30": 3}, {}, everywhere, {}]
+    with django_assert_num_queries(0):
+        assert all_of_them() == [{}, {"imunify360_30": 3}, {}, everywhere, {}]
 
 
 def test_a_grant_of_an_unknown_license_type_grants_nothing() -> None:

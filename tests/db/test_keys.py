@@ -250,3 +250,4 @@ def test_key_details_show_its_servers_and_no_others() -> None:
     assert details.key.text == reveal(key)
     assert (details.key.used, details.key.limit) == (1, 1)
     assert [row.hostname for row in details.servers] == ["web2"]
+    assert (details.count, details.unnamed) == (1, 0)
