@@ -339,6 +339,7 @@ ACCOUNT_RATE_LIMITS = {
     "pay_link": "30/m/ip,30/m/key",
     "mailed_link": "60/m/ip,30/m/key",
     "check_license": "30/m/key",
+    "status": "60/m/key",
     "signup": "20/m/ip,5/h/key",
     "two_factor": "10/m/ip,5/5m/key",
     "token_test": "20/m/user",

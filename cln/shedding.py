@@ -46,7 +46,7 @@ _PATHS: Final = (
     (DoorClass.CHECK_IN, r"(/clweb)?/api/kcare/check(in)?\.(json|plain)"),
     (DoorClass.LIST, r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json)?|kcare/nagios.*)"),
     (DoorClass.LIST, r"/console/.*\.(csv|pdf)"),
-    (DoorClass.PUBLIC, r"/console/check-license"),
+    (DoorClass.PUBLIC, r"/console/check-license|/status"),
     (DoorClass.VALIDATION, r"(/clweb)?/(api|xmlrpc)/?.*"),
 )
 _CLASS_OF: Final = tuple((door, re.compile(path)) for door, path in _PATHS)

@@ -37,6 +37,8 @@ from cln.console.views import (
 PUBLIC = [
     path("", public.landing, name="landing"),
     path("console/check-license", public.check_license, name="check_license"),
+    path("console/install", public.install, name="install"),
+    path("status", public.status, name="status"),
     path("console/register/customer", sign_up.sign_up, name="account_signup"),
     path("console/register/reseller", reseller_sign_up.register, name="reseller_signup"),
     path(

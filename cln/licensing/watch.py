@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,35 @@ HISTORY_KEPT: Final = timedelta(days=90)
 TALLIES_KEPT: Final = timedelta(days=8)
 ABSENCE: Final = timedelta(seconds=90)
 """The scanner runs every minute; when it did not for so long, we were down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A time in which we ourselves could not take check-ins."""
+
+    began_at: datetime
+    ended_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRow:
+    """What the scanner remembers; `scanned_at` is of the system's clock."""
+
+    scanned_at: datetime | None
+    held_since: datetime | None
+    incidents: tuple[Incident, ...]
+
+
+def watch_row(*, most: int) -> WatchRow:
+    """How the scanner stands, and our latest outages, the newest first."""
+    scanner = Watch.objects.filter(account=None).first() or Watch()
+    outages = Outage.objects.order_by("-ended_at")[:most]
+    return WatchRow(
+        scanner.scanned_at,
+        scanner.held_since,
+        tuple(Incident(one.began_at, one.ended_at, one.why) for one in outages),
+    )
 
 
 def note_presence(*, now: datetime, system_now: datetime, database_up_since: datetime) -> None:

@@ -35,6 +35,12 @@ def mail(message_id: int) -> MailRow | None:
     return _row(message) if message else None
 
 
+def oldest_mail_due(*, now: datetime) -> datetime | None:
+    """Since when the mail waits that has waited longest to leave; None where none does."""
+    due = Message.objects.filter(kind=MessageKind.EMAIL, send_after__lte=now)
+    return due.order_by("send_after").values_list("send_after", flat=True).first()
+
+
 def written(message: Message) -> tuple[str, str]:
     """Subject and body: as they left, or as they would leave now."""
     if message.subject:

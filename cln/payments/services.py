@@ -169,6 +169,12 @@ def unfinished_attempt(account: Account, invoice: Invoice | None) -> PaymentAtte
     ).first()
 
 
+def has_unanswered(*, before: datetime) -> bool:
+    """Whether a gateway owes us the answer to a charge that was begun before then."""
+    waiting = PaymentAttempt.objects.filter(resolve_at__isnull=False, created_at__lt=before)
+    return waiting.filter(state=AttemptState.UNKNOWN).exists()
+
+
 def keep_gateway_charge(*, attempt_id: int, gateway_charge: str, state: AttemptState) -> bool:
     """Keep the gateway's id of a charge before money can move; `state` says who waits for whom.
 

@@ -106,6 +106,8 @@ def test_the_public_pages_are_exactly_these() -> None:
     assert public == {
         "landing",
         "check_license",
+        "install",
+        "status",
         "account_signup",
         "reseller_signup",
         "reseller_signup_back",

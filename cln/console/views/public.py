@@ -4,9 +4,12 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from cln import clock
 from cln.console.forms.public import AddressForm
+from cln.console.instructions import instructions
 from cln.console.limits import too_often
 from cln.domain.errors import Refusal
+from cln.flows.system_status import system_status
 from cln.licensing.public_check import products_at
 from cln.rates import network_of
 from cln.web import Request, client_address, page
@@ -37,3 +40,21 @@ def check_license(request: Request) -> HttpResponse:
             context |= {"address": address, "products": products, "answered": True}
     status = 422 if form.errors else 200
     return render(request, "check_license.html", context, status=status)
+
+
+@page("GET", permission=None)
+def install(request: Request) -> HttpResponse:
+    """`/console/install`: the commands of every product, for whoever sets servers up."""
+    context = {"products": instructions(), "base_url": settings.CLN_BASE_URL}
+    return render(request, "install.html", context)
+
+
+@page("GET", permission=None)
+def status(request: Request) -> HttpResponse:
+    """`/status`: how CLN itself is. Without a database it is the page that says so."""
+    network = network_of(client_address(request))
+    if stop := too_often(request, "status", key=network):
+        return stop
+    # Its own work is measured by the system's clock, also in a sandbox whose clock was moved.
+    found = system_status(now=request.now, system_now=clock.system_now())
+    return render(request, "status.html", {"status": found})

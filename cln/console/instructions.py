@@ -1,0 +1,65 @@
+"""How each product gets onto a server, as commands: what the public install page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cln.catalog.queries import products
+from cln.console.cards import install_command
+
+KEY: Final = "KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to run as root on the server, and when that is the right thing."""
+
+    title: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """The ways onto a server for one product, the usual one first."""
+
+    code: str
+    name: str
+    steps: tuple[Step, ...]
+
+
+_INSTALLER: Final = "curl -fsSL {url}/install/cln-install.sh | sh -s --"
+_AGENT: Final = (
+    Step("With our agent, which then checks in by itself", f"{_INSTALLER} -k {{key}}"),
+    Step("The same by the IP license of the server's address", f"{_INSTALLER} --byip"),
+)
+_OWN: Final[Mapping[str, Step]] = {
+    "cloudlinux": Step(
+        "With the system's own tools",
+        "rhnreg_ks --serverUrl={url}/XMLRPC --activationkey={key} --force",
+    ),
+    "kernelcare": Step(
+        "With KernelCare's own agent",
+        "echo REGISTRATION_URL={url}/api/kcare >> /etc/sysconfig/kcare/kcare.conf\n"
+        "kcarectl --register {key}",
+    ),
+    "els": Step(
+        "As the scripts of ELS do; the answer is the token of the repositories",
+        "curl -fsS {url}/cln/api/els/token/register "
+        """--json '{"key":"KEY","host_name":"'$(hostname -f)'"}'""",
+    ),
+}
+
+
+def instructions() -> tuple[Instructions, ...]:
+    """The ways of every product; the key stands in as a word, for nobody has signed in here."""
+    found = []
+    for row in products():
+        own = (_OWN[row.code],) if row.code in _OWN else ()
+        bare = Step("By hand, with nothing installed", row.install_command)
+        steps = tuple(
+            Step(step.title, install_command(step.command, KEY)) for step in (*_AGENT, *own, bare)
+        )
+        found.append(Instructions(row.code, row.name, steps))
+    return tuple(found)
