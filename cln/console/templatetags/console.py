@@ -131,6 +131,7 @@ SCRIPTS = {
     Script.OK: "is charged",
     Script.DECLINE: "is declined for lack of funds; tried again on later days",
     Script.HARD_DECLINE: "is declined as expired; not tried again until it is replaced",
+    Script.UP_TO_TEN: "pays up to 10.00 at a time; more is declined for lack of funds",
     Script.TIMEOUT_CHARGED: "is charged, but the answer gets lost; found out after 10 minutes",
     Script.TIMEOUT_NOT_CHARGED: "is not charged and does not answer; found out after 10 minutes",
 }
