@@ -99,6 +99,15 @@ def clock_at(instant: datetime) -> None:
     clock.move_to(instant)
 
 
+def forget_jobs() -> None:
+    """Procrastinate's tables are not Django's to empty; a killed worker never signed off."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE procrastinate_jobs, procrastinate_periodic_defers, procrastinate_workers"
+            " CASCADE"
+        )
+
+
 def one_verb(
     verb: str, now: datetime, account: Account | None = None, **env: str
 ) -> subprocess.Popen[str]:

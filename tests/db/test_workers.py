@@ -12,7 +12,16 @@ from django.db import connection
 from cln.billing.models import Invoice, InvoiceSeries, Subscription
 from cln.flows import billing_run, tasks
 from cln.payments.models import Payment, SandboxCharge
-from tests.customers import START, a_customer, buys, clock_at, finish, one_verb, process
+from tests.customers import (
+    START,
+    a_customer,
+    buys,
+    clock_at,
+    finish,
+    forget_jobs,
+    one_verb,
+    process,
+)
 
 # A customer of 31 January has been renewed on 28 February and 31 March by then (E5).
 TWO_PERIODS_LATER = datetime(2026, 4, 1, 8, 0, tzinfo=UTC)
@@ -22,10 +31,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def no_jobs() -> Iterator[None]:
-    """Procrastinate's tables are not Django's to empty."""
-    _truncate_jobs()
+    forget_jobs()
     yield
-    _truncate_jobs()
+    forget_jobs()
 
 
 def test_two_workers_bill_and_collect_each_due_account_once() -> None:
@@ -107,8 +115,3 @@ def _waiting_jobs() -> list[tuple[str, object]]:
             "SELECT task_name, args::text::json FROM procrastinate_jobs WHERE status = 'todo'"
         )
         return list(cursor.fetchall())
-
-
-def _truncate_jobs() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_periodic_defers CASCADE")

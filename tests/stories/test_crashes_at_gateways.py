@@ -20,14 +20,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import sql
 
 from cln.flows import tasks, timeline
 from cln.payments.models import GatewayEvent
 from cln.payments.services import RESOLVE_AFTER
-from tests.customers import clock_at, database_url
+from tests.customers import clock_at, database_url, forget_jobs
 from tests.nursery import Nursery, nursery, posts, work
 from tests.vendor import Fault, Vendor
 from tests.vendor.movements import MOVEMENTS, Scene, moved, resolves
@@ -47,10 +47,8 @@ def children(django_db_setup: None, django_db_blocker: Any) -> Iterator[Nursery]
 
 @pytest.fixture(autouse=True)
 def no_jobs() -> Iterator[None]:
-    """Procrastinate's tables are not Django's to empty."""
     yield
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_periodic_defers CASCADE")
+    forget_jobs()
 
 
 # -- how a process dies --------------------------------------------------------------------------

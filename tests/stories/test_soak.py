@@ -12,7 +12,6 @@ from collections import Counter
 from random import SystemRandom
 
 import pytest
-from django.db import connection
 from django.db.models import Count
 from pytest_django.fixtures import Settings
 
@@ -20,7 +19,7 @@ from cln.accounts.models import DepositOrder
 from cln.billing.models import Invoice
 from cln.enums import UNFINISHED_ATTEMPT, AttemptState
 from cln.payments.models import GatewayEvent, Payment, PaymentAttempt, Refund
-from tests.customers import START, clock_at
+from tests.customers import START, clock_at, forget_jobs
 from tests.soak.crew import Crew
 from tests.soak.life import Life
 from tests.soak.mood import MoodyVendor
@@ -112,9 +111,3 @@ def told(life: Life, vendor: MoodyVendor, crew: Crew) -> str:
         f"deeds {dict(sorted(life.done.items()))}",
     ]
     return "\n" + "\n".join(lines) + "\n"
-
-
-def forget_jobs() -> None:
-    """Procrastinate's tables are not Django's to empty."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_periodic_defers CASCADE")
