@@ -86,6 +86,22 @@ def v1_response(answer: Answer, form: Form) -> HttpResponse:
     return _uncached(HttpResponse(text, content_type="application/json"))
 
 
+def v1_edge(request: HttpRequest, status: HTTPStatus, *, code: str, message: str) -> HttpResponse:
+    """What is about the request and not about a call: v1's envelope with a status and its `code`.
+
+    In lines where the path asks for them (V1-9, V1-12).
+    """
+    answer = Answer(None, success=False, message=message, type=code)
+    if request.path.endswith(".plain"):
+        response = v1_response(answer, "plain")
+    else:
+        envelope = json.loads(v1_response(answer, "json").content)
+        text = json.dumps(envelope | {"code": status.value}, separators=(",", ":"))
+        response = _uncached(HttpResponse(text, content_type="application/json"))
+    response.status_code = status.value
+    return response
+
+
 def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
     """A JSON object."""
     text = json.dumps(data, separators=(",", ":"))
@@ -118,7 +134,7 @@ def v1_endpoint(
     @functools.wraps(view)
     def door(request: HttpRequest, form: Form) -> HttpResponse:
         if request.method not in {"GET", "POST", verb} - {""}:
-            return _method_not_allowed(request, ", ".join(filter(None, ("GET", "POST", verb))))
+            return _v1_method(request, ", ".join(filter(None, ("GET", "POST", verb))))
         try:
             with passing(request.path_info):
                 return v1_response(view(request), form)
@@ -136,7 +152,7 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "POST"}:
-            return _method_not_allowed(request, "GET, POST")
+            return _v1_method(request, "GET, POST")
         try:
             with passing(request.path_info):
                 data = view(request)
@@ -155,7 +171,9 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
     @functools.wraps(view)
     def door(request: HttpRequest, **parts: str) -> HttpResponse:
         if request.method != "GET":
-            return _method_not_allowed(request, "GET")
+            response = _text("Use GET.")
+            response.status_code, response["Allow"] = HTTPStatus.METHOD_NOT_ALLOWED.value, "GET"
+            return response
         try:
             with passing(request.path_info):
                 text = view(request, **parts)
@@ -263,12 +281,24 @@ def problem_response(
     return _uncached(response)
 
 
+def _v1_method(request: HttpRequest, allowed: str) -> HttpResponse:
+    response = v1_edge(
+        request, HTTPStatus.METHOD_NOT_ALLOWED, code="method_not_allowed", message=_use(allowed)
+    )
+    response["Allow"] = allowed
+    return response
+
+
+def _use(allowed: str) -> str:
+    return f"Use {allowed.replace(', ', ' or ')}."
+
+
 def _method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
     response = problem_response(
         request,
         HTTPStatus.METHOD_NOT_ALLOWED,
         code="method_not_allowed",
-        detail=f"Use {allowed.replace(', ', ' or ')}.",
+        detail=_use(allowed),
     )
     response["Allow"] = allowed
     return response
