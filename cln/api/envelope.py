@@ -16,7 +16,8 @@ from django.views.decorators.csrf import csrf_exempt
 from cln.domain.errors import Refusal
 from cln.shedding import passing
 
-Form = Literal["json", "plain"]
+Form = Literal["json", "plain", "bare"]
+"""`bare` is JSON without the envelope; a refusal keeps it, or it could not be told."""
 RETRY_AFTER_SECONDS = 5
 
 
@@ -47,6 +48,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     **{code: wire.status for code, wire in WIRES.items()},
     "bad_request_body": HTTPStatus.BAD_REQUEST,
     "bad_argument": HTTPStatus.BAD_REQUEST,
+    "bad_usage": HTTPStatus.BAD_REQUEST,
     "unknown_server": HTTPStatus.UNAUTHORIZED,
     "server_removed": HTTPStatus.GONE,
     "unknown_ip_license": HTTPStatus.NOT_FOUND,
@@ -72,12 +74,14 @@ def v1_response(answer: Answer, form: Form) -> HttpResponse:
     """All four keys, always, in this order; HTTP 200 also for errors (facts V1-8, V1-9)."""
     if form == "plain":
         return _uncached(HttpResponse(_plain(answer), content_type="text/plain; charset=utf-8"))
-    body = {
+    body: object = {
         "success": answer.success,
         "message": answer.message,
         "type": answer.type,
         "data": answer.data,
     }
+    if form == "bare" and answer.success:
+        body = answer.data
     text = json.dumps(body, separators=(",", ":"))
     return _uncached(HttpResponse(text, content_type="application/json"))
 

@@ -21,6 +21,7 @@ _KCARE = {
 _AGENT = {
     "register": agents.register,
     "check-in": agents.check_in,
+    "usage": agents.report_usage,
     "unregister": agents.unregister,
     "lease": agents.lease,
     "move": agents.move,

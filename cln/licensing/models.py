@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
+from cln.licensing.add_on_models import AddOnSpan
 from cln.licensing.agent_models import (
     CloneCase,
     LeaseIncident,
@@ -21,6 +22,7 @@ from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, 
 
 __all__ = [
     "ActivationKey",
+    "AddOnSpan",
     "CheckInTally",
     "CloneCase",
     "Entitlement",

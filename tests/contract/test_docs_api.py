@@ -96,7 +96,7 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
     ("page", "requests"),
     [
         ("README.md", 2),
-        ("agent.md", 16),
+        ("agent.md", 17),
         ("kernelcare.md", 7),
         ("v1.md", 16),
         ("xmlrpc.md", 1),

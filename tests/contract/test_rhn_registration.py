@@ -263,7 +263,7 @@ def test_a_login_without_a_cloudlinux_license_is_fault_106(acme: Account) -> Non
 
     code, text = fault_of("registration.new_system", by_password(login.username, PASSWORD))
 
-    assert (code, "The account has no CloudLinux license." in text) == (-106, True)
+    assert (code, "The account has no default key of CloudLinux OS." in text) == (-106, True)
 
 
 def test_guessing_passwords_ends_in_fault_49(acme: Account, key: ActivationKey) -> None:

@@ -53,6 +53,7 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "keys/{key}"): {"limit": 1},
     ("POST", "servers/{server}/move"): {"key": "{key}"},
     ("PUT", "servers/{server}/group"): {"group": "{group}"},
+    ("PUT", "servers/{server}/usage"): {"product": "AWP_PREMIUM", "uses": []},
     ("PATCH", "webhooks/{webhook}"): {"enabled": False},
     ("POST", "subscriptions/{license_type}/unsubscribe"): {"when": "now"},
     ("POST", "subscriptions/{license_type}/remove-unused"): {"keep": 1},
@@ -118,6 +119,7 @@ def everything() -> dict[str, Any]:
     tables = [
         "accounts_apitoken", "accounts_auditentry", "licensing_activationkey", "licensing_server",
         "licensing_iplicense", "licensing_servergroup", "licensing_featuresetting",
+        "licensing_addonspan",
         "notifications_webhookendpoint", "notifications_message", "billing_subscription",
     ]  # fmt: skip
     digests = ", ".join(

@@ -11,10 +11,12 @@ import pytest
 
 from cln.accounts.models import AuditEntry
 from cln.licensing import queries
+from cln.licensing.key_lists import RemovedKeys, remove_keys
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey
 from cln.licensing.services import create_key, make_default, remove_key, reveal, update_key
 from tests.licensing import NOW, an_account, bought, on_trial, refusal_of, registered, used
+from tests.v1 import a_client
 
 pytestmark = pytest.mark.django_db
 
@@ -191,6 +193,25 @@ def test_the_default_key_cannot_be_removed_k2() -> None:
 
     assert refused == "default_key_stays"
     assert used(acme, "kernelcare") == (1, 1)
+
+
+def test_a_resellers_default_key_goes_and_its_oldest_other_takes_its_place() -> None:
+    zenith = a_client("zenith").account
+    wish = {"account_id": zenith.pk, "actor": "zenith", "now": NOW}
+    keys = [create_key(license_type="kernelcare", **wish) for _ in range(3)]
+    alone = create_key(license_type="imunify360_30", **wish)
+
+    def defaults() -> dict[str, str]:
+        return {
+            row.license_type: row.public_id for row in queries.default_keys_of(zenith.pk).values()
+        }
+
+    assert defaults() == {"kernelcare": keys[0].public_id, "imunify360_30": alone.public_id}
+    remove_key(key=alone.public_id, **wish)
+    remove_key(key=keys[0].public_id, **wish)
+    assert defaults() == {"kernelcare": keys[1].public_id}
+    assert remove_keys(keys=[key.public_id for key in keys], **wish) == RemovedKeys(2, 0)
+    assert defaults() == {}
 
 
 def test_removing_a_key_removes_its_servers_and_frees_their_seats_k6() -> None:

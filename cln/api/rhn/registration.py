@@ -190,7 +190,9 @@ def _key_of_login(request: HttpRequest, username: str, password: str) -> str:
         raise faults.fault(faults.BAD_LOGIN, "This login may not register servers")
     key = systems.default_key_text(login.account_id)
     if key is None:
-        raise faults.fault(faults.REGISTRATION_REFUSED, "The account has no CloudLinux license.")
+        raise faults.fault(
+            faults.REGISTRATION_REFUSED, "The account has no default key of CloudLinux OS."
+        )
     return key
 
 

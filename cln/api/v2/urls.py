@@ -7,7 +7,17 @@ from typing import Final
 from django.urls import URLPattern, path
 from ninja import NinjaAPI
 
-from cln.api.v2 import account, billing, document, features, ip_licenses, keys, servers, webhooks
+from cln.api.v2 import (
+    account,
+    billing,
+    document,
+    features,
+    ip_licenses,
+    keys,
+    servers,
+    usage,
+    webhooks,
+)
 from cln.api.v2.body import StrictParser
 from cln.api.v2.entrance import entrance, install_errors, not_found
 from cln.api.v2.families import family, sub_accounts
@@ -38,7 +48,7 @@ for _root, _products, _by_number in (
     if _root == "imunify":
         features.imunify_doors(_door)
     api.add_router(_root, _router)
-for _module in (account, billing, features, ip_licenses, keys, servers, webhooks):
+for _module in (account, billing, features, ip_licenses, keys, servers, usage, webhooks):
     api.add_router(_module.door.root, _module.router)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
 from django.http import HttpRequest
 
 from cln import clock
@@ -19,7 +18,8 @@ from cln.api.xmlrpc.codec import Call, Value
 from cln.api.xmlrpc.door import Fault, Trouble, xml_rpc_door
 from cln.catalog.queries import license_type_of_ip_type
 from cln.domain.errors import Refusal
-from cln.licensing import addresses, ip_licenses
+from cln.flows import ip_licenses as flows
+from cln.licensing import addresses
 from cln.licensing.registration import plain_text
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ REFUSALS: Mapping[str, int] = {
     "auth_failed": NOT_AUTHORIZED,
     "unknown_license_type": BAD_ARGUMENTS,
     "not_sold_by_address": BAD_ARGUMENTS,
+    "price_unknown": BAD_ARGUMENTS,
     "bad_address": BAD_ADDRESS,
 }
 _FLAGS: Mapping[str | int, bool] = {
@@ -76,7 +77,7 @@ class SignedCall:
 
 def license_address(call: SignedCall) -> Value:
     """`license(token, ip, type)`: hold a license at an address; held already is done (X-3)."""
-    ip_licenses.add_ip_license(
+    flows.add_ip_license(
         account_id=call.caller.account_id,
         license_type=license_type_of_ip_type(_ip_type(call.arguments[1])).code,
         address=call.address(),
@@ -89,21 +90,24 @@ def license_address(call: SignedCall) -> Value:
 def remove_license(call: SignedCall) -> Value:
     """`remove_license(token, ip[, type])`: give back one license or all; −1 without any.
 
-    Type 0 means all of them: a public client sends it.
+    Type 0 means all of them: a public client sends it. A type that is neither held nor sold to
+    the account faults 30 (X-12).
     """
+    account_id = call.caller.account_id
     wanted = _ip_type(call.arguments[1]) if len(call.arguments) > 1 else 0
     code = license_type_of_ip_type(wanted).code if wanted else None
-    with transaction.atomic():
-        held = addresses.codes_held_at(account_id=call.caller.account_id, address=call.address())
-        meant = [one for one in held if code in (None, one)]
-        for one in meant:
-            ip_licenses.remove_ip_license(
-                account_id=call.caller.account_id,
-                license_type=one,
-                address=call.address(),
-                actor=call.caller.login,
-                now=call.now,
-            )
+    held = addresses.codes_held_at(account_id=account_id, address=call.address())
+    meant = [one for one in held if code in (None, one)]
+    if code and not meant and not _is_sold(account_id, code, call.now):
+        raise fault(BAD_ARGUMENTS)
+    for one in meant:
+        flows.remove_ip_license(
+            account_id=account_id,
+            license_type=one,
+            address=call.address(),
+            actor=call.caller.login,
+            now=call.now,
+        )
     return DONE if meant else NOT_DONE
 
 
@@ -170,6 +174,10 @@ def _ip_type(value: Value) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= IP_TYPE_MAX:
         raise fault(BAD_ARGUMENTS)
     return value
+
+
+def _is_sold(account_id: int, code: str, now: datetime) -> bool:
+    return any(row.code == code for row in addresses.types_for(account_id=account_id, now=now))
 
 
 def _flag(value: Value) -> bool:
