@@ -197,16 +197,36 @@ def v2_endpoint(
 
 def _plain(answer: Answer) -> str:
     success = answer.success and answer.data is not False
-    lines = [f"success:{'true' if success else 'false'}"]
-    if isinstance(answer.data, Mapping):
-        lines += [f"{name}:{_plain_value(value)}" for name, value in answer.data.items()]
+    lines = [("success", success), *_plain_lines(answer.data)]
     if answer.message:
-        lines.append(f"message:{' '.join(answer.message.split())}")
-    return "\n".join(lines) + "\n"
+        lines.append(("message", answer.message))
+    return "".join(f"{name}:{_plain_value(value)}\n" for name, value in lines)
 
 
-def _plain_value(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
+def _plain_lines(data: object) -> list[tuple[str, object]]:
+    """The items of `data`, one a line; a row of a list begins where its first name comes again.
+
+    What has no name is called `data`. Booleans are told by `success` alone (AK-3).
+    """
+    match data:
+        case None | bool():
+            return []
+        case Mapping():
+            return list(data.items())
+        case list():
+            return [line for item in data for line in _plain_lines(item)]
+    return [("data", data)]
+
+
+def _plain_value(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(map(_plain_value, value))
+    return " ".join(str(value).split())
 
 
 def _text(text: str) -> HttpResponse:
