@@ -53,6 +53,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "server_removed": HTTPStatus.GONE,
     "unknown_ip_license": HTTPStatus.NOT_FOUND,
     "els_not_allowed": HTTPStatus.FORBIDDEN,
+    "edition_needs_newer_system": HTTPStatus.FORBIDDEN,
     "bound_to_address": HTTPStatus.CONFLICT,
     "bad_move_code": HTTPStatus.FORBIDDEN,
     "clone_refused": HTTPStatus.CONFLICT,

@@ -269,6 +269,7 @@ def test_a_sandbox_believes_an_ip_argument() -> None:
         ("server_removed", 410),
         ("unknown_ip_license", 404),
         ("els_not_allowed", 403),
+        ("edition_needs_newer_system", 403),
         ("bound_to_address", 409),
         ("bad_move_code", 403),
         ("clone_refused", 409),
