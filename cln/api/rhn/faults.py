@@ -51,6 +51,7 @@ REFUSALS: Mapping[str, int] = {
     "account_blocked": ACCOUNT_BLOCKED,
     "unknown_ip_license": REGISTRATION_REFUSED,
     "els_not_allowed": REGISTRATION_REFUSED,
+    "edition_needs_newer_system": REGISTRATION_REFUSED,
     "license_expired": REGISTRATION_REFUSED,
     "trial_expired": REGISTRATION_REFUSED,
     "trial_ip_used": REGISTRATION_REFUSED,
