@@ -97,8 +97,8 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
     [
         ("README.md", 2),
         ("agent.md", 17),
-        ("kernelcare.md", 7),
-        ("v1.md", 16),
+        ("kernelcare.md", 9),
+        ("v1.md", 17),
         ("xmlrpc.md", 1),
         ("rhn.md", 1),
     ],

@@ -9,8 +9,8 @@ import pytest
 from django.test import RequestFactory
 
 from cln import wsgi
-from cln.catalog.services import load_catalog
 from tests.customers import START, clock_at
+from tests.shop import open_shop
 
 # Both ways give the connection back at the end, as in life: no transaction around the test.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +44,7 @@ def ask(
 
 def test_every_door_says_the_same_either_way() -> None:
     clock_at(START)
-    load_catalog()
+    open_shop()
     for number, path in enumerate(sorted(wsgi.DOORS)):
         caller = f"203.0.113.{number}"  # strangers are let in so often from one address
         for method, body in (("GET", b""), *(("POST", body) for body in BODIES), ("DELETE", b"")):
