@@ -70,7 +70,7 @@ def test_the_doors_that_thousands_come_to_are_among_them() -> None:
     ],
 )
 def test_a_body_that_comes_in_chunks_is_read_like_any_other(path: str, too_long: str) -> None:
-    load_catalog()
+    open_shop()
     body = b'{"key":"CL-mistyped","hostname":"web1"}'
     told = ask(wsgi.application, "POST", path, body)
 

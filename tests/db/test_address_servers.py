@@ -8,7 +8,6 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from cln.accounts.models import Account
-from cln.catalog.services import load_catalog
 from cln.domain.dunning import DunningState
 from cln.domain.errors import Refusal
 from cln.flows import ip_licenses
@@ -27,6 +26,7 @@ from cln.licensing.surcharges import SurchargeCounter
 from tests.at_once import at_once
 from tests.customers import on_sale
 from tests.licensing import NOW, bought, refusal_of, used
+from tests.shop import open_shop
 from tests.v1 import a_client
 
 pytestmark = pytest.mark.django_db
@@ -198,7 +198,7 @@ def test_a_blocked_account_registers_nothing_new_and_keeps_what_runs_p7() -> Non
 
 
 def test_an_edition_that_an_old_system_cannot_run_is_refused_ar_39() -> None:
-    load_catalog()
+    open_shop()
     on_sale("cloudlinux_solo", 900)
     a_holder("cloudlinux_solo")
     hints = Hints(hostname="web1", os_version="7.9")
