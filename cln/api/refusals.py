@@ -88,6 +88,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "bad_request_body": Row(v2=_BAD, partner=Partner.BAD_ARGUMENTS, rhn=Rhn.BAD_ARGUMENTS),
     "bound_to_address": Row(agent=_CONFLICT),
     "clone_refused": Row(agent=_CONFLICT),
+    "edition_needs_newer_system": Row(agent=_FORBIDDEN),
     "els_not_allowed": Row(agent=_FORBIDDEN),
     "idempotency_key_missing": Row(v2=_BAD),
     "idempotency_key_reused": Row(v2=_INVALID),

@@ -37,6 +37,7 @@ CAPABILITIES = ",".join(
 METHODS: Mapping[str, Callable[[RhnCall], Value | Answered]] = {
     "registration.welcome_message": registration.welcome_message,
     "registration.new_system": registration.new_system,
+    "registration.register_ip": registration.register_ip,
     "registration.new_system_activation_key": registration.new_system_activation_key,
     "registration.new_system_user_pass": registration.new_system_user_pass,
     "registration.upgrade_version": registration.upgrade_version,
@@ -50,6 +51,8 @@ METHODS: Mapping[str, Callable[[RhnCall], Value | Answered]] = {
     "registration.finish_message": registration.finish_message,
     "registration.remaining_subscriptions": registration.remaining_subscriptions,
     "registration.privacy_statement": registration.privacy_statement,
+    "registration.reserve_user": registration.no_new_user,
+    "registration.new_user": registration.no_new_user,
     "registration.update_contact_info": registration.nothing_to_do,
     "registration.virt_notify": registration.nothing_to_do,
     "queue.get": queue.get,

@@ -33,6 +33,11 @@ def new_system(call: RhnCall) -> Value:
     return document_of(_registered(call, call.struct(0)))
 
 
+def register_ip(call: RhnCall) -> Value:
+    """Register a machine by the IP license of the address it calls from; its systemid (AR-31)."""
+    return document_of(_registered_by_address(call, _machine(call.struct(0)), BY_ADDRESS))
+
+
 def new_system_activation_key(call: RhnCall) -> Value:
     """The same with positional arguments: profile, release name, version, arch, key, other."""
     told = {**_positional(call), "token": call.text(4), **_other(call, 5)}
@@ -117,6 +122,11 @@ def finish_message(call: RhnCall) -> Value:
 def remaining_subscriptions(_call: RhnCall) -> Value:
     """Older clients ask before they register; the answer is given when they do."""
     return 1
+
+
+def no_new_user(_call: RhnCall) -> Value:
+    """Older tools make a login while they register; here they are made on the pages alone."""
+    return 0
 
 
 def privacy_statement(_call: RhnCall) -> Value:

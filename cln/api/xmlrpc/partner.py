@@ -15,6 +15,8 @@ from django.http import HttpRequest
 from cln import clock
 from cln.api.auth import Caller, check_token
 from cln.api.refusals import Partner, partner_fault
+from cln.api.rhn.call import RhnCall
+from cln.api.rhn.registration import register_ip
 from cln.api.xmlrpc.codec import Call, Value
 from cln.api.xmlrpc.door import Fault, Trouble, xml_rpc_door
 from cln.catalog.queries import license_type_of_ip_type
@@ -139,6 +141,9 @@ METHODS: Mapping[str, tuple[Callable[[SignedCall], Value], tuple[int, ...]]] = {
     "registration.reconcile": (reconcile, (0,)),
 }
 
+IP_REGISTRATION = "registration.register_ip"
+"""`clnreg_ks` is configured with the address of this door; answers and faults are RHN's (AR-31)."""
+
 
 @xml_rpc_door(
     trouble=Trouble(
@@ -148,10 +153,12 @@ METHODS: Mapping[str, tuple[Callable[[SignedCall], Value], tuple[int, ...]]] = {
     ),
     body_max=BODY_MAX,
 )
-def partner(_request: HttpRequest, call: Call) -> Value:
+def partner(request: HttpRequest, call: Call) -> Value:
     """Answer one call of a partner; refusals as one of four faults or −1."""
+    if call.method == IP_REGISTRATION:
+        return register_ip(RhnCall(request, call.arguments, clock.now()))
     if call.method not in METHODS:
-        # The method of `clnreg_ks` is not public (facts X-14): the log shows it when it comes.
+        # What else `clnreg_ks` calls is not public (facts X-14): the log shows it when it comes.
         log.warning("unknown XML-RPC method %s", plain_text(call.method, 100))
         raise fault(Partner.BAD_ARGUMENTS)
     method, counts = METHODS[call.method]
