@@ -164,6 +164,17 @@ def test_whmcs_creates_views_and_terminates_a_key(
     assert not any(row["key"] == key for row in acme.data(f"{list_all}.json"))
 
 
+@pytest.mark.parametrize("root", ["kcare", "im"])
+def test_whmcs_terminates_the_first_key_a_reseller_ever_made_w12(root: str) -> None:
+    zenith = a_client("zenith")
+    data = zenith.data(f"{root}/key/create.json", limit="1", code="360_250")
+    key = data if isinstance(data, str) else data["key"]
+    remove = "delete" if root == "kcare" else "remove"
+
+    assert zenith.ask(f"{root}/key/{remove}.json", key=key)["success"] is True
+    assert zenith.data(f"{root}/key/list.json") == []
+
+
 @pytest.mark.parametrize("path", ["kcare/key/delete", "im/key/remove"])
 def test_whmcs_terminates_with_an_empty_key_w13a(acme: ApiClient, path: str) -> None:
     assert acme.ask(f"{path}.json", key="")["success"] is True

@@ -289,20 +289,7 @@ def test_an_unknown_group_is_refused_with_a_list(grouped: ApiClient) -> None:
     assert grouped.refused("group/servers/put.json", name="shops") == ("bad_argument", [])
 
 
-# -- usage, and what was retired -----------------------------------------------------------------
-
-
-def test_accelerate_wp_has_no_usage_to_tell(acme: ApiClient) -> None:
-    ask = {"products": "AWP_PREMIUM,AWP_CDN", "yearMonth": "2023-12"}
-
-    assert acme.data("cl/awp", **ask) == []
-    for wrong in (
-        {"products": "KC"},
-        {"yearMonth": "2023-13"},
-        {"yearMonth": "٢٠٢٣-12"},
-        {"products": ""},
-    ):
-        assert acme.refused("cl/awp", **{**ask, **wrong}) == ("bad_argument", [])
+# -- what was retired ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["list", "im/create", "resize", "remove"])
