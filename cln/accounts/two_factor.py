@@ -97,6 +97,14 @@ def turn_off(*, login: Login, actor: str, now: datetime) -> None:
             record_for(login, "two_factor.turned_off", actor=actor, now=now)
 
 
+def forget_factors_since(*, login: Login, since: datetime) -> None:
+    """Joins: take away app and passkeys that came at `since` or later; the last takes the codes."""
+    TwoFactor.objects.filter(login=login, turned_on_at__gte=since).delete()
+    Passkey.objects.filter(login=login, added_at__gte=since).delete()
+    if not has_second_factor(login.pk):
+        RecoveryCode.objects.filter(login=login).delete()
+
+
 def renew_codes(*, login: Login, now: datetime) -> Sequence[str]:
     """New recovery codes, shown this once; the old ones stop working."""
     with transaction.atomic():

@@ -48,6 +48,7 @@ GUARDED = {
     "autopayment",
     "two_factor_off",
     "remove_passkey",
+    "change_email",
     "invite_login",
     "edit_login",
     "invite_again",
@@ -127,6 +128,8 @@ def test_the_public_pages_are_exactly_these() -> None:
         "sandbox_design",
         "two_factor_sign_in",
         "passkey_sign_in",
+        "confirm_new_email",
+        "undo_new_email",
     }
 
 

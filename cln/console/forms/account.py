@@ -34,6 +34,16 @@ class PasskeyForm(forms.Form):
     credential = forms.CharField(widget=forms.HiddenInput)
 
 
+class EmailForm(forms.Form):
+    """Another e-mail address for a login."""
+
+    email = forms.CharField(
+        label="New e-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
+    )
+
+
 class PersonForm(forms.Form):
     """The person behind a login."""
 
