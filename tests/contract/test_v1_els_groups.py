@@ -145,8 +145,7 @@ def test_removing_a_key_answers_a_list_and_by_get_an_object_e4(
 
     gone = data.replace("{}", f'{{"key":"{reveal(key)}"}}')
     assert send("") == (
-        '{"success":false,"message":"Key is required","type":"bad_argument",'
-        f'"data":{nothing}}}'
+        f'{{"success":false,"message":"Key is required","type":"bad_argument","data":{nothing}}}'
     )
     assert send(f"&key={reveal(key)}") == (
         f'{{"success":true,"message":"","type":null,"data":{gone}}}'
