@@ -17,6 +17,20 @@ class TwoFactor(models.Model):
     turned_on_at = models.DateTimeField()
 
 
+class Passkey(models.Model):
+    """A key pair of a login, of which its device keeps the secret half."""
+
+    login = models.ForeignKey("accounts.Login", on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    credential_id = models.BinaryField(max_length=1023, unique=True)
+    # Device type, id and public key, as WebAuthn packs them.
+    credential = models.BinaryField()
+    # The device's own count of signatures; many devices always say 0.
+    signs = models.BigIntegerField()
+    added_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
 class RecoveryCode(models.Model):
     """A code for the day the phone is lost; works once, kept as a keyed hash."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from django.http import HttpRequest
 
 from cln import clock
+from cln.api.refusals import Rhn
 from cln.api.rhn import downloads, faults, queue, registration
 from cln.api.rhn.call import RhnCall
 from cln.api.xmlrpc.codec import Call, Value
@@ -73,7 +74,7 @@ def rhn(request: HttpRequest, call: Call) -> Value | Answered:
     if method is None:
         # Calls of the vendor's own fork are not public: the log shows which ones are missed.
         log.warning("unknown RHN method %s", plain_text(call.method, 100))
-        raise faults.fault(faults.UNKNOWN_METHOD, "Unknown method")
+        raise faults.fault(Rhn.UNKNOWN_METHOD, "Unknown method")
     try:
         return method(RhnCall(request, call.arguments, clock.now()))
     except Refusal as refusal:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from cln.accounts.access import Permission, may
 from cln.accounts.models import Login
+from cln.api.refusals import Rhn
 from cln.api.rhn import faults
 from cln.api.rhn.call import RhnCall, as_items, as_struct
 from cln.api.rhn.systemid import document_of
@@ -193,15 +194,15 @@ def _key_of_login(request: HttpRequest, username: str, password: str) -> str:
     try:
         login = get_adapter().authenticate(request, username=username, password=password)
     except ValidationError:
-        raise faults.fault(faults.ABUSE, "Wait a few minutes and try again.") from None
+        raise faults.fault(Rhn.ABUSE, "Wait a few minutes and try again.") from None
     if not isinstance(login, Login) or login.account_id is None or not has_verified_email(login):
-        raise faults.fault(faults.BAD_LOGIN, "Invalid username and password combination")
+        raise faults.fault(Rhn.BAD_LOGIN, "Invalid username and password combination")
     if not may(login.role, Permission.EDIT_SERVERS):
-        raise faults.fault(faults.BAD_LOGIN, "This login may not register servers")
+        raise faults.fault(Rhn.BAD_LOGIN, "This login may not register servers")
     key = systems.default_key_text(login.account_id)
     if key is None:
         raise faults.fault(
-            faults.REGISTRATION_REFUSED, "The account has no default key of CloudLinux OS."
+            Rhn.REGISTRATION_REFUSED, "The account has no default key of CloudLinux OS."
         )
     return key
 
