@@ -98,6 +98,13 @@ class ServerStatus(StrEnum):
     SUPERSEDED = "superseded"  # the same machine registered again (reinstall)
 
 
+class AddOn(StrEnum):
+    """Paid add-ons of CloudLinux OS, by the codes of `cl/awp`."""
+
+    PREMIUM = "AWP_PREMIUM"
+    CDN = "AWP_CDN"
+
+
 class MessageKind(StrEnum):
     EMAIL = "email"
     WEBHOOK = "webhook"

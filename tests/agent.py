@@ -80,12 +80,13 @@ class AgentMachine:
         return copy
 
     def run(
-        self, *arguments: str, python: str = "", **env: str
+        self, *arguments: str, python: str = "", said: str = "", **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `cln-agent arguments…` here, in a process of its own."""
+        """Run `cln-agent arguments…` here, in a process of its own; `said` is its input."""
         return subprocess.run(
             [python or oldest_python(), str(AGENT), *arguments],
             env={"CLN_AGENT_ROOT": str(self.root), "PATH": os.environ["PATH"], **env},
+            input=said,
             capture_output=True,
             text=True,
             timeout=60,

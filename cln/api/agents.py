@@ -6,13 +6,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from pydantic import ValidationError
 
 from cln import clock
 from cln.api import check_ins
-from cln.api.arguments import bearer, caller_address, required, strict_arguments, whole_number
+from cln.api.arguments import (
+    BadArgument,
+    BadRequestBody,
+    bearer,
+    caller_address,
+    required,
+    strict_arguments,
+    whole_number,
+)
 from cln.api.envelope import v2_endpoint, v2_response
 from cln.api.limits import limited_per_address, limited_per_server
+from cln.api.v2.body import json_body
+from cln.api.v2.usage import UsageReport, taken
 from cln.licensing import services as licensing
 from cln.licensing.agents import (
     AgentAnswer,
@@ -22,8 +34,10 @@ from cln.licensing.agents import (
 )
 from cln.licensing.handover import move_code
 from cln.licensing.handover import move_here as take_over
+from cln.licensing.patches import note_patch_level
 
 USERS_MAX = 1_000_000
+PATCH_LEVEL_MAX = 999_999_999
 
 
 @v2_endpoint
@@ -48,18 +62,30 @@ def register(request: HttpRequest) -> HttpResponse:
 def check_in(request: HttpRequest) -> HttpResponse:
     """Note that the server lives and tell it what its license is worth; a lease where due."""
     arguments = strict_arguments(request)
+    level, kernel = _patch_level(arguments), arguments.get("kernel", "")
     answer, now = check_ins.check_in_agent(
         secret=bearer(request),
         address=caller_address(request, arguments),
         report=licensing.Report(
             hostname=arguments.get("hostname", ""),
             os_version=arguments.get("os_version", ""),
-            kernel=arguments.get("kernel", ""),
+            kernel=kernel,
             users=whole_number(arguments, "users", most=USERS_MAX),
         ),
         presented=_presented(arguments),
     )
+    if level is not None:
+        note_patch_level(secret=bearer(request), kernel_id=kernel, level=level, now=now)
     return v2_response(_worth(answer, now=now))
+
+
+@v2_endpoint
+@limited_per_server
+def report_usage(request: HttpRequest) -> HttpResponse:
+    """All sites of the server that have one add-on of AccelerateWP; a JSON body alone says it."""
+    now = clock.now()
+    server = licensing.find_server(secret=bearer(request), now=now)
+    return v2_response(taken(server, _usage_report(request), now=now))
 
 
 @limited_per_server
@@ -114,6 +140,29 @@ def unregister(request: HttpRequest) -> HttpResponse:
     """Remove the server; its license is free for another one, and paid for until cancelled."""
     server = licensing.unregister(secret=bearer(request), now=clock.now())
     return v2_response({"server_id": server.public_id, "status": server.status})
+
+
+def _patch_level(arguments: Mapping[str, str]) -> int | None:
+    """Up to which level the kernel is patched; None where it is not told. Refuses `bad_argument`.
+
+    The kernel is what the operator's list of patches knows it by.
+    """
+    level = whole_number(arguments, "patch_level", most=PATCH_LEVEL_MAX)
+    if level is not None and not arguments.get("kernel", "").strip():
+        raise BadArgument("“patch_level” goes with “kernel”.", "Send both.")
+    return level
+
+
+def _usage_report(request: HttpRequest) -> UsageReport:
+    """Refuses `bad_request_body`, `bad_argument`."""
+    try:
+        return UsageReport.model_validate(json_body(request))
+    except (RequestDataTooBig, UnreadablePostError) as error:
+        raise BadRequestBody("The body of the request cannot be read.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadArgument(f"{where[:80]}: {first['msg'][:200]}.") from error
 
 
 def _registered(

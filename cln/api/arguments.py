@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
@@ -13,6 +13,8 @@ from django.http.multipartparser import MultiPartParserError
 
 from cln.domain.errors import Refusal
 from cln.web import client_address
+
+BARE: Final = "application/vnd.cln.bare+json"
 
 
 class BadRequestBody(Refusal):
@@ -70,6 +72,11 @@ def bearer(request: HttpRequest) -> str:
     """The secret of `Authorization: Bearer …`; empty where there is none."""
     scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def wants_bare(request: HttpRequest) -> bool:
+    """Whether an answer is asked for without its envelope (facts V2-5)."""
+    return request.GET.get("envelope") == "0" or BARE in request.headers.get("Accept", "")
 
 
 def caller_address(request: HttpRequest, arguments: Mapping[str, str]) -> str:

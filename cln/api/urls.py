@@ -17,10 +17,13 @@ _KCARE = {
     "check": kcare.check,
     "checkin": kcare.checkin,
     "sticky_patch": kcare.sticky_patch,
+    "tag_server": kcare.tag_server,
+    "trial": kcare.trial,
 }
 _AGENT = {
     "register": agents.register,
     "check-in": agents.check_in,
+    "usage": agents.report_usage,
     "unregister": agents.unregister,
     "lease": agents.lease,
     "move": agents.move,

@@ -14,6 +14,7 @@ from cln import vault
 from cln.ids import KEY_SHAPE
 from cln.licensing.keys import PURPOSE, remove_key
 from cln.licensing.models import ActivationKey
+from cln.licensing.partners import is_reseller
 from cln.licensing.rows import KeyRow, key_row
 from cln.listing import count_up_to, ordered
 
@@ -69,10 +70,13 @@ def remove_keys(
 ) -> RemovedKeys:
     """Remove keys (by public id) and the registrations of their servers, all or nothing.
 
-    Default keys stay (K-2), and what is absent or foreign is left out: the answer says how many.
+    A customer's default keys stay (K-2), and what is absent or foreign is left out: the answer
+    says how many.
     """
     with transaction.atomic():
-        rows = _keys(account_id, KeyFilter(ids=tuple(keys))).filter(is_default=False)
+        rows = _keys(account_id, KeyFilter(ids=tuple(keys)))
+        if not is_reseller(account_id):
+            rows = rows.filter(is_default=False)
         ids = [row.public_id for row in rows.order_by("license_type_id", "pk")]
         servers = sum(
             remove_key(account_id=account_id, key=public_id, actor=actor, now=now)

@@ -40,7 +40,7 @@ class NoKeysForType(Refusal):
 
 
 class DefaultKeyStays(Refusal):
-    """The default key cannot be removed (K-2)."""
+    """A customer's default key cannot be removed (K-2)."""
 
     code: ClassVar[str] = "default_key_stays"
 
@@ -162,11 +162,12 @@ def make_default(*, account_id: int, key: str, actor: str, now: datetime) -> Act
 def remove_key(*, account_id: int, key: str, actor: str, now: datetime) -> int:
     """Remove a key and the registrations of its servers (K-6); how many servers.
 
-    Refuses `unknown_key`, `default_key_stays` (K-2).
+    A reseller made every key itself, for somebody: its default key goes like any other, and the
+    oldest that is left takes its place. Refuses `unknown_key`, `default_key_stays` (K-2).
     """
     with transaction.atomic():
         pool, row = _locked(account_id=account_id, key=key)
-        if row.is_default:
+        if row.is_default and not partners.is_reseller(account_id):
             raise DefaultKeyStays(
                 "The default key cannot be removed.",
                 "Make another key the default first.",
@@ -178,6 +179,8 @@ def remove_key(*, account_id: int, key: str, actor: str, now: datetime) -> int:
         row.refresh_from_db(fields=["used"])
         row.removed_at = now
         row.save(update_fields=["removed_at"])
+        if row.is_default:
+            _pass_on_the_default(pool, gone=row.pk, now=now)
         _record(row, "key_removed", actor=actor, now=now, servers=removed)
         key_event(EventType.KEY_REMOVED, row, now=now)
     return removed
@@ -231,6 +234,15 @@ def _check_right(*, account_id: int, license_type: LicenseType, now: datetime) -
         account_id=account_id, product=license_type.product.code, now=now
     ):
         raise no_license(license_type)
+
+
+def _pass_on_the_default(pool: Pool, *, gone: int, now: datetime) -> None:
+    oldest = min((pk for pk in pool.keys if pk != gone), default=None)
+    if oldest is not None:
+        heir = pool.keys[oldest]
+        heir.is_default = True
+        heir.save(update_fields=["is_default"])
+        key_event(EventType.KEY_CHANGED, heir, now=now)
 
 
 def _locked(*, account_id: int, key: str) -> tuple[Pool, ActivationKey]:

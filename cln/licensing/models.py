@@ -9,18 +9,20 @@ from django.db.models import F, Q
 from cln.accounts.models import Account
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
+from cln.licensing.add_on_models import AddOnSpan
 from cln.licensing.agent_models import (
     CloneCase,
     LeaseIncident,
     LeaseKey,
     MachineTrace,
 )
-from cln.licensing.patch_models import KernelPatch, PatchReport
+from cln.licensing.patch_models import KernelPatch, PatchReport, ServerTag
 from cln.licensing.system_models import System, SystemAction
 from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, Watch
 
 __all__ = [
     "ActivationKey",
+    "AddOnSpan",
     "CheckInTally",
     "CloneCase",
     "Entitlement",
@@ -36,6 +38,7 @@ __all__ = [
     "RefusedRegistration",
     "Server",
     "ServerGroup",
+    "ServerTag",
     "System",
     "SystemAction",
     "Trial",

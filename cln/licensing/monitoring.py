@@ -11,9 +11,9 @@ from cln import vault
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.domain.silence import GRACE, PERIOD
-from cln.licensing.models import IpLicense
+from cln.licensing.models import IpLicense, Server
 from cln.licensing.partners import LICENSED
-from cln.licensing.patches import PatchState
+from cln.licensing.patches import PatchState, patched
 
 PRODUCT = "kernelcare"
 _SHAPE = re.compile(r"[A-Za-z0-9]{16,32}", re.ASCII)
@@ -58,18 +58,40 @@ def register_monitoring_key(*, address: str, text: str) -> None:
 
 
 def monitored_with(text: str, *, now: datetime) -> tuple[MonitoredRow, ...]:
-    """The machines that chose this key, in the order of their licenses."""
+    """The machines that chose this key, in the order of their licenses.
+
+    One that runs our agent by its address has told its patch level.
+    """
     if _SHAPE.fullmatch(text) is None:
         return ()
     rows = IpLicense.objects.filter(
         monitoring_hash=vault.lookup_hash(_PURPOSE, text), removed_at=None
-    )
+    ).order_by("pk")
+    states = _states({row.account_id for row in rows}, {row.address for row in rows})
     return tuple(
         MonitoredRow(
             row.hostname,
             row.address,
             is_silent=row.last_check_in_at is not None
             and row.last_check_in_at + PERIOD + GRACE < now,
+            state=states.get((row.account_id, row.address), PatchState.UPTODATE),
         )
-        for row in rows.order_by("pk")
+        for row in rows
     )
+
+
+def _states(accounts: set[int], addresses: set[str]) -> dict[tuple[int, str], PatchState]:
+    """How the servers by these addresses stand, where they have told."""
+    found = Server.objects.filter(
+        account__in=accounts,
+        address__in=addresses,
+        by_address=True,
+        status="active",
+        license_type__product__code=PRODUCT,
+    ).values_list("account_id", "address", "public_id")
+    told = patched(public_id for _, _, public_id in found)
+    return {
+        (account, address): told[public_id].state
+        for account, address, public_id in found
+        if public_id in told
+    }

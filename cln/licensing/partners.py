@@ -56,13 +56,18 @@ def check_may_hold(*, account_id: int, license_type: LicenseType, now: datetime)
     list_in_force(prices, now.date())
 
 
+def is_reseller(account_id: int) -> bool:
+    """Whether the account pays afterwards."""
+    return Account.objects.filter(pk=account_id, kind=AccountKind.RESELLER).exists()
+
+
 def ensure_right(*, account_id: int, license_type: LicenseType, now: datetime) -> None:
     """Joins: give a reseller the unlimited right that its first key of a type comes with (R8).
 
     Does nothing to customers, and nothing where a paid right is held already; a trial becomes
     paid with its servers (T4). Refusals: `account_blocked`, `price_unknown`.
     """
-    if not Account.objects.filter(pk=account_id, kind=AccountKind.RESELLER).exists():
+    if not is_reseller(account_id):
         return
     held = Entitlement.objects.filter(
         holds_a_license(now),

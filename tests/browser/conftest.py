@@ -54,10 +54,10 @@ def visitor(
     """Give a maker of people with a browser window each; none may have met an error at the end."""
     visitors: list[Visitor] = []
 
-    def arrive(*, javascript: bool = True) -> Visitor:
-        one = Visitor(browser, site, journey=request.node.name, javascript=javascript)
-        visitors.append(one)
-        return one
+    def arrive(*, javascript: bool = True, by: str = "127.0.0.1") -> Visitor:
+        address = site.url.replace("127.0.0.1", by)
+        visitors.append(Visitor(browser, address, journey=request.node.name, javascript=javascript))
+        return visitors[-1]
 
     yield arrive
     for one in visitors:

@@ -18,8 +18,6 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.browser.site import Site
-
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PASSWORD = "a long sentence nobody knows"
 CARD = "4242 4242 4242 4242"
@@ -33,10 +31,10 @@ class Visitor:
     anything asked of another host.
     """
 
-    def __init__(self, browser: Browser, site: Site, *, journey: str, javascript: bool) -> None:
+    def __init__(self, browser: Browser, site: str, *, journey: str, javascript: bool) -> None:
         """Open a window on the site's address."""
         self._context = browser.new_context(
-            base_url=site.url,
+            base_url=site,
             viewport=WIDE,
             java_script_enabled=javascript,
             # Pictures of a page at rest: nothing fades in and out.
@@ -44,7 +42,7 @@ class Visitor:
             permissions=["clipboard-read", "clipboard-write"],
         )
         self._context.set_default_timeout(15_000)
-        self.site = site.url
+        self.site = site
         self.troubles: list[str] = []
         self._journey = journey
         self._looks = 0
@@ -134,6 +132,19 @@ class Visitor:
         self.page.get_by_label("Card number").fill(number)
         self.page.get_by_label("Expires, MM/YY").fill("09/29")
         self.clicks(f"Pay {amount} with this card")
+
+    def has_a_device_for_passkeys(self) -> None:
+        """Give this window a virtual device that knows its owner by their finger."""
+        devices = self._context.new_cdp_session(self.page)
+        devices.send("WebAuthn.enable")
+        device = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+        }
+        devices.send("WebAuthn.addVirtualAuthenticator", {"options": device})
 
     def moves_clock(self, *, days: int, to: str) -> None:
         """Let time pass in the sandbox, with all that falls due on the way."""

@@ -173,6 +173,46 @@ def test_a_check_in_tells_of_the_machine_and_keeps_what_it_brings(cln: Cln, web1
     assert (state["next_at"], state["seen_at"], state["failures"]) == (NOW + 4 * 3600, NOW, 0)
 
 
+@pytest.mark.parametrize(
+    ("script", "level"),
+    [
+        ('echo "kpatch-state: patch is applied"; echo "kpatch-description: 12-;5.14.0-1"', "12"),
+        ('test "$1" = --info', "0"),
+        ("exit 3", ""),
+        (None, ""),
+    ],
+)
+def test_a_check_in_tells_up_to_which_level_kernelcare_has_patched(
+    cln: Cln, web1: Web1, script: str | None, level: str
+) -> None:
+    """Nothing is told where KernelCare is not there, or does not say."""
+    cln.answers_check_in()
+    if script is not None:
+        web1.machine.write("usr/bin/kcarectl", f"#!/bin/sh\n{script}")
+        (web1.machine.root / "usr/bin/kcarectl").chmod(0o755)
+
+    assert web1.runs("check-in") == 0
+
+    [(_, _, told)] = cln.asked
+    assert told["patch_level"] == level
+    assert told["kernel"]
+
+
+def test_usage_is_reported_as_it_comes(cln: Cln, web1: Web1) -> None:
+    path = "/api/v2/agent/usage"
+    cln.answers[path] = (200, {}, {"server": "srv_1", "product": "AWP_CDN", "uses": 1})
+    uses = [{"primary_domain": "a.example", "cdn_limit_type": "50 GB"}]
+    here = {"CLN_SERVER": cln.url}
+
+    done = web1.machine.run("usage", "--product", "AWP_CDN", said=json.dumps(uses), **here)
+    wrong = web1.machine.run("usage", "--product", "AWP_CDN", said="a.example", **here)
+
+    assert (done.returncode, done.stdout) == (0, "AWP_CDN: 1 sites are counted.\n"), done.stderr
+    assert cln.asked == [(path, "Bearer cls_1", {"product": "AWP_CDN", "uses": uses})]
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("cln-agent: The input is not JSON: ")
+
+
 def test_a_check_in_that_is_not_due_asks_nobody(cln: Cln, web1: Web1) -> None:
     cln.answers_check_in()
     web1.runs("check-in")

@@ -90,10 +90,14 @@ def test_the_usage_limit_of_an_els_key_is_a_text_for_go(acme: ApiClient) -> None
         assert go_decodes(row["description"], str)
 
 
-def test_removing_an_els_key_answers_the_list_of_the_papers(acme: ApiClient) -> None:
-    text = reveal(a_key(acme, "els_centos6"))
+def test_removing_an_els_key_answers_the_object_go_decodes_and_the_list_of_the_papers(
+    acme: ApiClient,
+) -> None:
+    first, second = reveal(a_key(acme, "els_centos6")), reveal(a_key(acme, "els_centos6"))
 
-    assert acme.data("els/key/remove.json", key=text) == [{"key": text}]
+    assert acme.data("els/key/remove.json", key=first) == {"key": first}
+    papers = Client().delete(f"/api/els/key/remove.json?key={second}&token={acme.token}")
+    assert papers.json()["data"] == [{"key": second}]
 
 
 def test_backup_answers_a_list_go_decodes(acme: ApiClient) -> None:
@@ -162,6 +166,17 @@ def test_whmcs_creates_views_and_terminates_a_key(
     assert server.keys() >= {"ip", "created", "last_checkin"}
     assert acme.ask(f"{remove}.json", key=key)["success"] is True
     assert not any(row["key"] == key for row in acme.data(f"{list_all}.json"))
+
+
+@pytest.mark.parametrize("root", ["kcare", "im"])
+def test_whmcs_terminates_the_first_key_a_reseller_ever_made_w12(root: str) -> None:
+    zenith = a_client("zenith")
+    data = zenith.data(f"{root}/key/create.json", limit="1", code="360_250")
+    key = data if isinstance(data, str) else data["key"]
+    remove = "delete" if root == "kcare" else "remove"
+
+    assert zenith.ask(f"{root}/key/{remove}.json", key=key)["success"] is True
+    assert zenith.data(f"{root}/key/list.json") == []
 
 
 @pytest.mark.parametrize("path", ["kcare/key/delete", "im/key/remove"])

@@ -13,7 +13,8 @@ from django.test import Client
 
 from cln import clock
 from cln.flows import ip_licenses
-from cln.licensing.models import IpLicense, Server
+from cln.licensing.models import IpLicense, PatchReport, Server
+from cln.licensing.patches import replace_patch_list
 from cln.licensing.services import reveal
 from tests.licensing import NOW, an_account, bought
 from tests.v1 import a_client
@@ -124,6 +125,31 @@ def test_a_monitored_machine_that_went_silent_is_inactive() -> None:
     assert get(f"{NAGIOS}/{KEY}").content == (
         b"1 machines are INACTIVE!|uptodate=0;outofdate=0;unsupported=0;inactive=1\n"
         b"203.0.113.7 (203.0.113.7) is INACTIVE\n"
+    )
+
+
+def test_a_monitored_machine_that_runs_our_agent_is_as_patched_as_it_tells() -> None:
+    holds("kernelcare")
+    get(f"{NAGIOS}/register_key.plain?key={KEY}", REMOTE_ADDR=AT)
+    here: dict[str, Any] = {"REMOTE_ADDR": AT}
+    done = post("/api/v2/agent/register", {"by_address": "1", "hostname": "web1"}, **here)
+    here["HTTP_AUTHORIZATION"] = f"Bearer {done.json()['secret']}"
+    replace_patch_list([("5.14.0-1", 2, NOW.date())])
+    check_in = "/api/v2/agent/check-in"
+
+    refused = [
+        post(check_in, told, **here)
+        for told in ({"patch_level": "1"}, {"kernel": "5", "patch_level": "-1"})
+    ]
+    assert [answer.json()["code"] for answer in refused] == ["bad_argument"] * 2
+    assert not PatchReport.objects.exists()
+    assert post(check_in, {"kernel": "5.14.0-1", "patch_level": ""}, **here).status_code == 200
+    assert not PatchReport.objects.exists()
+    assert post(check_in, {"kernel": "5.14.0-1", "patch_level": "1"}, **here).status_code == 200
+
+    assert get(f"{NAGIOS}/{KEY}").content == (
+        b"1 machines are OUTOFDATE!|uptodate=0;outofdate=1;unsupported=0;inactive=0\n"
+        b"web1 (203.0.113.7) is OUTOFDATE\n"
     )
 
 

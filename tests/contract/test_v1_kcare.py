@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from cln import clock
+from cln.enums import AccountKind
 from cln.licensing.models import ActivationKey, PatchReport, Server
 from cln.licensing.services import create_key, reveal
 from tests.licensing import NOW, bought, registered
@@ -91,10 +92,11 @@ def test_deleting_without_naming_a_key_deletes_nothing_k1_3(acme: ApiClient) -> 
     assert ActivationKey.objects.filter(removed_at=None).count() == 1
 
 
-def test_the_default_key_stays_k2(acme: ApiClient) -> None:
-    text = reveal(the_default(acme))
+def test_a_customers_default_key_stays_k2() -> None:
+    anna = a_client("anna", kind=AccountKind.CUSTOMER)
+    text = reveal(bought(anna.account, "kernelcare", 5))
 
-    assert acme.refused("kcare/key/delete.json", key=text) == ("default_key_stays", None)
+    assert anna.refused("kcare/key/delete.json", key=text) == ("default_key_stays", None)
     assert ActivationKey.objects.filter(removed_at=None).count() == 1
 
 

@@ -12,10 +12,13 @@ from pytest_django.live_server_helper import LiveServer
 
 from cln import clock
 from cln.accounts.models import Account
+from cln.billing.services import post as post_to_ledger
+from cln.domain import ledger
 from cln.licensing.ip_licenses import add_ip_license, ip_licenses_of
 from cln.licensing.models import IpLicense
 from tests.licensing import NOW
 from tests.v1 import ApiClient, a_client, token_of
+from tests.v2 import with_token
 
 pytestmark = pytest.mark.django_db
 
@@ -117,7 +120,20 @@ def test_an_address_that_is_not_public_is_minus_1(acme: ApiClient) -> None:
     assert held(acme) == []
 
 
-@pytest.mark.parametrize("ip_type", [0, 2, 99, -1, "", "x", "١٦", True, [], {}, 1.5, "999999"])
+def test_a_deposit_below_its_floor_buys_nothing_on_any_wire_r3(acme: ApiClient) -> None:
+    hold(acme, "kernelcare")
+    Account.objects.filter(pk=acme.account.pk).update(floor_cents=0)
+    post_to_ledger(account=acme.account, transfers=ledger.refunded(cents=1), kind="refund", now=NOW)
+
+    assert call("license", acme.token, IP, 1) == -1
+    assert acme.refused("ipl/register.json", ip=IP, type="1")[0] == "deposit_exhausted"
+    v2 = with_token(acme)
+    assert v2.refused("POST", f"ip-license/licenses?ip={IP}&type=1")[1] == "deposit_exhausted"
+    assert held(acme) == [(IP, "kernelcare")]
+    assert call("remove_license", acme.token, IP) == 0
+
+
+@pytest.mark.parametrize("ip_type", [0, 2, 17, 99, -1, "", "x", "١٦", True, [], {}, 1.5, "999999"])
 def test_a_type_that_is_not_sold_is_fault_30_x12(acme: ApiClient, ip_type: object) -> None:
     assert fault_of("license", acme.token, IP, ip_type) == BAD_ARGUMENTS
     assert held(acme) == []
@@ -125,7 +141,15 @@ def test_a_type_that_is_not_sold_is_fault_30_x12(acme: ApiClient, ip_type: objec
 
 @pytest.mark.parametrize("address", ["66.45.228.100.1", "", "x", "1.2.3.4/32", 7, [], " "])
 @pytest.mark.parametrize(
-    ("method", "rest"), [("license", [16]), ("remove_license", [16]), ("remove_license", [])]
+    ("method", "rest"),
+    [
+        ("license", [16]),
+        ("remove_license", [16]),
+        ("remove_license", [0]),
+        ("remove_license", []),
+        ("is_licensed", []),
+        ("is_licensed", [True]),
+    ],
 )
 def test_an_address_that_is_none_is_fault_40(
     acme: ApiClient, method: str, rest: list[int], address: object
@@ -159,7 +183,7 @@ def test_removing_without_a_type_or_with_0_removes_all_x4(
     assert held(acme) == [("198.51.100.8", "kernelcare")]
 
 
-@pytest.mark.parametrize("rest", [[], [0], [16], [17]])
+@pytest.mark.parametrize("rest", [[], [0], [16], [3]])
 def test_removing_what_is_not_held_is_minus_1_x4(
     acme: ApiClient, zenith: ApiClient, rest: list[object]
 ) -> None:
@@ -169,8 +193,8 @@ def test_removing_what_is_not_held_is_minus_1_x4(
     assert held(zenith) == [(IP, "kernelcare")]
 
 
-@pytest.mark.parametrize("ip_type", [2, 99, "x", -1])
-def test_removing_an_unknown_type_is_fault_30(acme: ApiClient, ip_type: object) -> None:
+@pytest.mark.parametrize("ip_type", [2, 17, 99, "x", -1])
+def test_removing_a_type_that_is_not_sold_is_fault_30_x12(acme: ApiClient, ip_type: object) -> None:
     hold(acme, "kernelcare")
 
     assert fault_of("remove_license", acme.token, IP, ip_type) == BAD_ARGUMENTS
@@ -296,9 +320,9 @@ def test_an_unknown_method_is_fault_30_and_logged_without_its_arguments(
     acme: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert fault_of("register_ip", acme.token) == BAD_ARGUMENTS
+        assert fault_of("migrate", acme.token) == BAD_ARGUMENTS
 
-    assert caplog.messages == ["unknown XML-RPC method registration.register_ip"]
+    assert caplog.messages == ["unknown XML-RPC method registration.migrate"]
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,16 @@ from django.test import Client
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account, Login
 from cln.billing.queries import balance_cents
-from cln.catalog.services import load_catalog
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import Role
 from cln.flows.autopay import autopay_rule
 from cln.flows.usage_run import run_due
-from cln.licensing.models import IpLicense
+from cln.licensing.models import ActivationKey, IpLicense
+from cln.licensing.services import create_key
 from tests import pdf_text
 from tests.customers import START, clock_at
 from tests.reselling import holds_ip, registers
+from tests.shop import open_shop
 from tests.visitors import a_login, signed_in, text_of
 from tests.web.test_doors import access_of, pages, path_of
 
@@ -35,7 +36,7 @@ web1.example.com 198.51.100.7"""
 def zenith() -> tuple[Account, Client]:
     """A reseller with 500.00 and one KernelCare license at 198.51.100.7."""
     clock_at(START)
-    load_catalog()
+    open_shop()
     account = Account.objects.get(pk=registers("zenith", now=START).account_id)
     holds_ip(account.pk, "198.51.100.7", now=START)
     Login.objects.filter(account=account).update(is_primary=False)
@@ -323,3 +324,21 @@ def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
 
     assert walked == 7
     assert held(zenith[0]) == ["198.51.100.7"]
+
+
+def test_a_reseller_removes_its_default_key_on_its_page_and_among_ticked_ones(
+    zenith: tuple[Account, Client],
+) -> None:
+    account, browser = zenith
+    wish = {"account_id": account.pk, "license_type": "kernelcare", "actor": "zoe", "now": START}
+    first, second, third = (create_key(**wish).public_id for _ in range(3))
+
+    assert f"/console/keys/{first}/remove" in browser.get(f"/console/keys/{first}").content.decode()
+    browser.post(f"/console/keys/{first}/remove")
+    page = text_of(browser.get(f"/console/keys/{second}"))
+    assert "your oldest other key takes its place" in page
+    browser.post(
+        "/console/products/kernelcare/remove-keys", {"id": [second, third], "confirmed": "1"}
+    )
+
+    assert not ActivationKey.objects.filter(removed_at=None).exists()

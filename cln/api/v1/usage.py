@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import ClassVar
 
-from cln.api.arguments import BadArgument
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from cln.api.arguments import BadArgument, wants_bare
+from cln.api.envelope import Form
 from cln.api.v1.calls import Call, signed
 from cln.domain.errors import Refusal
+from cln.enums import AddOn
+from cln.licensing import add_ons
 
-PRODUCTS = ("AWP_PREMIUM", "AWP_CDN")
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 class ProductRetired(Refusal):
@@ -20,17 +26,38 @@ class ProductRetired(Refusal):
 
 
 @signed(refused=[])
-def accelerate_wp(call: Call) -> object:
-    """Billable sites of a month: none, because no server reports them to CLN yet."""
-    for product in call.filled("products").split(","):
-        if product.strip() not in PRODUCTS:
-            raise BadArgument(f"“products” are {' and '.join(PRODUCTS)}.")
-    if _MONTH.fullmatch(call.filled("yearMonth")) is None:
+def _accelerate_wp(call: Call) -> object:
+    """The sites that count in a month, as their servers and panels have reported them (B-63)."""
+    wanted = [product.strip() for product in call.filled("products").split(",")]
+    if not {*wanted} <= {*AddOn}:
+        raise BadArgument(f"“products” are {' and '.join(AddOn)}.")
+    month = call.filled("yearMonth")
+    if _MONTH.fullmatch(month) is None:
         raise BadArgument("“yearMonth” looks like 2023-12.")
-    return []
+    uses = add_ons.billable(
+        account_id=call.account_id,
+        products=[AddOn(product) for product in wanted],
+        month=date.fromisoformat(f"{month}-01"),
+    )
+    return [_entity(use) for use in uses]
 
 
 @signed(refused=[])
 def backup(call: Call) -> object:
     """CloudLinux Backup ended on 2023-10-01 (P-50)."""
     raise ProductRetired("CloudLinux Backup was retired on 2023-10-01.")
+
+
+@csrf_exempt
+def accelerate_wp(request: HttpRequest, form: Form) -> HttpResponse:
+    """In the envelope, or bare on request: papers print it without saying which (facts §7.10)."""
+    return _accelerate_wp(request, "bare" if wants_bare(request) else form)
+
+
+def _entity(use: add_ons.Use) -> dict[str, str | None]:
+    entity = {
+        "product": str(use.product),
+        "primary_domain": use.primary_domain,
+        "username": use.username or None,
+    }
+    return entity | ({"cdn_limit_type": use.cdn_limit_type} if use.cdn_limit_type else {})

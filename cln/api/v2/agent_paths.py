@@ -29,7 +29,20 @@ _REGISTERED: Final[Node] = {
     "address": _TEXT,
     "reinstalled": {"type": "boolean"},
 }
+_USAGE: Final[Node] = {
+    "product": {"enum": ["AWP_PREMIUM", "AWP_CDN"]},
+    "uses": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"primary_domain": _TEXT, "username": _MAYBE, "cdn_limit_type": _TEXT},
+            "required": ["primary_domain"],
+        },
+    },
+}
 _MACHINE: Final = ("hostname", "machine_uuid", "os_version", "fingerprint", "boot_id", "copy")
+
+_TOLD: Final = ("hostname", "os_version", "kernel", "patch_level", "users")
 
 
 def agent_paths() -> dict[str, Node]:
@@ -43,8 +56,13 @@ def agent_paths() -> dict[str, Node]:
         ),
         "/api/v2/agent/check-in": _post(
             "Say that the server lives, and hear what its license is worth.",
-            ("hostname", "os_version", "kernel", "users", "fingerprint", "boot_id", "lease_tag"),
+            (*_TOLD, "fingerprint", "boot_id", "lease_tag"),
             _object(_WORTH),
+        ),
+        "/api/v2/agent/usage": _post(
+            "Report which sites of this server have an add-on of AccelerateWP.",
+            _USAGE,
+            _object({"server": _TEXT, "product": _TEXT, "uses": {"type": "integer"}}),
         ),
         "/api/v2/agent/lease": _get(
             "The lease alone, which is no check-in.",
@@ -79,11 +97,14 @@ def agent_paths() -> dict[str, Node]:
     }
 
 
-def _post(text: str, arguments: tuple[str, ...], answer: Node, *, status: int = 200) -> Node:
-    body = {"type": "object", "properties": dict.fromkeys(arguments, _TEXT)}
-    content = {
-        kind: {"schema": body} for kind in ("application/json", "application/x-www-form-urlencoded")
-    }
+def _post(text: str, arguments: tuple[str, ...] | Node, answer: Node, *, status: int = 200) -> Node:
+    """A call whose arguments are optional texts by name, or a JSON object with these members."""
+    if isinstance(arguments, dict):
+        body, kinds = _object(arguments), ["application/json"]
+    else:
+        body = {"type": "object", "properties": dict.fromkeys(arguments, _TEXT)}
+        kinds = ["application/json", "application/x-www-form-urlencoded"]
+    content = {kind: {"schema": body} for kind in kinds}
     operation = _operation(text, answer, status=status, is_open=False)
     return {"post": {**operation, "requestBody": {"content": content, "required": False}}}
 

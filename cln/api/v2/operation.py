@@ -22,6 +22,7 @@ from ninja.params.models import Query, QueryModel
 
 from cln import clock
 from cln.accounts.access import Permission
+from cln.api.arguments import wants_bare
 from cln.api.v2 import idempotency
 from cln.api.v2.body import json_body
 from cln.api.v2.callers import ApiToken, ClnToken, V2Request
@@ -30,7 +31,6 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 View = Callable[..., object]
 Data = TypeVar("Data")
 
-BARE: Final = "application/vnd.cln.bare+json"
 _KEY_PARAMETER: Final[Mapping[str, Any]] = {
     "in": "header",
     "name": idempotency.HEADER,
@@ -138,7 +138,7 @@ def _runner(door: Door, view: View, *, status: int, joins: bool) -> Callable[...
 
         def carry_out() -> HttpResponse:
             data = view(request, **values)
-            if door.is_partners and not _wants_bare(request):
+            if door.is_partners and not wants_bare(request):
                 data = {"success": True, "message": None, "type": None, "data": data}
             return rendered(data, status)
 
@@ -148,10 +148,6 @@ def _runner(door: Door, view: View, *, status: int, joins: bool) -> Callable[...
 
     run.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
     return cast(Callable[..., HttpResponse], run)
-
-
-def _wants_bare(request: V2Request) -> bool:
-    return request.GET.get("envelope") == "0" or BARE in request.headers.get("Accept", "")
 
 
 def _plain(value: object) -> object:

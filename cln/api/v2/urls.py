@@ -7,13 +7,23 @@ from typing import Final
 from django.urls import URLPattern, path
 from ninja import NinjaAPI
 
-from cln.api.v2 import account, billing, document, features, ip_licenses, keys, servers, webhooks
+from cln.api.v2 import (
+    account,
+    billing,
+    document,
+    features,
+    ip_licenses,
+    keys,
+    servers,
+    usage,
+    webhooks,
+)
 from cln.api.v2.body import StrictParser
-from cln.api.v2.entrance import entrance, install_errors, not_found
+from cln.api.v2.entrance import entrance, install_errors
 from cln.api.v2.families import family, sub_accounts
 from cln.api.v2.operation import DECLARED
 
-__all__ = ["DECLARED", "api", "no_such_door", "urlpatterns"]
+__all__ = ["DECLARED", "api", "urlpatterns"]
 
 ROOT: Final = "api/v2/"
 api: Final = NinjaAPI(
@@ -38,7 +48,7 @@ for _root, _products, _by_number in (
     if _root == "imunify":
         features.imunify_doors(_door)
     api.add_router(_root, _router)
-for _module in (account, billing, features, ip_licenses, keys, servers, webhooks):
+for _module in (account, billing, features, ip_licenses, keys, servers, usage, webhooks):
     api.add_router(_module.door.root, _module.router)
 
 
@@ -59,5 +69,3 @@ urlpatterns: list[URLPattern] = [
     path(f"{ROOT}openapi.json", entrance(document.openapi_json(api)), name="v2_openapi"),
     path(f"{ROOT}docs", document.browsable(api), name="v2_docs"),
 ]
-# After every other door under /api/v2, the agents' too.
-no_such_door: list[URLPattern] = [path(f"{ROOT}<path:rest>", entrance(not_found))]

@@ -10,16 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
 from django.http import HttpRequest
 
 from cln import clock
 from cln.api.auth import Caller, check_token
+from cln.api.refusals import Partner, partner_fault
+from cln.api.rhn.call import RhnCall
+from cln.api.rhn.registration import register_ip
 from cln.api.xmlrpc.codec import Call, Value
 from cln.api.xmlrpc.door import Fault, Trouble, xml_rpc_door
 from cln.catalog.queries import license_type_of_ip_type
 from cln.domain.errors import Refusal
-from cln.licensing import addresses, ip_licenses
+from cln.flows import ip_licenses as flows
+from cln.licensing import addresses
 from cln.licensing.registration import plain_text
 
 log = logging.getLogger(__name__)
@@ -29,19 +32,11 @@ DONE, NOT_DONE = 0, -1
 IP_TYPE_MAX = 99_999
 CLOUDLINUX_TYPES = (1, 2)
 """What `is_licensed` knows of without `checkAll`: the types of its day (X-6)."""
-INTERNAL_ERROR, NOT_AUTHORIZED, BAD_ARGUMENTS, BAD_ADDRESS = 1, 10, 30, 40
-TEXTS: Mapping[int, str] = {
-    INTERNAL_ERROR: "Internal (unknown) Error",
-    NOT_AUTHORIZED: "Not authorized",
-    BAD_ARGUMENTS: "Invalid call arguments",
-    BAD_ADDRESS: "Invalid IP format",
-}
-# Refusals of a call that cannot be right; every other refusal is the answer −1.
-REFUSALS: Mapping[str, int] = {
-    "auth_failed": NOT_AUTHORIZED,
-    "unknown_license_type": BAD_ARGUMENTS,
-    "not_sold_by_address": BAD_ARGUMENTS,
-    "bad_address": BAD_ADDRESS,
+TEXTS: Mapping[Partner, str] = {
+    Partner.INTERNAL_ERROR: "Internal (unknown) Error",
+    Partner.NOT_AUTHORIZED: "Not authorized",
+    Partner.BAD_ARGUMENTS: "Invalid call arguments",
+    Partner.BAD_ADDRESS: "Invalid IP format",
 }
 _FLAGS: Mapping[str | int, bool] = {
     1: True,
@@ -53,9 +48,17 @@ _FLAGS: Mapping[str | int, bool] = {
 }
 
 
-def fault(code: int) -> Fault:
+def fault(code: Partner) -> Fault:
     """One of the four faults of this API (X-2)."""
     return Fault(code, TEXTS[code])
+
+
+def said_no(refusal: Refusal) -> Value:
+    """The answer −1, or the fault of a call that cannot be right."""
+    code = partner_fault(refusal.code)
+    if code is not None:
+        raise fault(code) from refusal
+    return NOT_DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,13 @@ class SignedCall:
         """The second argument of every method but `reconcile`."""
         value = self.arguments[0]
         if not isinstance(value, str):
-            raise fault(BAD_ADDRESS)
+            raise fault(Partner.BAD_ADDRESS)
         return value.strip()
 
 
 def license_address(call: SignedCall) -> Value:
     """`license(token, ip, type)`: hold a license at an address; held already is done (X-3)."""
-    ip_licenses.add_ip_license(
+    flows.add_ip_license(
         account_id=call.caller.account_id,
         license_type=license_type_of_ip_type(_ip_type(call.arguments[1])).code,
         address=call.address(),
@@ -89,21 +92,24 @@ def license_address(call: SignedCall) -> Value:
 def remove_license(call: SignedCall) -> Value:
     """`remove_license(token, ip[, type])`: give back one license or all; −1 without any.
 
-    Type 0 means all of them: a public client sends it.
+    Type 0 means all of them: a public client sends it. A type that is neither held nor sold to
+    the account faults 30 (X-12).
     """
+    account_id = call.caller.account_id
     wanted = _ip_type(call.arguments[1]) if len(call.arguments) > 1 else 0
     code = license_type_of_ip_type(wanted).code if wanted else None
-    with transaction.atomic():
-        held = addresses.codes_held_at(account_id=call.caller.account_id, address=call.address())
-        meant = [one for one in held if code in (None, one)]
-        for one in meant:
-            ip_licenses.remove_ip_license(
-                account_id=call.caller.account_id,
-                license_type=one,
-                address=call.address(),
-                actor=call.caller.login,
-                now=call.now,
-            )
+    held = addresses.codes_held_at(account_id=account_id, address=call.address())
+    meant = [one for one in held if code in (None, one)]
+    if code and not meant and not _is_sold(account_id, code, call.now):
+        raise fault(Partner.BAD_ARGUMENTS)
+    for one in meant:
+        flows.remove_ip_license(
+            account_id=account_id,
+            license_type=one,
+            address=call.address(),
+            actor=call.caller.login,
+            now=call.now,
+        )
     return DONE if meant else NOT_DONE
 
 
@@ -135,19 +141,26 @@ METHODS: Mapping[str, tuple[Callable[[SignedCall], Value], tuple[int, ...]]] = {
     "registration.reconcile": (reconcile, (0,)),
 }
 
+IP_REGISTRATION = "registration.register_ip"
+"""`clnreg_ks` is configured with the address of this door; answers and faults are RHN's (AR-31)."""
+
 
 @xml_rpc_door(
     trouble=Trouble(
-        malformed=fault(BAD_ARGUMENTS), broken=fault(INTERNAL_ERROR), busy=fault(INTERNAL_ERROR)
+        malformed=fault(Partner.BAD_ARGUMENTS),
+        broken=fault(Partner.INTERNAL_ERROR),
+        busy=fault(Partner.INTERNAL_ERROR),
     ),
     body_max=BODY_MAX,
 )
-def partner(_request: HttpRequest, call: Call) -> Value:
+def partner(request: HttpRequest, call: Call) -> Value:
     """Answer one call of a partner; refusals as one of four faults or −1."""
+    if call.method == IP_REGISTRATION:
+        return register_ip(RhnCall(request, call.arguments, clock.now()))
     if call.method not in METHODS:
-        # The method of `clnreg_ks` is not public (facts X-14): the log shows it when it comes.
+        # What else `clnreg_ks` calls is not public (facts X-14): the log shows it when it comes.
         log.warning("unknown XML-RPC method %s", plain_text(call.method, 100))
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     method, counts = METHODS[call.method]
     try:
         token = call.arguments[0] if call.arguments else ""
@@ -155,12 +168,10 @@ def partner(_request: HttpRequest, call: Call) -> Value:
         caller = check_token(token if isinstance(token, str) else "", now=clock.system_now())
         arguments = call.arguments[1:]
         if len(arguments) not in counts:
-            raise fault(BAD_ARGUMENTS)
+            raise fault(Partner.BAD_ARGUMENTS)
         return method(SignedCall(caller, arguments, clock.now()))
     except Refusal as refusal:
-        if refusal.code in REFUSALS:
-            raise fault(REFUSALS[refusal.code]) from refusal
-        return NOT_DONE
+        return said_no(refusal)
 
 
 def _ip_type(value: Value) -> int:
@@ -168,8 +179,12 @@ def _ip_type(value: Value) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 5:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= IP_TYPE_MAX:
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     return value
+
+
+def _is_sold(account_id: int, code: str, now: datetime) -> bool:
+    return any(row.code == code for row in addresses.types_for(account_id=account_id, now=now))
 
 
 def _flag(value: Value) -> bool:
@@ -177,5 +192,5 @@ def _flag(value: Value) -> bool:
     known = value.lower() if isinstance(value, str) else value
     found = _FLAGS.get(known) if isinstance(known, str | int) else None
     if found is None:
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     return found

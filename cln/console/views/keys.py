@@ -15,6 +15,7 @@ from cln.console.server_table import server_table
 from cln.console.tables import Table
 from cln.domain.addresses import BadRange
 from cln.domain.errors import Refusal
+from cln.enums import AccountKind
 from cln.flows.features import switches_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
@@ -47,7 +48,8 @@ def product(request: Request, code: str) -> HttpResponse:
     mine = {card.held.license_type for card in held}
     types = catalog.license_types(product=code, currency=request.account.currency)
     others = [row for row in types if row.code not in mine] if code in BY_TYPE else []
-    context = {"section": code, "product": found, "cards": held, "others": others}
+    keyed = [row for row in types if row.priced and row.has_keys]
+    context = {"section": code, "product": found, "cards": held, "others": others, "keyed": keyed}
     return _table(request, code).answer(request, "keys/product.html", context)
 
 
@@ -194,7 +196,8 @@ def remove_many(request: Request, code: str) -> HttpResponse:
     """Remove ticked keys: names them and what goes with them first (K-6)."""
     table = _table(request, code)
     rows = chosen_keys(table, request.account.pk, table.selection(request.POST))
-    going = [row for row in rows if not row.is_default]
+    stays = request.account.kind != AccountKind.RESELLER
+    going = [row for row in rows if not (stays and row.is_default)]
     if not going:
         messages.error(request, "Nothing to remove. The default key stays; tick others.")
         return redirect("product", code)
