@@ -8,9 +8,10 @@ from itertools import count
 from cln.accounts.models import Account, Login
 from cln.enums import Role
 from cln.licensing.models import ActivationKey, Server
+from cln.payments.gateways.sandbox import Script
 from tests.browser.site import BEGIN, Site
 from tests.browser.visitor import Visitor
-from tests.customers import a_customer, buys, on_sale
+from tests.customers import a_customer, buys, on_sale, use_card
 from tests.licensing import registered
 from tests.reselling import registers as registers_reseller
 from tests.visitors import a_login
@@ -50,6 +51,10 @@ class People:
         # Each from an address of their own: the sign-in counts them.
         person.brings(self._site.session_of(login, address=f"192.0.2.{next(_ADDRESSES)}"))
         return person
+
+    def has_card(self, account: Account, script: Script) -> None:
+        """Replace the account's card; what is due is tried with it."""
+        self._site.does(use_card, account, script)
 
     def asks_a_price(self, license_type: str, unit_cents: int) -> None:
         """Put on sale what the catalog sells on request only."""
