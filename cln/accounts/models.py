@@ -260,13 +260,19 @@ class ServerAccount(models.Model):
     first_name = models.CharField(max_length=100, blank=True)
     last_name = models.CharField(max_length=100, blank=True)
     company = models.CharField(max_length=200, blank=True)
+    # How many servers may register with its tokens together; 0 = unlimited.
     limit = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint("account", Lower("login"), name="server_account_login_unique"),
+            models.UniqueConstraint(
+                "account",
+                Lower("login"),
+                condition=Q(removed_at__isnull=True),
+                name="server_account_login_unique",
+            ),
         ]
 
 
