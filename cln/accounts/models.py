@@ -71,6 +71,8 @@ class Account(models.Model):
     # resellers, and only for them.
     next_usage_on = models.DateField(null=True, blank=True)
     api_enabled = models.BooleanField(default=True)
+    # When the owner was last told of licenses no server uses; at most weekly.
+    unused_told_on = models.DateField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
