@@ -13,51 +13,13 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from cln.api.refusals import agent_status
 from cln.domain.errors import Refusal
 from cln.shedding import passing
 
 Form = Literal["json", "plain", "bare"]
 """`bare` is JSON without the envelope; a refusal keeps it, or it could not be told."""
 RETRY_AFTER_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A refusal on the wires: the HTTP status of REST v2, and KernelCare's registration code."""
-
-    status: HTTPStatus
-    kcare: int
-
-
-# KernelCare: 1 account locked, 2 unknown key, 3 no license left, 4 address not allowed, 5 address
-# has been tried before (facts §10.1). What has no number of its own gets the nearest one.
-WIRES: Mapping[str, Wire] = {
-    "account_blocked": Wire(HTTPStatus.FORBIDDEN, 1),
-    "unknown_key": Wire(HTTPStatus.NOT_FOUND, 2),
-    "key_limit_reached": Wire(HTTPStatus.CONFLICT, 3),
-    "pool_exhausted": Wire(HTTPStatus.CONFLICT, 3),
-    "license_expired": Wire(HTTPStatus.FORBIDDEN, 3),
-    "trial_expired": Wire(HTTPStatus.FORBIDDEN, 3),
-    "ip_not_in_range": Wire(HTTPStatus.FORBIDDEN, 4),
-    "address_not_public": Wire(HTTPStatus.FORBIDDEN, 4),
-    "bad_address": Wire(HTTPStatus.BAD_REQUEST, 4),
-    "trial_ip_used": Wire(HTTPStatus.FORBIDDEN, 5),
-}
-# Refusals that no registration gives: REST v2 only.
-STATUSES: Mapping[str, HTTPStatus] = {
-    **{code: wire.status for code, wire in WIRES.items()},
-    "bad_request_body": HTTPStatus.BAD_REQUEST,
-    "bad_argument": HTTPStatus.BAD_REQUEST,
-    "bad_usage": HTTPStatus.BAD_REQUEST,
-    "unknown_server": HTTPStatus.UNAUTHORIZED,
-    "server_removed": HTTPStatus.GONE,
-    "unknown_ip_license": HTTPStatus.NOT_FOUND,
-    "els_not_allowed": HTTPStatus.FORBIDDEN,
-    "bound_to_address": HTTPStatus.CONFLICT,
-    "bad_move_code": HTTPStatus.FORBIDDEN,
-    "clone_refused": HTTPStatus.CONFLICT,
-    "too_many_tries": HTTPStatus.TOO_MANY_REQUESTS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +71,10 @@ def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) 
 
 
 def problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """A refusal as RFC 9457 says it, with its code and the way out."""
+    """An agent's refusal as RFC 9457 says it, with its code and the way out."""
     response = problem_response(
         request,
-        STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
+        agent_status(refusal.code),
         code=refusal.code,
         detail=refusal.message,
         fix=refusal.fix,

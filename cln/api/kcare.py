@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from cln import clock
 from cln.api import check_ins, questions
 from cln.api.arguments import caller_address, lenient_arguments
-from cln.api.envelope import WIRES, Answer, v1_endpoint
+from cln.api.envelope import Answer, v1_endpoint
+from cln.api.refusals import kcare_number
 from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
@@ -54,7 +55,7 @@ def register_server(request: HttpRequest) -> Answer:
         )
     except Refusal as refusal:
         return Answer(
-            {"server_id": "", "code": WIRES[refusal.code].kcare},
+            {"server_id": "", "code": kcare_number(refusal.code)},
             message=f"{refusal.message} {refusal.fix}".strip(),
             type=refusal.code,
         )
