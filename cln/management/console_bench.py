@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,10 +27,12 @@ from cln import clock
 from cln.accounts.models import Account, Login
 from cln.billing.models import Invoice
 from cln.console.urls import urlpatterns
-from cln.licensing.models import ActivationKey, Server, ServerGroup
+from cln.enums import AccountKind
+from cln.licensing.models import ActivationKey, IpLicense, Server, ServerGroup
 from cln.management import cpu_time
 from cln.management.browser import Browser
-from cln.management.one_large_account import PASSWORD, USERNAME, Size, make_large_account
+from cln.management.large_crowd import Size
+from cln.management.one_large_account import PASSWORD, USERNAME, make_large_account
 from cln.management.prepare import prepare_database
 from cln.management.processes import Children
 from cln.management.services import start_services
@@ -51,30 +53,41 @@ class Asked:
     path: str
 
 
-def run(url: str, *, size: Size, requests: int) -> dict[str, object]:
-    """Measure all pages in a database beside the one of `url`, which is dropped; and report.
+def run(
+    url: str, *, kinds: Sequence[AccountKind], size: Size, requests: int
+) -> list[dict[str, object]]:
+    """Measure all pages of an account of each kind, in databases beside the one of `url` that are
+    dropped; and report.
 
     CommandError where a page does not answer.
     """
+    return [_of_account(url, kind, size, requests) for kind in kinds]
+
+
+def _of_account(url: str, kind: AccountKind, size: Size, requests: int) -> dict[str, object]:
     with throwaway_database(url, durable=True):
         prepare_database()
-        account = make_large_account(size, now=clock.now())
+        account = make_large_account(kind, size, now=clock.now())
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
         pages, left_out = pages_of(account)
-        statements = {page.path: _statements(account, page) for page in pages}
+        statements = {page.path: statements_of(account, page.path) for page in pages}
         with _serving() as port, contextlib.closing(Browser(port)) as browser:
             browser.sign_in(USERNAME, PASSWORD)
             empty = _measured(browser, "/healthz", requests)
             measured = {page: _measured(browser, page.path, requests) for page in pages}
             first = _first_visit(port)
     return {
-        "servers": size.servers,
+        "kind": kind.value,
+        "servers": size.servers if kind is AccountKind.CUSTOMER else size.servers // 10,
+        "ip_licenses": size.servers if kind is AccountKind.RESELLER else 0,
         "keys": size.keys,
         "invoices": size.invoices,
         "requests_per_page": requests,
         "empty_page": empty,
         "first_visit": first,
         "pages": [
-            {"page": page.name, "path": page.path, "statements": statements[page.path]}
+            {"page": page.name, "path": page.path, "statements": len(statements[page.path])}
             | figures
             | {"times_empty_page": round(figures["p50_ms"] / empty["p50_ms"], 1)}
             for page, figures in measured.items()
@@ -86,11 +99,11 @@ def run(url: str, *, size: Size, requests: int) -> dict[str, object]:
 
 
 def pages_of(account: Account) -> tuple[list[Asked], list[str]]:
-    """What a customer's own login may ask for, and the names of routes nothing is known for."""
+    """What the account's own login may ask for, and the names of routes nothing is known for."""
     pages, left_out = [], []
     things = _things(account)
     for route in urlpatterns:
-        if not _is_page(route):
+        if not _is_page(route, account):
             continue
         found = [values for name, values in things if name in ("", route.name)]
         wanted = set(route.pattern.converters)
@@ -101,13 +114,14 @@ def pages_of(account: Account) -> tuple[list[Asked], list[str]]:
     return pages, left_out
 
 
-def _is_page(route: URLPattern) -> bool:
+def _is_page(route: URLPattern, account: Account) -> bool:
     access = getattr(route.callback, "access", None)
     return (
         access is not None
         and "GET" in access.methods
         and access.permission is not None
-        and not (access.sandbox_only or access.resellers_only)
+        and not access.sandbox_only
+        and (account.kind == AccountKind.RESELLER or not access.resellers_only)
         and not str(route.name).endswith(DOCUMENTS)
     )
 
@@ -130,18 +144,20 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
         ("", {"login": Login.objects.get(account=account).pk}),
         ("", {"product": "cloudlinux"}),
     ]
+    held = IpLicense.objects.filter(account=account, removed_at=None)[:1]
+    things += [("", {"license": license.public_id}) for license in held]
     things += [("", {"key": key.public_id}) for key in (email_key, plain_key)]
     return things + [("", {"server": server.public_id}) for server in servers if server]
 
 
-def _statements(account: Account, page: Asked) -> int:
-    """How often a page asks the database, its session and its frame included."""
+def statements_of(account: Account, path: str) -> list[str]:
+    """What a page asks the database the second time, for its session and its frame included."""
     client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(Login.objects.get(account=account))
-    client.get(page.path)
+    client.get(path)
     with CaptureQueriesContext(connection) as statements:
-        client.get(page.path)
-    return len(statements)
+        client.get(path)
+    return [one["sql"] for one in statements.captured_queries]
 
 
 def _measured(browser: Browser, path: str, requests: int) -> dict[str, float]:

@@ -247,7 +247,7 @@ def _value(
         return sql.SQL("{} + copy * {}").format(column, sql.Literal(stride))
     if model is apps.get_model("billing.Invoice") and field.name == "number":
         return sql.SQL(_NEXT_NUMBER)
-    if field.name != "public_id" and field.name not in _COPIED[model._meta.label]:
+    if field.name != "public_id" and field.name not in _COPIED.get(model._meta.label, ()):
         return column
     if isinstance(field, models.BinaryField):
         return sql.SQL("sha256({} || int8send(copy))").format(column)

@@ -22,15 +22,15 @@ from cln import clock
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.database.programs import postgres_programs
-from cln.enums import MethodKind
+from cln.enums import AccountKind, MethodKind
 from cln.flows import billing_run, collection
 from cln.flows.purchase import buy
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
 from cln.management import console_bench, wire_bench, wire_outage
 from cln.management.billing_bench import measure as measure_billing
+from cln.management.large_crowd import Size
 from cln.management.load import CLIENTS, Request, measure
-from cln.management.one_large_account import Size
 from cln.management.paper_bench import measure as measure_paper
 from cln.management.prepare import prepare_database
 from cln.management.processes import Children
@@ -63,6 +63,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--servers", type=int, help="in the fleet of wire, in the account of console"
         )
+        parser.add_argument("--kind", choices=AccountKind.values, help="console: one, not both")
         parser.add_argument("--keys", type=int, default=10_000, help="console only")
         parser.add_argument("--invoices", type=int, default=5_000, help="console only")
         parser.add_argument("--requests", type=int, default=50, help="of each page; console only")
@@ -119,12 +120,20 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps({"machine": _machine(), "billing_days": days}, indent=2))
 
     def _console(
-        self, *, servers: int | None, keys: int, invoices: int, requests: int, **_: Any
+        self,
+        *,
+        kind: str | None,
+        servers: int | None,
+        keys: int,
+        invoices: int,
+        requests: int,
+        **_: Any,
     ) -> None:
         size = Size(servers or SERVERS_OF_THE_CONSOLE, keys, invoices)
+        kinds = [AccountKind(kind)] if kind else list(AccountKind)
         url = os.environ["CLN_DATABASE_URL"]
-        measured = console_bench.run(url, size=size, requests=requests)
-        self.stdout.write(json.dumps({"machine": _machine(), **measured}, indent=2))
+        accounts = console_bench.run(url, kinds=kinds, size=size, requests=requests)
+        self.stdout.write(json.dumps({"machine": _machine(), "accounts": accounts}, indent=2))
 
     def _wire(
         self, *, seconds: float, servers: int | None, rounds: int, outage: bool, **_: Any
