@@ -44,7 +44,10 @@ SHARES: Final[Mapping[DoorClass, int]] = {
 _PATHS: Final = (
     (DoorClass.CHECK_IN, r"/api/v2/agent/(check-in|lease)|/XMLRPC/?|/RPC2"),
     (DoorClass.CHECK_IN, r"(/clweb)?/api/kcare/check(in)?\.(json|plain)"),
-    (DoorClass.LIST, r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json)?|kcare/nagios.*)"),
+    (
+        DoorClass.LIST,
+        r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json|\.plain)?|kcare/nagios.*)",
+    ),
     (DoorClass.LIST, r"/console/.*\.(csv|pdf)"),
     (DoorClass.PUBLIC, r"/console/check-license|/status"),
     (DoorClass.VALIDATION, r"(/clweb)?/(api|xmlrpc)/?.*"),

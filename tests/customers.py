@@ -17,10 +17,10 @@ from cln import clock
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.catalog.models import LicenseType, PriceList, PriceTier
-from cln.catalog.services import load_catalog
 from cln.enums import AttemptChannel, MethodKind
 from cln.flows import collection, purchase
 from cln.payments.gateways.sandbox import Script, token_for
+from tests.shop import open_shop
 
 START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 TYPE = "cloudlinux"
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def a_customer(company: str = "Acme", *, script: Script = Script.OK) -> Account:
     """A customer with a card that does what `script` says, in a sandbox that stands at START."""
-    load_catalog()
+    open_shop()
     account = create_account(
         company=company, billing_email=f"{company.lower()}@example.com", now=START
     )

@@ -11,12 +11,12 @@ import pytest
 from django.db import connection, transaction
 
 from cln.accounts.models import Account
-from cln.catalog.services import load_catalog
 from cln.domain.errors import Refusal
 from cln.enums import EntitlementKind
 from cln.ids import public_id
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.services import Hints, Registration, grant, register_server, reveal
+from tests.shop import open_shop
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 ADDRESS = "192.0.2.10"
@@ -24,7 +24,7 @@ ADDRESS = "192.0.2.10"
 
 def an_account(company: str = "Acme") -> Account:
     """An account in a database that has the catalog."""
-    load_catalog()
+    open_shop()
     return Account.objects.create(public_id=public_id("acc"), company=company, created_at=NOW)
 
 

@@ -8,10 +8,17 @@ from xmlrpc.client import Fault, dumps, loads
 import pytest
 from django.test import Client
 
-from cln.api.rhn.faults import EXPLANATION
 from cln.licensing.models import ActivationKey
 from cln.licensing.services import reveal
 
+# What follows "Explanation: ", to the letter (rhn.md §5).
+EXPLANATION = """
+     An error has occurred while processing your request. If this problem
+     persists please enter a bug report at helpdesk.cloudlinux.com.
+     If you choose to submit the bug report, please be sure to include
+     details of what you were trying to do when this error occurred and
+     details on how to reproduce this problem.
+"""
 PATHS = ["/XMLRPC", "/XMLRPC/", "/RPC2"]
 UUID = "4c4c4544-0051-3010-8052-b4c04f4a3132"
 PACKAGE = {"name": "bash", "version": "4.4", "release": "20.el8", "epoch": "", "arch": "x86_64"}

@@ -34,7 +34,7 @@ def _settings() -> list[str]:
     return sorted(set(re.findall(r"\bCLN_[A-Z_]+[A-Z]\b", _text(*sources))))
 
 
-def _refusal_codes() -> list[str]:
+def refusal_codes() -> list[str]:
     """Return the codes of every Refusal class of the package, found by importing all of it."""
     for module in pkgutil.walk_packages(cln.__path__, "cln."):
         if ".migrations" not in module.name and module.name != "cln.wsgi":
@@ -69,7 +69,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_refusal_code_is_documented() -> None:
-    documented, codes = _all_docs(), _refusal_codes()
+    documented, codes = _all_docs(), refusal_codes()
 
     assert codes
     assert [code for code in codes if f"`{code}`" not in documented] == []

@@ -15,9 +15,9 @@ from django.test import Client
 from cln import clock
 from cln.accounts.models import Account
 from cln.accounts.services import create_account, create_login, rotate_api_secret
-from cln.catalog.services import load_catalog
 from cln.enums import AccountKind
 from tests.licensing import NOW
+from tests.shop import open_shop
 
 ENVELOPE = ["success", "message", "type", "data"]
 
@@ -77,7 +77,7 @@ class ApiClient:
 
 def a_client(login: str = "acme", *, kind: AccountKind = AccountKind.RESELLER) -> ApiClient:
     """A reseller of that name (or a customer) with an API secret."""
-    load_catalog()
+    open_shop()
     account = create_account(company=login.title(), kind=kind, now=NOW)
     create_login(
         account_id=account.pk,

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Model
 
 from cln.accounts.models import Account, Login
 from cln.accounts.services import create_account
@@ -34,11 +33,8 @@ from cln.catalog.models import (
     OperatorRules,
     PriceList,
     PriceTier,
-    Product,
-    SurchargeRate,
     TaxRate,
 )
-from cln.catalog.services import load_catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import parse_amount
 from cln.domain.rules import Rules
@@ -58,6 +54,7 @@ from cln.payments.models import (
     SandboxRefund,
 )
 from tests.cast import CARDS, PRODUCTS, Customer
+from tests.shop import open_shop
 
 BILLED = (
     Invoice, InvoiceLine, UsageShare, CreditNote, Transfer, PaymentAttempt, Payment, Refund,
@@ -67,9 +64,6 @@ EVERYTHING = (
     *BILLED, Account, Login, Subscription, QuantityChange, Allocation, Entitlement, Trial, Server,
     IpLicense, Message,
 )  # fmt: skip
-
-CATALOG = (Product, LicenseType, PriceList, PriceTier, SurchargeRate)
-_CATALOG: list[list[Model]] = []
 
 
 def instant(text: str) -> datetime:
@@ -82,7 +76,7 @@ class World:
     """The present, and who lives in it."""
 
     def __init__(self, *, rewrite_golden: bool = False) -> None:
-        _open_shop()
+        open_shop()
         self.now = instant("2000-01-01")
         self.otto = Operator()
         self.customers: list[Customer] = []
@@ -221,12 +215,3 @@ def _counts() -> tuple[int, ...]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {counted}")
         return tuple(cursor.fetchone())
-
-
-def _open_shop() -> None:
-    """Load the catalog: from its file once per process, then from what that made."""
-    for rows in _CATALOG:
-        type(rows[0])._default_manager.bulk_create(rows)
-    if not _CATALOG:
-        load_catalog()
-        _CATALOG.extend(list(model._default_manager.all()) for model in CATALOG)

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from cln.accounts.api_models import ApiRequest, ApiToken
-from cln.accounts.two_factor_models import RecoveryCode, TwoFactor
+from cln.accounts.two_factor_models import EmailChange, Passkey, RecoveryCode, TwoFactor
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptState, MethodKind, Role, one_of
@@ -26,9 +26,11 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "DepositOrder",
+    "EmailChange",
     "IdempotentRequest",
     "Login",
     "LoginManager",
+    "Passkey",
     "RecoveryCode",
     "ServerAccount",
     "TwoFactor",

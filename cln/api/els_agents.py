@@ -11,8 +11,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from cln import clock
 from cln.api.arguments import caller_address, required, strict_arguments
-from cln.api.envelope import RETRY_AFTER_SECONDS, STATUSES
+from cln.api.envelope import RETRY_AFTER_SECONDS
 from cln.api.limits import limited_per_address
+from cln.api.refusals import agent_status
 from cln.domain.errors import Refusal
 from cln.licensing import services as licensing
 from cln.shedding import passing
@@ -31,7 +32,7 @@ def register(request: HttpRequest) -> HttpResponse:
         with passing(request.path_info):
             return _register(request)
     except Refusal as refusal:
-        status = STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST)
+        status = agent_status(refusal.code)
         response = _answer({"message": f"{refusal.message} {refusal.fix}".strip()}, status)
         if "retry_after" in refusal.facts:
             response["Retry-After"] = str(refusal.facts["retry_after"])

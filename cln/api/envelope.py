@@ -13,51 +13,13 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from cln.api.refusals import agent_status
 from cln.domain.errors import Refusal
 from cln.shedding import passing
 
 Form = Literal["json", "plain", "bare"]
 """`bare` is JSON without the envelope; a refusal keeps it, or it could not be told."""
 RETRY_AFTER_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A refusal on the wires: the HTTP status of REST v2, and KernelCare's registration code."""
-
-    status: HTTPStatus
-    kcare: int
-
-
-# KernelCare: 1 account locked, 2 unknown key, 3 no license left, 4 address not allowed, 5 address
-# has been tried before (facts §10.1). What has no number of its own gets the nearest one.
-WIRES: Mapping[str, Wire] = {
-    "account_blocked": Wire(HTTPStatus.FORBIDDEN, 1),
-    "unknown_key": Wire(HTTPStatus.NOT_FOUND, 2),
-    "key_limit_reached": Wire(HTTPStatus.CONFLICT, 3),
-    "pool_exhausted": Wire(HTTPStatus.CONFLICT, 3),
-    "license_expired": Wire(HTTPStatus.FORBIDDEN, 3),
-    "trial_expired": Wire(HTTPStatus.FORBIDDEN, 3),
-    "ip_not_in_range": Wire(HTTPStatus.FORBIDDEN, 4),
-    "address_not_public": Wire(HTTPStatus.FORBIDDEN, 4),
-    "bad_address": Wire(HTTPStatus.BAD_REQUEST, 4),
-    "trial_ip_used": Wire(HTTPStatus.FORBIDDEN, 5),
-}
-# Refusals that no registration gives: REST v2 only.
-STATUSES: Mapping[str, HTTPStatus] = {
-    **{code: wire.status for code, wire in WIRES.items()},
-    "bad_request_body": HTTPStatus.BAD_REQUEST,
-    "bad_argument": HTTPStatus.BAD_REQUEST,
-    "bad_usage": HTTPStatus.BAD_REQUEST,
-    "unknown_server": HTTPStatus.UNAUTHORIZED,
-    "server_removed": HTTPStatus.GONE,
-    "unknown_ip_license": HTTPStatus.NOT_FOUND,
-    "els_not_allowed": HTTPStatus.FORBIDDEN,
-    "bound_to_address": HTTPStatus.CONFLICT,
-    "bad_move_code": HTTPStatus.FORBIDDEN,
-    "clone_refused": HTTPStatus.CONFLICT,
-    "too_many_tries": HTTPStatus.TOO_MANY_REQUESTS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +48,22 @@ def v1_response(answer: Answer, form: Form) -> HttpResponse:
     return _uncached(HttpResponse(text, content_type="application/json"))
 
 
+def v1_edge(request: HttpRequest, status: HTTPStatus, *, code: str, message: str) -> HttpResponse:
+    """What is about the request and not about a call: v1's envelope with a status and its `code`.
+
+    In lines where the path asks for them (V1-9, V1-12).
+    """
+    answer = Answer(None, success=False, message=message, type=code)
+    if request.path.endswith(".plain"):
+        response = v1_response(answer, "plain")
+    else:
+        envelope = json.loads(v1_response(answer, "json").content)
+        text = json.dumps(envelope | {"code": status.value}, separators=(",", ":"))
+        response = _uncached(HttpResponse(text, content_type="application/json"))
+    response.status_code = status.value
+    return response
+
+
 def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
     """A JSON object."""
     text = json.dumps(data, separators=(",", ":"))
@@ -93,10 +71,10 @@ def v2_response(data: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) 
 
 
 def problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """A refusal as RFC 9457 says it, with its code and the way out."""
+    """An agent's refusal as RFC 9457 says it, with its code and the way out."""
     response = problem_response(
         request,
-        STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST),
+        agent_status(refusal.code),
         code=refusal.code,
         detail=refusal.message,
         fix=refusal.fix,
@@ -118,7 +96,7 @@ def v1_endpoint(
     @functools.wraps(view)
     def door(request: HttpRequest, form: Form) -> HttpResponse:
         if request.method not in {"GET", "POST", verb} - {""}:
-            return _method_not_allowed(request, ", ".join(filter(None, ("GET", "POST", verb))))
+            return _v1_method(request, ", ".join(filter(None, ("GET", "POST", verb))))
         try:
             with passing(request.path_info):
                 return v1_response(view(request), form)
@@ -136,7 +114,7 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "POST"}:
-            return _method_not_allowed(request, "GET, POST")
+            return _v1_method(request, "GET, POST")
         try:
             with passing(request.path_info):
                 data = view(request)
@@ -155,7 +133,9 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
     @functools.wraps(view)
     def door(request: HttpRequest, **parts: str) -> HttpResponse:
         if request.method != "GET":
-            return _method_not_allowed(request, "GET")
+            response = _text("Use GET.")
+            response.status_code, response["Allow"] = HTTPStatus.METHOD_NOT_ALLOWED.value, "GET"
+            return response
         try:
             with passing(request.path_info):
                 text = view(request, **parts)
@@ -197,16 +177,36 @@ def v2_endpoint(
 
 def _plain(answer: Answer) -> str:
     success = answer.success and answer.data is not False
-    lines = [f"success:{'true' if success else 'false'}"]
-    if isinstance(answer.data, Mapping):
-        lines += [f"{name}:{_plain_value(value)}" for name, value in answer.data.items()]
+    lines = [("success", success), *_plain_lines(answer.data)]
     if answer.message:
-        lines.append(f"message:{' '.join(answer.message.split())}")
-    return "\n".join(lines) + "\n"
+        lines.append(("message", answer.message))
+    return "".join(f"{name}:{_plain_value(value)}\n" for name, value in lines)
 
 
-def _plain_value(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
+def _plain_lines(data: object) -> list[tuple[str, object]]:
+    """The items of `data`, one a line; a row of a list begins where its first name comes again.
+
+    What has no name is called `data`. Booleans are told by `success` alone (AK-3).
+    """
+    match data:
+        case None | bool():
+            return []
+        case Mapping():
+            return list(data.items())
+        case list():
+            return [line for item in data for line in _plain_lines(item)]
+    return [("data", data)]
+
+
+def _plain_value(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(map(_plain_value, value))
+    return " ".join(str(value).split())
 
 
 def _text(text: str) -> HttpResponse:
@@ -243,12 +243,24 @@ def problem_response(
     return _uncached(response)
 
 
+def _v1_method(request: HttpRequest, allowed: str) -> HttpResponse:
+    response = v1_edge(
+        request, HTTPStatus.METHOD_NOT_ALLOWED, code="method_not_allowed", message=_use(allowed)
+    )
+    response["Allow"] = allowed
+    return response
+
+
+def _use(allowed: str) -> str:
+    return f"Use {allowed.replace(', ', ' or ')}."
+
+
 def _method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
     response = problem_response(
         request,
         HTTPStatus.METHOD_NOT_ALLOWED,
         code="method_not_allowed",
-        detail=f"Use {allowed.replace(', ', ' or ')}.",
+        detail=_use(allowed),
     )
     response["Allow"] = allowed
     return response

@@ -10,17 +10,22 @@ from django.http import HttpRequest
 from cln import clock
 from cln.api import check_ins, questions
 from cln.api.arguments import caller_address, lenient_arguments
-from cln.api.envelope import WIRES, Answer, v1_endpoint
+from cln.api.envelope import Answer, v1_endpoint
+from cln.api.refusals import kcare_number
 from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
 from cln.licensing import services as licensing
 from cln.licensing.patches import note_patch_level
 from cln.licensing.sticky import sticky_of
+from cln.licensing.tags import tag_server as tag_server_so
+from cln.licensing.trial_addresses import trial_at
 
 PRODUCT = "kernelcare"
 REGISTERED = 0
 VALID, VALID_TRIAL, TRIAL_EXPIRED, NO_LICENSE = range(4)
+TAGGED, TAG_UNKNOWN = range(2)
+START_A_TRIAL = "Start the trial in your CLN account, then register with its key."
 STICKY_SET, STICKY_UNKNOWN, STICKY_NOT_SET = range(3)
 _LEVEL = re.compile(r"[0-9]{1,9}")
 CHECK_CODES = {
@@ -50,7 +55,7 @@ def register_server(request: HttpRequest) -> Answer:
         )
     except Refusal as refusal:
         return Answer(
-            {"server_id": "", "code": WIRES[refusal.code].kcare},
+            {"server_id": "", "code": kcare_number(refusal.code)},
             message=f"{refusal.message} {refusal.fix}".strip(),
             type=refusal.code,
         )
@@ -121,6 +126,41 @@ def sticky_patch(request: HttpRequest) -> Answer:
     if day is None:
         return Answer({"code": STICKY_NOT_SET})
     return Answer({"code": STICKY_SET, "prefix": f"{day:%d%m%Y}"})
+
+
+@v1_endpoint
+def tag_server(request: HttpRequest) -> Answer:
+    """AK-6: code 0 where the server is tagged so, or not any more; 1 unknown server."""
+    arguments = lenient_arguments(request)
+    if "tag" not in arguments:
+        return Answer(None, success=False, message="Tag is required", type="bad_argument")
+    try:
+        secret = arguments.get("server_id", "")
+        tag_server_so(secret=secret, text=arguments["tag"], now=clock.now())
+    except Refusal:
+        return Answer({"code": TAG_UNKNOWN})
+    return Answer({"code": TAGGED})
+
+
+@v1_endpoint
+def trial(request: HttpRequest) -> Answer:
+    """AK-8: how the caller's address stands with trials, in the codes of `check`; starts none.
+
+    A trial is an account's, and whoever calls has not said which; the sentence says where it is.
+    """
+    arguments, now = lenient_arguments(request), clock.now()
+    try:
+        address = canonical_address(caller_address(request, arguments))
+    except BadAddress as refusal:
+        return Answer(None, success=False, message=refusal.message, type=refusal.code)
+    if questions.is_patched(address):
+        return Answer({"code": VALID, "ip": address, "expire_date": ""})
+    run = trial_at(product=PRODUCT, address=address, now=now)
+    if run is None:
+        data = {"code": NO_LICENSE, "ip": address, "expire_date": ""}
+        return Answer(data, message=START_A_TRIAL)
+    code = VALID_TRIAL if run[0] else TRIAL_EXPIRED
+    return Answer({"code": code, "ip": address, "expire_date": str(run[1] or "")})
 
 
 def _license_of(server_id: str, address: str, report: licensing.Report) -> tuple[int, str]:

@@ -17,6 +17,8 @@ _KCARE = {
     "check": kcare.check,
     "checkin": kcare.checkin,
     "sticky_patch": kcare.sticky_patch,
+    "tag_server": kcare.tag_server,
+    "trial": kcare.trial,
 }
 _AGENT = {
     "register": agents.register,

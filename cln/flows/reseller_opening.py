@@ -8,7 +8,6 @@ from cln.accounts import services as accounts
 from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account, Agreement, DepositOrder
-from cln.billing import services as billing
 from cln.billing.models import Subscription
 from cln.domain.money import format_cents
 from cln.enums import (
@@ -22,6 +21,7 @@ from cln.enums import (
 from cln.flows import deposit_notices
 from cln.flows.settlement import settle_from_balance
 from cln.flows.sign_up import queue_confirmation
+from cln.flows.subscriptions import schedule_end
 from cln.payments import services as payments
 from cln.payments.gateways import Outcome
 from cln.payments.models import AutopayRuleRow, PaymentAttempt
@@ -99,7 +99,7 @@ def _turned(order: DepositOrder, *, now: datetime) -> Account:
         account=account, status=SubscriptionStatus.ACTIVE, ends_on=None
     )
     for subscription in running:
-        billing.schedule_end(subscription=subscription, on=subscription.paid_until)
+        schedule_end(subscription, on=subscription.paid_until)
     return account
 
 

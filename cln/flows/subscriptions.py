@@ -139,7 +139,7 @@ def unsubscribe(
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
         ends_on = planned_end(subscription, when=when, today=now.date())
         if when == "period_end":
-            _schedule_end(subscription, on=ends_on)
+            schedule_end(subscription, on=ends_on)
             events.subscription_changed(subscription, now=now)
         else:
             billing.schedule_end(subscription=subscription, on=ends_on)
@@ -205,13 +205,13 @@ def resume(*, account_id: int, license_type: str, actor: str, now: datetime) -> 
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
         if subscription.ends_on is None:
             raise NotEnding("This subscription has not been cancelled.")
-        _schedule_end(subscription, on=None)
+        schedule_end(subscription, on=None)
         events.subscription_changed(subscription, now=now)
         audit(account_id=account_id, actor=actor, verb="resume", subject=license_type, now=now)
 
 
-def _schedule_end(subscription: Subscription, *, on: date | None) -> None:
-    """End on a day or go on; what is pending keeps the day of its sweep (Q10, Q11)."""
+def schedule_end(subscription: Subscription, *, on: date | None) -> None:
+    """Joins: end on a day or go on; what is pending keeps the day of its sweep (Q10, Q11)."""
     billing.schedule_end(subscription=subscription, on=on)
     foreseen = upcoming(facts_of(subscription, rules=catalog.rules()))
     billing.plan_sweep(subscription=subscription, on=foreseen[0].on if foreseen else None)

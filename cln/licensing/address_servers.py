@@ -14,6 +14,7 @@ from cln.domain.licensing import AccountBlocked
 from cln.domain.silence import PERIOD
 from cln.enums import ServerStatus
 from cln.licensing.door import Hints
+from cln.licensing.editions import check_edition
 from cln.licensing.events import server_registered
 from cln.licensing.ip_licenses import IpLicenseNotFound
 from cln.licensing.models import IpLicense, Server
@@ -46,7 +47,7 @@ def register_at_address(
     The address is the identity: who registers there again replaces the earlier registration,
     unless it shows that one's secret. Without `product`, one license only must be held there.
     Opens its own transaction. Refusals: `bad_address`, `unknown_ip_license`, `account_blocked`,
-    `els_not_allowed`.
+    `els_not_allowed`, `edition_needs_newer_system`.
     """
     at, hints = canonical_address(address), cleaned(hints)
     with transaction.atomic():
@@ -74,6 +75,7 @@ def register_at_address(
 
 
 def _check_version(held: IpLicense, hints: Hints) -> None:
+    check_edition(held.license_type, os_version=hints.os_version)
     is_old = held.product.code == OLD_PRODUCT and major_version(hints.os_version) == OLD_VERSION
     if is_old and not held.els_allowed:
         raise ElsNotAllowed(

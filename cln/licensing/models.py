@@ -16,7 +16,7 @@ from cln.licensing.agent_models import (
     LeaseKey,
     MachineTrace,
 )
-from cln.licensing.patch_models import KernelPatch, PatchReport
+from cln.licensing.patch_models import KernelPatch, PatchReport, ServerTag
 from cln.licensing.system_models import System, SystemAction
 from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, Watch
 
@@ -38,6 +38,7 @@ __all__ = [
     "RefusedRegistration",
     "Server",
     "ServerGroup",
+    "ServerTag",
     "System",
     "SystemAction",
     "Trial",

@@ -1,4 +1,4 @@
-"""Patch levels of KernelCare: what servers say they run, and what the operator says there is."""
+"""What KernelCare's servers say of themselves, and which patches the operator says there are."""
 
 from typing import ClassVar
 
@@ -13,6 +13,16 @@ class PatchReport(models.Model):
     )
     kernel_id = models.CharField(max_length=120)
     level = models.PositiveIntegerField()
+    reported_at = models.DateTimeField()
+
+
+class ServerTag(models.Model):
+    """A word that somebody on the server chose for it, to find it by (`kcarectl --tag`)."""
+
+    server = models.OneToOneField(
+        "licensing.Server", primary_key=True, on_delete=models.PROTECT, related_name="tagged"
+    )
+    tag = models.CharField(max_length=100)
     reported_at = models.DateTimeField()
 
 

@@ -34,6 +34,7 @@ from cln.licensing.rows import (
 )
 from cln.licensing.servers import UNDO_HOURS, undo_until
 from cln.licensing.standing import with_standing
+from cln.licensing.tags import tag_of
 from cln.listing import count_up_to, ordered
 
 REFUSED_SHOWN_DAYS = 30
@@ -246,6 +247,7 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         clone=next(iter(clone_cases_of(account_id, server=public_id)), None),
         put_back_until=put_back_until(server),
         beside=_beside(server),
+        tag=tag_of(server_id=server.pk),
     )
 
 

@@ -23,6 +23,7 @@ from cln.enums import ServerStatus
 from cln.licensing import included, refusals, removal
 from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
+from cln.licensing.editions import check_edition
 from cln.licensing.events import server_registered
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Server
@@ -52,8 +53,9 @@ def register_server(
 
     Opens its own transaction. Refuses what `decide_registration` refuses: `unknown_key`,
     `account_blocked`, `bad_address`, `address_not_public`, `ip_not_in_range`, `license_expired`,
-    `trial_expired`, `trial_ip_used`, `key_limit_reached`, `pool_exhausted`; a refusal is kept for
-    the page of its key. A door of one `product` knows no other product's keys.
+    `trial_expired`, `trial_ip_used`, `key_limit_reached`, `pool_exhausted`; and
+    `edition_needs_newer_system`. A refusal is kept for the page of its key. A door of one `product`
+    knows no other product's keys.
     """
     key = find_key(key_text)
     if key is None or product not in {None, key.license_type.product.code}:
@@ -99,6 +101,7 @@ def register(
     `moves`: a running server of the key that hands its seat to this machine; refuses
     `server_removed` where it does not run any more, and otherwise what `register_server` refuses.
     """
+    check_edition(key.license_type, os_version=hints.os_version)
     known = None if moves or hints.is_copy else _proven(key, hints.secret)
     used = {key.pk, known.key_id if known and known.key_id else key.pk}
     pool = lock_pool(account_id=key.account_id, license_type_id=key.license_type_id, keys=used)

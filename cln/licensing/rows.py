@@ -136,7 +136,7 @@ class ServerDetails:
 
     `undo_until`: as long the earlier registration can be given its seat back; `clone`: what the
     owner has to decide about it; `put_back_until`: as long its own removal can be undone; `beside`:
-    the other licenses of the same machine.
+    the other licenses of the same machine; `tag`: the word it gave itself.
     """
 
     server: ServerRow
@@ -145,6 +145,7 @@ class ServerDetails:
     clone: CloneRow | None = None
     put_back_until: datetime | None = None
     beside: tuple[ServerRow, ...] = ()
+    tag: str = ""
 
 
 def key_row(key: ActivationKey) -> KeyRow:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from cln.domain.addresses import AddressNotPublic, check_public_address
-from cln.licensing.models import TrialAddress
+from cln.enums import EntitlementKind
+from cln.licensing.models import Entitlement, TrialAddress
 
 
 def record_trial_address(*, account_id: int, product_id: int, address: str, now: datetime) -> bool:
@@ -25,6 +26,22 @@ def record_trial_address(*, account_id: int, product_id: int, address: str, now:
     return TrialAddress.objects.filter(
         product=product_id, address=address, account=account_id
     ).exists()
+
+
+def trial_at(*, product: str, address: str, now: datetime) -> tuple[bool, date | None] | None:
+    """Whether the trial that has run at an address still runs, and its last day; None = never any.
+
+    `address` is canonical. A trial that became a purchase runs no more, and has no last day.
+    """
+    claim = TrialAddress.objects.filter(product__code=product, address=address).first()
+    if claim is None:
+        return None
+    right = Entitlement.objects.filter(
+        account=claim.account_id, license_type__product=claim.product_id, kind=EntitlementKind.TRIAL
+    ).first()
+    if right is None or right.valid_until is None:
+        return False, None
+    return now < right.valid_until, right.valid_until.date()
 
 
 def clear_trial_address(*, product_id: int, address: str) -> bool:

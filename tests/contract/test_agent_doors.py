@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
+from xmlrpc.client import Fault, dumps, loads
 
 import pytest
 from django.db import connection
@@ -67,6 +68,10 @@ def a_server(license_type: str = "cloudlinux", **extra: str) -> dict[str, Any]:
     answer = post(REGISTER, {"key": key, "hostname": "web1", **extra})
     assert answer.status_code == 201
     return dict(answer.json())
+
+
+def post_xml(path: str, body: str) -> bytes:
+    return Client().post(path, body, content_type="text/xml", REMOTE_ADDR=AT).content
 
 
 def holds(*license_types: str, address: str = AT) -> None:
@@ -251,6 +256,20 @@ def test_what_a_server_by_address_tells_is_in_ipl_server_ar_32() -> None:
     assert (before["server_info"], before["registered"]) == (None, False)
     assert row["server_info"] == "cloudlinux-release-8 (4.18.0-553.el8)"
     assert (row["registered"], row["last_checkin"] is not None) == (True, True)
+
+
+@pytest.mark.parametrize("path", ["/XMLRPC", "/clweb/xmlrpc"])
+def test_register_ip_registers_by_the_address_at_either_door_x14(path: str) -> None:
+    body = dumps((machine(""),), "registration.register_ip")
+    with pytest.raises(Fault, match=r"No license is held at 203\.0\.113\.7\.") as raised:
+        loads(post_xml(path, body))
+    assert raised.value.faultCode == -106
+    holds("cloudlinux")
+
+    ((systemid,), _) = loads(post_xml(path, body))
+
+    assert call("queue.get", systemid, 2, STATUS, REMOTE_ADDR=AT) == ""
+    assert Server.objects.get().by_address is True
 
 
 @pytest.mark.parametrize(("token", "code"), [("", -21), ("IPL", -106)])

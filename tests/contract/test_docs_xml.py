@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
+from cln.api.refusals import TABLE, Rhn, rhn_fault
 from cln.api.rhn import faults as rhn
 from cln.api.xmlrpc import partner
 from cln.licensing.services import reveal
@@ -51,8 +52,10 @@ def test_the_rhn_page_has_the_fault_of_every_refusal() -> None:
     printed = {int(code): set(re.findall(r"`(\w+)`", refusals)) for code, _, refusals in rows}
 
     assert printed.keys() == rhn.INFO.keys()
+    refused = printed.pop(Rhn.REGISTRATION_REFUSED)
+    assert {rhn_fault(name) for name in refused} == {Rhn.REGISTRATION_REFUSED}
     assert printed == {
-        code: {name for name, one in rhn.REFUSALS.items() if one == code} for code in rhn.INFO
+        code: {name for name, row in TABLE.items() if row.rhn == code} for code in printed
     }
 
 
@@ -61,5 +64,5 @@ def test_the_partners_page_has_the_fault_of_every_refusal() -> None:
 
     assert {int(code): text for code, text, _ in rows} == partner.TEXTS
     for code, _, when in rows:
-        refusals = {name for name, one in partner.REFUSALS.items() if one == int(code)}
+        refusals = {name for name, row in TABLE.items() if row.partner == int(code)}
         assert set(re.findall(r"`(\w+)`", when)) == refusals

@@ -93,7 +93,8 @@ def test_the_systemid_of_another_server_does_not_fit(key: ActivationKey) -> None
 
 
 def test_every_method_that_needs_a_system_refuses_without_one() -> None:
-    free = {name for name in METHODS if re.search("new_system|welcome|remaining|privacy", name)}
+    open_to_all = "new_system|register_ip|welcome|remaining|privacy|user$"
+    free = {name for name in METHODS if re.search(open_to_all, name)}
     codes = {
         fault_of(name, "x", 1, 2, "", {})[0]
         for name in METHODS
@@ -341,6 +342,8 @@ def test_there_are_no_channels_and_no_future_actions(systemid: str) -> None:
         ("registration.virt_notify", 0),
         ("registration.remaining_subscriptions", 1),
         ("registration.privacy_statement", ""),
+        ("registration.reserve_user", 0),
+        ("registration.new_user", 0),
     ],
 )
 def test_the_methods_of_older_clients_answer_and_change_nothing_ar_3(
@@ -357,10 +360,10 @@ def test_the_methods_of_older_clients_answer_and_change_nothing_ar_3(
 
 def test_an_unknown_method_is_fault_1_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        code, text = fault_of("registration.register_ip\n", "secret")
+        code, text = fault_of("registration.migrate\n", "secret")
 
     assert (code, "Unknown method" in text) == (-1, True)
-    assert caplog.messages == ["unknown RHN method registration.register_ip"]
+    assert caplog.messages == ["unknown RHN method registration.migrate"]
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

@@ -173,6 +173,42 @@ def test_an_ended_trial_is_fault_106_with_the_way_out(acme: Account) -> None:
     assert "Buy a license: the key stays valid" in text
 
 
+@pytest.mark.parametrize(
+    ("edition", "version", "name"),
+    [
+        ("cloudlinux_solo", "7.9", "CloudLinux OS Solo"),
+        ("cloudlinux_admin", "6", "CloudLinux OS Admin"),
+    ],
+)
+def test_an_edition_that_an_old_system_cannot_run_is_fault_106_ar_39(
+    acme: Account, edition: str, version: str, name: str
+) -> None:
+    key = bought(acme, edition, 1)
+
+    refused = fault_of("registration.new_system", machine(key, os_release=version))
+
+    runs = version.partition(".")[0]
+    assert refused == (
+        -106,
+        laid_out(
+            106,
+            f"{name} needs version 8 or newer; this machine runs {runs}. "
+            "Use a license of CloudLinux OS Shared, or upgrade the system.",
+            "This system cannot be registered.",
+        ),
+    )
+    assert used(acme, edition) == (0, 0)
+    call("registration.new_system", machine(key, os_release="8.10"))
+    assert used(acme, edition) == (1, 1)
+
+
+def test_every_edition_but_solo_and_admin_runs_on_version_7_p6(acme: Account) -> None:
+    for edition in ("cloudlinux", "cloudlinux_pro"):
+        key = bought(acme, edition, 1)
+        call("registration.new_system", machine(key, edition, os_release="7.9"))
+        assert used(acme, edition) == (1, 1)
+
+
 def test_a_private_address_is_fault_106_in_production(
     acme: Account, key: ActivationKey, settings: Settings
 ) -> None:

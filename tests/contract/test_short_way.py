@@ -9,8 +9,8 @@ import pytest
 from django.test import RequestFactory
 
 from cln import wsgi
-from cln.catalog.services import load_catalog
 from tests.customers import START, clock_at
+from tests.shop import open_shop
 
 # Both ways give the connection back at the end, as in life: no transaction around the test.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,7 +18,12 @@ BODIES = (b"", b"{}", b"not json", b"<methodCall>")
 
 
 def ask(
-    app: Any, method: str, path: str, body: bytes, caller: str = "203.0.113.9"
+    app: Any,
+    method: str,
+    path: str,
+    body: bytes,
+    caller: str = "203.0.113.9",
+    **more: str,
 ) -> tuple[str, list[tuple[str, str]], bytes]:
     """One request, as the web server hands it over: status, headers, body, without its id."""
     environ = RequestFactory().generic(method, path, body, "application/json").environ
@@ -26,7 +31,10 @@ def ask(
         "REMOTE_ADDR": caller,
         "wsgi.input": BytesIO(body),
         "HTTP_X_REQUEST_ID": "the-same-request",
+        **more,
     }
+    if more:
+        del environ["CONTENT_LENGTH"]
     told: list[Any] = []
     chunks = app(environ, lambda status, headers: told.append((status, headers)))
     [(status, headers)] = told
@@ -36,7 +44,7 @@ def ask(
 
 def test_every_door_says_the_same_either_way() -> None:
     clock_at(START)
-    load_catalog()
+    open_shop()
     for number, path in enumerate(sorted(wsgi.DOORS)):
         caller = f"203.0.113.{number}"  # strangers are let in so often from one address
         for method, body in (("GET", b""), *(("POST", body) for body in BODIES), ("DELETE", b"")):
@@ -52,6 +60,23 @@ def test_the_doors_that_thousands_come_to_are_among_them() -> None:
         "/clweb/xmlrpc",
     }
     assert not [path for path in wsgi.DOORS if path.startswith("/console")]
+
+
+@pytest.mark.parametrize(
+    ("path", "too_long"),
+    [
+        ("/api/v2/agent/register", "400 Bad Request"),
+        ("/clweb/xmlrpc", "200 OK"),
+    ],
+)
+def test_a_body_that_comes_in_chunks_is_read_like_any_other(path: str, too_long: str) -> None:
+    open_shop()
+    body = b'{"key":"CL-mistyped","hostname":"web1"}'
+    told = ask(wsgi.application, "POST", path, body)
+
+    assert ask(wsgi.application, "POST", path, body, HTTP_TRANSFER_ENCODING="chunked") == told
+    long = ask(wsgi.application, "POST", path, b" " * 20_000_000, HTTP_TRANSFER_ENCODING="Chunked")
+    assert long[0] == too_long
 
 
 def test_what_breaks_inside_a_door_is_a_logged_500(

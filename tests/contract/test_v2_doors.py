@@ -9,16 +9,14 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 from pytest_django import Settings
 
 from cln.accounts.access import PERMISSIONS, Permission
 from cln.accounts.models import Account
 from cln.api.v2 import urls
 from cln.api.v2.operation import Declared
-from cln.api.v2.problems import refused
 from cln.domain.dunning import DunningState
-from cln.domain.errors import Refusal
 from cln.enums import Role
 from cln.ids import public_id
 from cln.licensing import groups
@@ -235,28 +233,6 @@ def test_a_blocked_account_may_look_and_pay_but_not_buy() -> None:
     order = {"license_type": "cloudlinux", "quantity": 1}
     refused = client.refused("POST", "subscriptions", order, Idempotency_Key="k")
     assert refused == (403, "account_blocked")
-
-
-@pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        ("unknown_key", 404),
-        ("unknown_feature", 422),
-        ("bad_range", 422),
-        ("bad_cursor", 400),
-        ("pool_exhausted", 409),
-        ("account_blocked", 403),
-        ("a_code_nobody_has_listed", 409),
-    ],
-)
-def test_a_refusals_code_gives_its_status(code: str, status: int) -> None:
-    refusal = type("Some", (Refusal,), {"code": code})("No.", "Do it differently.")
-
-    answer = refused(RequestFactory().get("/api/v2/keys"), refusal)
-
-    problem = json.loads(answer.content)
-    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
-    assert (problem["detail"], problem["fix"]) == ("No.", "Do it differently.")
 
 
 def test_what_is_no_door_is_a_problem_and_no_page() -> None:

@@ -320,9 +320,9 @@ def test_an_unknown_method_is_fault_30_and_logged_without_its_arguments(
     acme: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert fault_of("register_ip", acme.token) == BAD_ARGUMENTS
+        assert fault_of("migrate", acme.token) == BAD_ARGUMENTS
 
-    assert caplog.messages == ["unknown XML-RPC method registration.register_ip"]
+    assert caplog.messages == ["unknown XML-RPC method registration.migrate"]
 
 
 @pytest.mark.parametrize(

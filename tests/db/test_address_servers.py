@@ -24,7 +24,9 @@ from cln.licensing.servers import Report, undo_reinstall
 from cln.licensing.services import register_at_address
 from cln.licensing.surcharges import SurchargeCounter
 from tests.at_once import at_once
+from tests.customers import on_sale
 from tests.licensing import NOW, bought, refusal_of, used
+from tests.shop import open_shop
 from tests.v1 import a_client
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +195,19 @@ def test_a_blocked_account_registers_nothing_new_and_keeps_what_runs_p7() -> Non
         register_at_address, address=AT, product="cloudlinux", hints=Hints(), now=NOW
     )
     assert refusal.code == "unknown_ip_license"
+
+
+def test_an_edition_that_an_old_system_cannot_run_is_refused_ar_39() -> None:
+    open_shop()
+    on_sale("cloudlinux_solo", 900)
+    a_holder("cloudlinux_solo")
+    hints = Hints(hostname="web1", os_version="7.9")
+
+    refusal = refusal_of(register_at_address, address=AT, hints=hints, now=NOW)
+
+    assert refusal.code == "edition_needs_newer_system"
+    assert not Server.objects.exists()
+    assert registers(os_version="9").server.os_version == "9"
 
 
 @pytest.mark.parametrize("version", ["6", "6.10"])

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from cln import vault
 from cln.accounts.models import AuditEntry
 from cln.licensing import queries
 from cln.licensing.key_lists import RemovedKeys, remove_keys
-from cln.licensing.keys import find_key
+from cln.licensing.keys import PURPOSE, find_key
 from cln.licensing.models import ActivationKey
 from cln.licensing.services import create_key, make_default, remove_key, reveal, update_key
 from tests.licensing import NOW, an_account, bought, on_trial, refusal_of, registered, used
@@ -49,6 +50,28 @@ def test_a_key_has_the_shape_of_its_license_type_p47(license_type: str, shape: s
 
     assert re.fullmatch(shape, reveal(key))
     assert key.last4 == reveal(key)[-4:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1231-2b48feedf5b5a0e0609ae028d9275c93",
+        "111666-CLN-2b48feedf5b5a0e0609ae028d9275c93",
+        "CLSOLO-2b48feedf5b5a0e0609ae028d9275c93",
+        "IM250H94UpSnG4lfPQmE",
+        "WsTs821nSAtiastD",
+        "CELS_8-yUDxBd5ethmGO5d3hnAZEau0",
+        "CELS-yUDxBd5ethmGO5d3hnAZEau0",
+    ],
+)
+def test_a_key_of_any_age_is_looked_up_tv12(text: str) -> None:
+    """No shape is turned away unseen: a moved-in row with this text is found."""
+    key = bought(an_account(), "cloudlinux", 1)
+    assert find_key(text) is None
+
+    ActivationKey.objects.filter(pk=key.pk).update(lookup_hash=vault.lookup_hash(PURPOSE, text))
+
+    assert find_key(f" {text}\n") == key
 
 
 def test_the_text_of_a_key_is_not_in_its_row() -> None:

@@ -31,6 +31,16 @@ SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
     "welcome": {"login": "anna"},
+    "email_change_confirm": {"login": "anna", "url": "https://x.example/e/1", "days": 3},
+    "email_change_known": {"login": "anna", "url": "https://x.example/r"},
+    "email_changed": {
+        "login": "anna",
+        "new": "anna@globex.example",
+        "at": "2026-03-01 09:00 UTC",
+        "url": "https://x.example/e/undo/1",
+        "days": 7,
+    },
+    "email_change_undone": {"login": "anna", "url": "https://x.example/r"},
     "security_notice": {
         "login": "anna",
         "what": "Two-factor sign-in was turned on.",

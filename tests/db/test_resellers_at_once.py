@@ -11,7 +11,6 @@ import pytest
 from cln.accounts.models import Account, DepositOrder, Login
 from cln.billing.models import CreditNote, Invoice
 from cln.billing.queries import balance_cents
-from cln.catalog.services import load_catalog
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind
@@ -22,6 +21,7 @@ from cln.payments.services import RESOLVE_AFTER
 from tests.at_once import at_once
 from tests.customers import KILLED, START, a_customer, buys, finish, one_verb
 from tests.reselling import becomes_reseller, holds_ip, refunds_first, registers
+from tests.shop import open_shop
 
 # START is in January; two months are due by then, and a third nearly.
 THREE_MONTHS_LATER = datetime(2026, 4, 30, 6, 0, tzinfo=UTC)
@@ -38,7 +38,7 @@ def clean_books() -> Iterator[None]:
 
 def a_reseller(cents: int = 500_00, rule: AutopayRule | None = None) -> int:
     """Holds two licenses by IP since START."""
-    load_catalog()
+    open_shop()
     done = registers("zenith", cents=cents, now=START, **({"rule": rule} if rule else {}))
     assert done.account_id is not None
     for address in ("203.0.113.1", "203.0.113.2"):
@@ -80,7 +80,7 @@ def test_two_workers_top_up_once(turn: int) -> None:
 @pytest.mark.parametrize("turn", range(3))
 def test_two_applications_of_one_person_are_one(turn: int) -> None:
     """R1, P3: one account, one charge, whoever comes first."""
-    load_catalog()
+    open_shop()
 
     answers = at_once(
         lambda: registers("zenith", now=START), lambda: registers("zenith", now=START)
@@ -113,7 +113,7 @@ POINTS = ("before_gateway", "after_gateway", "before_commit", "after_commit")
 @pytest.mark.parametrize("point", POINTS)
 def test_a_registration_whose_process_dies_is_finished_or_never_was(point: str) -> None:
     """R1, P3: charged and opened once, or not charged and nothing is there."""
-    load_catalog()
+    open_shop()
 
     finish(one_verb("register", START, CLN_FAULT_POINT=point), code=KILLED)
     timeline.run_until(START + RESOLVE_AFTER, since=START)

@@ -27,12 +27,12 @@ class Customer(Life):
         one = next(iter(self.live(license_type)), None)
         siblings = [other for other in self.live() if other.scope == SCOPES[license_type]]
         running = siblings[0].interval if siblings else None
+        if running and interval and interval != running:
+            raise No("interval_conflict")
         if one and not one.is_granted:
             raise No("order_pending")
         if one and one.ends_on:
             raise No("subscription_ending")
-        if running and interval and interval != running:
-            raise No("interval_conflict")
         interval = running or interval or "month"
         count = self.counted(SCOPES[license_type], self.today) + quantity
         price = self.shop.unit_cents(license_type, interval, count, self.today)

@@ -29,13 +29,12 @@ class Reseller(Customer):
 
     def hold_ip(self, license_type: str, address: str) -> None:
         self.must_be_reseller()
+        held = [use for use in self.uses if use.name == address and use.until is None]
+        if any(use.license_type == license_type for use in held):
+            return  # whoever asks twice holds it once, and changes nothing (facts IPL-4)
         self.must_not_be_blocked()
-        for use in self.uses:
-            if use.name == address and use.until is None:
-                if use.license_type == license_type:
-                    return  # whoever asks twice holds it once (facts IPL-4)
-                if SCOPES[use.license_type] == SCOPES[license_type]:
-                    raise No("address_taken")
+        if any(SCOPES[use.license_type] == SCOPES[license_type] for use in held):
+            raise No("address_taken")
         self.uses.append(Use(license_type, address, self.today))
 
     def give_back_ip(self, license_type: str, address: str) -> None:

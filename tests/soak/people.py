@@ -8,11 +8,11 @@ import requests
 from django.test import Client
 
 from cln.accounts.models import Account, Login
-from cln.catalog.services import load_catalog
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.flows import autopay
 from tests.customers import START, buys
 from tests.reselling import holds_ip
+from tests.shop import open_shop
 from tests.soak.mood import MoodyVendor
 from tests.vendor.shop import a_payer, registers
 from tests.visitors import a_login
@@ -44,7 +44,7 @@ class Person:
 
 def people(vendor: MoodyVendor) -> list[Person]:
     """Everybody, with paid licenses, at START."""
-    load_catalog()
+    open_shop()
     everybody = []
     for number in range(CUSTOMERS):
         gateway = ("stripe", "paypal")[number % 2]

@@ -360,7 +360,7 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_any_life_is_what_the_naive_model_says_m5_p12(db: None, share: int) -> None:
+def test_any_life_is_what_the_naive_model_says_m5_p12(transactional_db: None, share: int) -> None:
     """Invoices, balance, debt, licenses and state agree with the model after every step.
 
     The examples are divided into shares, so that two processes can do them; where hypothesis is to

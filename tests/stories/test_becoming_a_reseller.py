@@ -172,6 +172,21 @@ def test_a_customer_becomes_a_reseller_by_the_same_steps(shop: World) -> None:
     assert zenith.invoices == ["2026-02-01 KernelCare 7.10 paid"]
 
 
+def test_what_a_new_reseller_added_to_a_yearly_plan_is_still_swept_r1_q11(shop: World) -> None:
+    """The subscription runs out in a year; what was added is not forgotten until then."""
+    shop.otto.prices("KernelCare", {1: "365.00"}, yearly=True)
+    shop.otto.sets(yearly_proration_sweep=True)
+    acme = shop.on("2026-01-22").customer("acme")
+    acme.buys("KernelCare", monthly=False)
+    shop.on("2026-01-25")
+    acme.adds_servers("KernelCare", 1)
+
+    becomes(acme)
+
+    shop.on("2026-02-22")
+    assert as_reseller(acme).invoices[1:] == ["2026-02-22 KernelCare 362.00 paid"]
+
+
 def test_a_customer_stays_one_if_the_deposit_is_declined(shop: World) -> None:
     """R1."""
     acme = shop.customer("acme")

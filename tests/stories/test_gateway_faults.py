@@ -15,7 +15,6 @@ from pytest_django.fixtures import Settings
 
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
-from cln.catalog.services import load_catalog
 from cln.enums import AttemptState
 from cln.flows import collection, payment_methods, reseller, timeline
 from cln.flows.hosted import GatewaySilent
@@ -23,6 +22,7 @@ from cln.payments.gateways import GatewayAbsent, MethodNotStored
 from cln.payments.models import PaymentAttempt, PaymentMethod
 from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER, NoPaymentMethod
 from tests.customers import START, buys, pays_now
+from tests.shop import open_shop
 from tests.vendor import Fault, Vendor, Verdict
 from tests.vendor.shop import (
     BACK,
@@ -185,7 +185,7 @@ def test_an_applicant_hands_over_a_method_before_there_is_an_account(
     vendor: Vendor, name: str
 ) -> None:
     """R1: the deposit is paid with it, and the account keeps it."""
-    load_catalog()
+    open_shop()
     email = "zenith@example.com"
     first = payment_methods.begin_first_method(email=email, gateway=name, back=BACK)
     with pytest.raises(MethodNotStored):

@@ -15,7 +15,6 @@ from cln.accounts.models import Account
 from cln.accounts.services import create_account, update_tax_details
 from cln.billing.models import CreditNote, Invoice
 from cln.catalog.models import TaxRate
-from cln.catalog.services import load_catalog
 from cln.enums import AccountKind, MethodKind
 from cln.flows import corrections, purchase, refunds, reseller, subscriptions, timeline
 from cln.flows.collection import set_payment_method
@@ -28,6 +27,7 @@ from cln.paper import press
 from cln.paper.sheet import Sheet
 from cln.payments.gateways.sandbox import Script, token_for
 from tests.customers import use_card
+from tests.shop import open_shop
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
 FIRST = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -105,7 +105,7 @@ def printed_as(name: str, sheet: Sheet, *, rewrite: bool) -> None:
 @pytest.fixture
 def rewrite(request: pytest.FixtureRequest, settings: Settings) -> bool:
     settings.CLN_BASE_URL = "https://cln.example.com"
-    load_catalog()
+    open_shop()
     TaxRate.objects.create(country="IE", from_on=date(2000, 1, 1), basis_points=2300)
     return bool(request.config.getoption("--golden"))
 

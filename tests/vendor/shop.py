@@ -12,13 +12,13 @@ from django.test import Client
 from cln.accounts.models import Account, DepositOrder
 from cln.accounts.services import create_account
 from cln.billing.models import Invoice
-from cln.catalog.services import load_catalog
 from cln.enums import UNFINISHED_ATTEMPT, AttemptState, MethodKind
 from cln.flows import billing_run, collection, reseller
 from cln.flows.books import check_books
 from cln.payments.gateways import Back
 from cln.payments.models import Payment, PaymentAttempt, Refund
 from tests.customers import START, buys
+from tests.shop import open_shop
 from tests.vendor import Taken, Vendor
 from tests.vendor.paypal import PayPalSide
 from tests.vendor.stripe import StripeSide
@@ -38,7 +38,7 @@ def side_of(vendor: Vendor, name: str) -> StripeSide | PayPalSide:
 
 def a_payer(vendor: Vendor, name: str, company: str = "Acme") -> Account:
     """A customer whose stored method is at the vendor."""
-    load_catalog()
+    open_shop()
     account = create_account(
         company=company, billing_email=f"{company.lower()}@example.com", now=START
     )
@@ -71,7 +71,7 @@ def deposits(
     gateway: str, token: str, cents: int, company: str = "zenith"
 ) -> reseller.DepositResult:
     """Somebody pays a deposit with a method that a gateway knows."""
-    load_catalog()
+    open_shop()
     return reseller.register_reseller(
         applicant=reseller.Applicant(email=f"{company}@example.com", password="three blind mice 3"),
         deposit_cents=cents,

@@ -8,13 +8,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from cln.accounts.models import Account
-from cln.catalog.services import load_catalog
 from cln.domain.dunning import DunningState
 from cln.licensing.models import Server
 from cln.licensing.services import remove_server, suspend
 from tests.customers import START, clock_at
 from tests.licensing import an_account, bought, registered
 from tests.reselling import holds_ip, registers
+from tests.shop import open_shop
 from tests.visitors import text_of
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +83,7 @@ def test_never_seen_removed_suspended_and_blocked_look_alike(acme: Account) -> N
 
 
 def test_a_blocked_resellers_ip_license_is_not_active() -> None:
-    load_catalog()
+    open_shop()
     reseller = registers("zenith", now=START)
     holds_ip(reseller.account_id, ADDRESS, now=START)
     assert "KernelCare : active" in asked(ADDRESS)

@@ -19,10 +19,10 @@ from django.urls import Resolver404, resolve
 from pytest_django.fixtures import Settings
 
 from cln.accounts.models import Account
-from cln.catalog.services import load_catalog
 from cln.enums import AccountKind, Role
 from cln.flows.demo import ensure_demo
 from tests.customers import START, clock_at
+from tests.shop import open_shop
 from tests.visitors import a_login, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def accounts(settings: Settings, folder: Path) -> dict[str, Account]:
     (folder / "demo.json").unlink(missing_ok=True)
     settings.CLN_DATA_DIR = folder
     clock_at(START)
-    load_catalog()
+    open_shop()
     ensure_demo(now=START)
     return {account.company: account for account in Account.objects.all()}
 

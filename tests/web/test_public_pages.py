@@ -14,7 +14,6 @@ from django.urls import resolve
 from pytest_django.fixtures import Settings
 
 from cln import clock
-from cln.catalog.services import load_catalog
 from cln.enums import AttemptState
 from cln.licensing import watch
 from cln.licensing.models import Watch
@@ -22,6 +21,7 @@ from cln.notifications.models import Message
 from cln.payments.gateways.sandbox import Script
 from cln.payments.models import PaymentAttempt
 from tests.customers import START, a_customer, buys, clock_at
+from tests.shop import open_shop
 from tests.visitors import text_of
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +102,7 @@ class TestStatus:
 
 class TestInstall:
     def test_every_product_has_its_commands_and_each_leads_to_a_door_of_ours(self) -> None:
-        load_catalog()
+        open_shop()
 
         page = Client().get(INSTALL).content.decode()
 

@@ -10,7 +10,6 @@ from django.test import Client
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account, Login
 from cln.billing.queries import balance_cents
-from cln.catalog.services import load_catalog
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import Role
 from cln.flows.autopay import autopay_rule
@@ -20,6 +19,7 @@ from cln.licensing.services import create_key
 from tests import pdf_text
 from tests.customers import START, clock_at
 from tests.reselling import holds_ip, registers
+from tests.shop import open_shop
 from tests.visitors import a_login, signed_in, text_of
 from tests.web.test_doors import access_of, pages, path_of
 
@@ -36,7 +36,7 @@ web1.example.com 198.51.100.7"""
 def zenith() -> tuple[Account, Client]:
     """A reseller with 500.00 and one KernelCare license at 198.51.100.7."""
     clock_at(START)
-    load_catalog()
+    open_shop()
     account = Account.objects.get(pk=registers("zenith", now=START).account_id)
     holds_ip(account.pk, "198.51.100.7", now=START)
     Login.objects.filter(account=account).update(is_primary=False)

@@ -9,11 +9,11 @@ from pytest_django.fixtures import Settings
 
 from cln.accounts.models import Account, Agreement, DepositOrder, Login
 from cln.billing.queries import balance_cents
-from cln.catalog.services import load_catalog
 from cln.enums import AccountKind
 from cln.notifications.models import Message
 from cln.payments.models import PaymentMethod
 from tests.customers import START, clock_at
+from tests.shop import open_shop
 from tests.vendor import Vendor
 from tests.visitors import PASSWORD, text_of
 
@@ -27,7 +27,7 @@ LOGIN = {"step": "login", "username": "zenith", "password": PASSWORD, "company":
 @pytest.fixture(autouse=True)
 def present() -> None:
     clock_at(START)
-    load_catalog()
+    open_shop()
 
 
 def post(client: Client, **form: str) -> HttpResponse:

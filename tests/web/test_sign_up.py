@@ -7,10 +7,10 @@ from django.conf import settings
 from django.test import Client
 
 from cln.accounts.models import Account, AuditEntry, Login
-from cln.catalog.services import load_catalog
 from cln.notifications.models import Message
 from cln.notifications.queries import written
 from tests.customers import START, clock_at
+from tests.shop import open_shop
 from tests.visitors import PASSWORD, text_of
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_sign_up_makes_one_account_with_one_primary_login(client: Client) -> Non
 
 def test_the_currency_is_chosen_among_those_that_there_are_prices_in(client: Client) -> None:
     assert "Currency" not in text_of(client.get(SIGN_UP))
-    load_catalog()
+    open_shop()
     assert "Currency of prices and invoices USD EUR" in text_of(client.get(SIGN_UP))
 
     refused = client.post(SIGN_UP, {**FORM, "currency": "CHF"})

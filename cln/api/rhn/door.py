@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from django.http import HttpRequest
 
 from cln import clock
+from cln.api.refusals import Rhn
 from cln.api.rhn import downloads, faults, queue, registration
 from cln.api.rhn.call import RhnCall
 from cln.api.xmlrpc.codec import Call, Value
@@ -36,6 +37,7 @@ CAPABILITIES = ",".join(
 METHODS: Mapping[str, Callable[[RhnCall], Value | Answered]] = {
     "registration.welcome_message": registration.welcome_message,
     "registration.new_system": registration.new_system,
+    "registration.register_ip": registration.register_ip,
     "registration.new_system_activation_key": registration.new_system_activation_key,
     "registration.new_system_user_pass": registration.new_system_user_pass,
     "registration.upgrade_version": registration.upgrade_version,
@@ -49,6 +51,8 @@ METHODS: Mapping[str, Callable[[RhnCall], Value | Answered]] = {
     "registration.finish_message": registration.finish_message,
     "registration.remaining_subscriptions": registration.remaining_subscriptions,
     "registration.privacy_statement": registration.privacy_statement,
+    "registration.reserve_user": registration.no_new_user,
+    "registration.new_user": registration.no_new_user,
     "registration.update_contact_info": registration.nothing_to_do,
     "registration.virt_notify": registration.nothing_to_do,
     "queue.get": queue.get,
@@ -70,7 +74,7 @@ def rhn(request: HttpRequest, call: Call) -> Value | Answered:
     if method is None:
         # Calls of the vendor's own fork are not public: the log shows which ones are missed.
         log.warning("unknown RHN method %s", plain_text(call.method, 100))
-        raise faults.fault(faults.UNKNOWN_METHOD, "Unknown method")
+        raise faults.fault(Rhn.UNKNOWN_METHOD, "Unknown method")
     try:
         return method(RhnCall(request, call.arguments, clock.now()))
     except Refusal as refusal:

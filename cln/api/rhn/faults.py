@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cln.api.refusals import Rhn, rhn_fault
 from cln.api.xmlrpc.door import Fault, Trouble
 from cln.domain.errors import Refusal
 
@@ -18,51 +19,25 @@ EXPLANATION = (
     "     details of what you were trying to do when this error occurred and\n"
     "     details on how to reproduce this problem.\n"
 )
-UNKNOWN_METHOD = 1
-BAD_LOGIN = 2
-INVALID_SYSTEM = 9
-BAD_ARGUMENTS = 21
-NOT_LICENSED = 31
-ABUSE = 49
-UNKNOWN_TOKEN = 60
-USAGE_LIMIT = 61
-REGISTRATION_REFUSED = 106
-ACCOUNT_BLOCKED = 110
 
-INFO: Mapping[int, str] = {
-    UNKNOWN_METHOD: "The server does not know this method",
-    BAD_LOGIN: "Invalid username and password combination.",
-    INVALID_SYSTEM: "Invalid System Credentials.",
-    BAD_ARGUMENTS: "Invalid arguments.",
-    NOT_LICENSED: "The account has no valid license for this system.",
-    ABUSE: "Too many tries.",
-    UNKNOWN_TOKEN: (
+INFO: Mapping[Rhn, str] = {
+    Rhn.UNKNOWN_METHOD: "The server does not know this method",
+    Rhn.BAD_LOGIN: "Invalid username and password combination.",
+    Rhn.INVALID_SYSTEM: "Invalid System Credentials.",
+    Rhn.BAD_ARGUMENTS: "Invalid arguments.",
+    Rhn.NOT_LICENSED: "The account has no valid license for this system.",
+    Rhn.ABUSE: "Too many tries.",
+    Rhn.UNKNOWN_TOKEN: (
         "The activation token specified could not be found on the server. "
         "Please retry with a valid key."
     ),
-    USAGE_LIMIT: "Too many systems registered using this registration token",
-    REGISTRATION_REFUSED: "This system cannot be registered.",
-    ACCOUNT_BLOCKED: "The account is blocked.",
-}
-REFUSALS: Mapping[str, int] = {
-    "unknown_key": UNKNOWN_TOKEN,
-    "key_limit_reached": USAGE_LIMIT,
-    "pool_exhausted": USAGE_LIMIT,
-    "account_blocked": ACCOUNT_BLOCKED,
-    "unknown_ip_license": REGISTRATION_REFUSED,
-    "els_not_allowed": REGISTRATION_REFUSED,
-    "license_expired": REGISTRATION_REFUSED,
-    "trial_expired": REGISTRATION_REFUSED,
-    "trial_ip_used": REGISTRATION_REFUSED,
-    "ip_not_in_range": REGISTRATION_REFUSED,
-    "address_not_public": REGISTRATION_REFUSED,
-    "bad_address": REGISTRATION_REFUSED,
-    "unknown_server": INVALID_SYSTEM,
-    "server_removed": INVALID_SYSTEM,
+    Rhn.USAGE_LIMIT: "Too many systems registered using this registration token",
+    Rhn.REGISTRATION_REFUSED: "This system cannot be registered.",
+    Rhn.ACCOUNT_BLOCKED: "The account is blocked.",
 }
 
 
-def fault(code: int, text: str) -> Fault:
+def fault(code: Rhn, text: str) -> Fault:
     """A fault of our (positive) `code` in the reference layout."""
     message = f"Error Message:\n    {text}\n" if text else ""
     return Fault(
@@ -74,30 +49,30 @@ def fault(code: int, text: str) -> Fault:
 
 def fault_of(refusal: Refusal, *, token: str = "") -> Fault:
     """A refusal in RHN's words; `token` is the activation key as it was typed."""
-    code = REFUSALS.get(refusal.code, REGISTRATION_REFUSED)
-    if code == UNKNOWN_TOKEN:
+    code = rhn_fault(refusal.code)
+    if code == Rhn.UNKNOWN_TOKEN:
         return fault(code, f"Could not find token '{token[:100]}'")
-    if code == USAGE_LIMIT:
+    if code == Rhn.USAGE_LIMIT:
         most = refusal.facts.get("limit", refusal.facts.get("quantity"))
         return fault(code, f"Maximum usage count of {most} reached")
-    if code == INVALID_SYSTEM:
+    if code == Rhn.INVALID_SYSTEM:
         return invalid_system()
     return fault(code, f"{refusal.message} {refusal.fix}".strip())
 
 
 def invalid_system() -> Fault:
     """No such system, a removed one, or a forged document: all the same to whoever asks."""
-    return fault(INVALID_SYSTEM, "Please run rhn_register as root on this client")
+    return fault(Rhn.INVALID_SYSTEM, "Please run rhn_register as root on this client")
 
 
 def not_licensed(profile_name: str) -> Fault:
     """The system is known, its license is suspended or has ended."""
-    return fault(NOT_LICENSED, f'Service not enabled for system profile: "{profile_name}"')
+    return fault(Rhn.NOT_LICENSED, f'Service not enabled for system profile: "{profile_name}"')
 
 
 def bad_arguments(text: str = "Required data missing") -> Fault:
     """What was sent is not what the method needs."""
-    return fault(BAD_ARGUMENTS, text)
+    return fault(Rhn.BAD_ARGUMENTS, text)
 
 
 # 99 asks for patience: the client says "Delay error from server" and our words.

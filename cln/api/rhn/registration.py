@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from cln.accounts.access import Permission, may
 from cln.accounts.models import Login
+from cln.api.refusals import Rhn
 from cln.api.rhn import faults
 from cln.api.rhn.call import RhnCall, as_items, as_struct
 from cln.api.rhn.systemid import document_of
@@ -30,6 +31,11 @@ FIELD_LENGTH_MAX = 200
 def new_system(call: RhnCall) -> Value:
     """Register a machine by activation key, or by login and password; its systemid."""
     return document_of(_registered(call, call.struct(0)))
+
+
+def register_ip(call: RhnCall) -> Value:
+    """Register a machine by the IP license of the address it calls from; its systemid (AR-31)."""
+    return document_of(_registered_by_address(call, _machine(call.struct(0)), BY_ADDRESS))
 
 
 def new_system_activation_key(call: RhnCall) -> Value:
@@ -118,6 +124,11 @@ def remaining_subscriptions(_call: RhnCall) -> Value:
     return 1
 
 
+def no_new_user(_call: RhnCall) -> Value:
+    """Older tools make a login while they register; here they are made on the pages alone."""
+    return 0
+
+
 def privacy_statement(_call: RhnCall) -> Value:
     """There is none to show on a terminal."""
     return ""
@@ -183,15 +194,15 @@ def _key_of_login(request: HttpRequest, username: str, password: str) -> str:
     try:
         login = get_adapter().authenticate(request, username=username, password=password)
     except ValidationError:
-        raise faults.fault(faults.ABUSE, "Wait a few minutes and try again.") from None
+        raise faults.fault(Rhn.ABUSE, "Wait a few minutes and try again.") from None
     if not isinstance(login, Login) or login.account_id is None or not has_verified_email(login):
-        raise faults.fault(faults.BAD_LOGIN, "Invalid username and password combination")
+        raise faults.fault(Rhn.BAD_LOGIN, "Invalid username and password combination")
     if not may(login.role, Permission.EDIT_SERVERS):
-        raise faults.fault(faults.BAD_LOGIN, "This login may not register servers")
+        raise faults.fault(Rhn.BAD_LOGIN, "This login may not register servers")
     key = systems.default_key_text(login.account_id)
     if key is None:
         raise faults.fault(
-            faults.REGISTRATION_REFUSED, "The account has no default key of CloudLinux OS."
+            Rhn.REGISTRATION_REFUSED, "The account has no default key of CloudLinux OS."
         )
     return key
 

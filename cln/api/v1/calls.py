@@ -14,21 +14,15 @@ from cln import clock
 from cln.api.arguments import BadArgument, lenient_arguments, whole_number
 from cln.api.auth import AuthFailed, caller_of
 from cln.api.envelope import Answer, v1_endpoint
+from cln.api.refusals import v1_words
 from cln.domain.errors import Refusal
 
 ARGUMENT_LENGTH = 10_000
 LIMIT_MOST = 2_147_483_647
 
-# What old clients know a refusal by; every other one says its own sentence, and its code as type.
-V1_WORDS: Mapping[str, tuple[str, str | None]] = {
-    "auth_failed": ("Authorization failed", None),
-    "unknown_key": ("Key not found", "unknown_key"),
-    "unknown_server": ("Server not found", "unknown_server"),
-    "server_removed": ("Server not found", "unknown_server"),
-    "unknown_group": ("Group not found", "unknown_group"),
-    "unknown_ip_license": ("IP license not found", "unknown_ip_license"),
-}
-ABSENT = frozenset(V1_WORDS) - {"auth_failed"}
+ABSENT = frozenset(
+    ("unknown_key", "unknown_server", "server_removed", "unknown_group", "unknown_ip_license")
+)
 """Nothing to do it to: absent, removed, or another account's, which answer alike."""
 
 
@@ -107,15 +101,14 @@ def answered(
         return in_v1_words(refusal)
     except Refusal as refusal:
         if absent_is_fine and refusal.code in ABSENT:
-            return Answer(refused, message=V1_WORDS[refusal.code][0])
+            return Answer(refused, message=v1_words(refusal)[0])
         return in_v1_words(refusal, data=refused)
     return data if isinstance(data, Answer) else Answer(data)
 
 
 def in_v1_words(refusal: Refusal, *, data: object = None) -> Answer:
     """A refusal as v1 says it: a sentence for people, a stable type for machines."""
-    own = f"{refusal.message} {refusal.fix}".strip(), refusal.code
-    message, kind = V1_WORDS.get(refusal.code, own)
+    message, kind = v1_words(refusal)
     return Answer(data, success=False, message=message, type=kind)
 
 

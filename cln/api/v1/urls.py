@@ -11,8 +11,8 @@ from cln.api.v1 import els, groups, imunify, ipl, kcare_keys, monitoring, status
 
 Doors = Mapping[str, Callable[..., HttpResponse]]
 
-JSON: Doors = {
-    "status": status.status_json,
+# Each as `.json` and as `.plain`.
+CALLS: Doors = {
     "ipl/availability": ipl.availability,
     "ipl/check": ipl.check,
     "ipl/register": ipl.register,
@@ -54,18 +54,24 @@ JSON: Doors = {
 
 def _under(root: str) -> list[URLPattern]:
     doors = [
-        path(f"{root}api/{name}.json", view, {"form": "json"}, name=f"{root}v1_{name}")
-        for name, view in JSON.items()
+        path(f"{root}api/{name}.{form}", view, {"form": form}, name=f"{root}v1_{name}_{form}")
+        for name, view in CALLS.items()
+        for form in ("json", "plain")
     ]
     return [
         *doors,
+        # Clients decode two more things of the status than papers print as lines (§7.2).
+        path(f"{root}api/status.json", status.status_json, {"form": "json"}),
         path(f"{root}api/status.plain", status.status_plain, {"form": "plain"}),
         path(f"{root}api/cl/awp", usage.accelerate_wp, {"form": "json"}),
         path(f"{root}api/kcare/patchset.json", monitoring.patchset),
-        path(
-            f"{root}api/kcare/nagios/register_key.plain",
-            monitoring.register_key,
-            {"form": "plain"},
+        *(
+            path(
+                f"{root}api/kcare/nagios/register_key.{form}",
+                monitoring.register_key,
+                {"form": form},
+            )
+            for form in ("plain", "json")
         ),
         path(f"{root}api/kcare/nagios/<str:key>", monitoring.nagios),
         path(f"{root}api/kcare/nagios-res/<str:login>/<str:token>", monitoring.nagios_of_account),

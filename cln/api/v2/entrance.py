@@ -49,17 +49,6 @@ def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return door
 
 
-def not_found(request: HttpRequest, **_parts: str) -> HttpResponse:
-    """404 for every address under /api/v2 that is no door."""
-    return problem(
-        request,
-        HTTPStatus.NOT_FOUND,
-        code="no_such_door",
-        detail="There is nothing at this address.",
-        fix="See /api/v2/docs for what there is.",
-    )
-
-
 def install_errors(api: NinjaAPI) -> None:
     """Let every error that a view may raise become a problem."""
     handlers: dict[type[Exception], Callable[..., HttpResponse]] = {

@@ -19,11 +19,11 @@ from cln.api.v2 import (
     webhooks,
 )
 from cln.api.v2.body import StrictParser
-from cln.api.v2.entrance import entrance, install_errors, not_found
+from cln.api.v2.entrance import entrance, install_errors
 from cln.api.v2.families import family, sub_accounts
 from cln.api.v2.operation import DECLARED
 
-__all__ = ["DECLARED", "api", "no_such_door", "urlpatterns"]
+__all__ = ["DECLARED", "api", "urlpatterns"]
 
 ROOT: Final = "api/v2/"
 api: Final = NinjaAPI(
@@ -69,5 +69,3 @@ urlpatterns: list[URLPattern] = [
     path(f"{ROOT}openapi.json", entrance(document.openapi_json(api)), name="v2_openapi"),
     path(f"{ROOT}docs", document.browsable(api), name="v2_docs"),
 ]
-# After every other door under /api/v2, the agents' too.
-no_such_door: list[URLPattern] = [path(f"{ROOT}<path:rest>", entrance(not_found))]

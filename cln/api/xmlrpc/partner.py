@@ -14,6 +14,9 @@ from django.http import HttpRequest
 
 from cln import clock
 from cln.api.auth import Caller, check_token
+from cln.api.refusals import Partner, partner_fault
+from cln.api.rhn.call import RhnCall
+from cln.api.rhn.registration import register_ip
 from cln.api.xmlrpc.codec import Call, Value
 from cln.api.xmlrpc.door import Fault, Trouble, xml_rpc_door
 from cln.catalog.queries import license_type_of_ip_type
@@ -29,20 +32,11 @@ DONE, NOT_DONE = 0, -1
 IP_TYPE_MAX = 99_999
 CLOUDLINUX_TYPES = (1, 2)
 """What `is_licensed` knows of without `checkAll`: the types of its day (X-6)."""
-INTERNAL_ERROR, NOT_AUTHORIZED, BAD_ARGUMENTS, BAD_ADDRESS = 1, 10, 30, 40
-TEXTS: Mapping[int, str] = {
-    INTERNAL_ERROR: "Internal (unknown) Error",
-    NOT_AUTHORIZED: "Not authorized",
-    BAD_ARGUMENTS: "Invalid call arguments",
-    BAD_ADDRESS: "Invalid IP format",
-}
-# Refusals of a call that cannot be right; every other refusal is the answer −1.
-REFUSALS: Mapping[str, int] = {
-    "auth_failed": NOT_AUTHORIZED,
-    "unknown_license_type": BAD_ARGUMENTS,
-    "not_sold_by_address": BAD_ARGUMENTS,
-    "price_unknown": BAD_ARGUMENTS,
-    "bad_address": BAD_ADDRESS,
+TEXTS: Mapping[Partner, str] = {
+    Partner.INTERNAL_ERROR: "Internal (unknown) Error",
+    Partner.NOT_AUTHORIZED: "Not authorized",
+    Partner.BAD_ARGUMENTS: "Invalid call arguments",
+    Partner.BAD_ADDRESS: "Invalid IP format",
 }
 _FLAGS: Mapping[str | int, bool] = {
     1: True,
@@ -54,9 +48,17 @@ _FLAGS: Mapping[str | int, bool] = {
 }
 
 
-def fault(code: int) -> Fault:
+def fault(code: Partner) -> Fault:
     """One of the four faults of this API (X-2)."""
     return Fault(code, TEXTS[code])
+
+
+def said_no(refusal: Refusal) -> Value:
+    """The answer −1, or the fault of a call that cannot be right."""
+    code = partner_fault(refusal.code)
+    if code is not None:
+        raise fault(code) from refusal
+    return NOT_DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class SignedCall:
         """The second argument of every method but `reconcile`."""
         value = self.arguments[0]
         if not isinstance(value, str):
-            raise fault(BAD_ADDRESS)
+            raise fault(Partner.BAD_ADDRESS)
         return value.strip()
 
 
@@ -99,7 +101,7 @@ def remove_license(call: SignedCall) -> Value:
     held = addresses.codes_held_at(account_id=account_id, address=call.address())
     meant = [one for one in held if code in (None, one)]
     if code and not meant and not _is_sold(account_id, code, call.now):
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     for one in meant:
         flows.remove_ip_license(
             account_id=account_id,
@@ -139,19 +141,26 @@ METHODS: Mapping[str, tuple[Callable[[SignedCall], Value], tuple[int, ...]]] = {
     "registration.reconcile": (reconcile, (0,)),
 }
 
+IP_REGISTRATION = "registration.register_ip"
+"""`clnreg_ks` is configured with the address of this door; answers and faults are RHN's (AR-31)."""
+
 
 @xml_rpc_door(
     trouble=Trouble(
-        malformed=fault(BAD_ARGUMENTS), broken=fault(INTERNAL_ERROR), busy=fault(INTERNAL_ERROR)
+        malformed=fault(Partner.BAD_ARGUMENTS),
+        broken=fault(Partner.INTERNAL_ERROR),
+        busy=fault(Partner.INTERNAL_ERROR),
     ),
     body_max=BODY_MAX,
 )
-def partner(_request: HttpRequest, call: Call) -> Value:
+def partner(request: HttpRequest, call: Call) -> Value:
     """Answer one call of a partner; refusals as one of four faults or −1."""
+    if call.method == IP_REGISTRATION:
+        return register_ip(RhnCall(request, call.arguments, clock.now()))
     if call.method not in METHODS:
-        # The method of `clnreg_ks` is not public (facts X-14): the log shows it when it comes.
+        # What else `clnreg_ks` calls is not public (facts X-14): the log shows it when it comes.
         log.warning("unknown XML-RPC method %s", plain_text(call.method, 100))
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     method, counts = METHODS[call.method]
     try:
         token = call.arguments[0] if call.arguments else ""
@@ -159,12 +168,10 @@ def partner(_request: HttpRequest, call: Call) -> Value:
         caller = check_token(token if isinstance(token, str) else "", now=clock.system_now())
         arguments = call.arguments[1:]
         if len(arguments) not in counts:
-            raise fault(BAD_ARGUMENTS)
+            raise fault(Partner.BAD_ARGUMENTS)
         return method(SignedCall(caller, arguments, clock.now()))
     except Refusal as refusal:
-        if refusal.code in REFUSALS:
-            raise fault(REFUSALS[refusal.code]) from refusal
-        return NOT_DONE
+        return said_no(refusal)
 
 
 def _ip_type(value: Value) -> int:
@@ -172,7 +179,7 @@ def _ip_type(value: Value) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 5:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= IP_TYPE_MAX:
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     return value
 
 
@@ -185,5 +192,5 @@ def _flag(value: Value) -> bool:
     known = value.lower() if isinstance(value, str) else value
     found = _FLAGS.get(known) if isinstance(known, str | int) else None
     if found is None:
-        raise fault(BAD_ARGUMENTS)
+        raise fault(Partner.BAD_ARGUMENTS)
     return found
