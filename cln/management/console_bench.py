@@ -172,7 +172,8 @@ def _measured(browser: Browser, path: str, requests: int) -> dict[str, float]:
         begun = time.perf_counter()
         answer = browser.get(path)
         times.append(1000 * (time.perf_counter() - begun))
-        if answer.status not in (200, 302, 303):
+        # 409: a page of something that this account has not, like unused licenses of a reseller.
+        if answer.status not in (200, 302, 303, 409):
             raise CommandError(f"{path} answers {answer.status}.")
     spent = (
         1000 * (cpu_time.of_descendants(web) - before[0]) / requests,

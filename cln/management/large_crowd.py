@@ -101,7 +101,11 @@ def add_crowd(account_id: int, size: Size, *, now: datetime) -> None:
 
 def add_ip_crowd(account_id: int, licenses: int, *, now: datetime) -> None:
     """Further IP licenses, held like those the account has; one in 100 more was given back."""
-    values = {"account": account_id, "licenses": licenses, "now": now}
+    values: dict[str, int | datetime] = {
+        "account": account_id,
+        "licenses": licenses,
+        "now": now,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_IP_LICENSES, values)
         cursor.execute(_GIVEN_BACK, values)

@@ -63,7 +63,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--servers", type=int, help="in the fleet of wire, in the account of console"
         )
-        parser.add_argument("--kind", choices=AccountKind.values, help="console: one, not both")
+        parser.add_argument("--kind", choices=list(AccountKind), help="console: one, not both")
         parser.add_argument("--keys", type=int, default=10_000, help="console only")
         parser.add_argument("--invoices", type=int, default=5_000, help="console only")
         parser.add_argument("--requests", type=int, default=50, help="of each page; console only")
