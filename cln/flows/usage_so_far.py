@@ -70,10 +70,16 @@ class MonthSoFar:
 
     types: tuple[TypeSoFar, ...]
     total_cents: int
-    expected_cents: int
+    expected: Mapping[str, int]
+    """What each license type will come to."""
+
+    @property
+    def expected_cents(self) -> int:
+        """What all of them will."""
+        return sum(self.expected.values())
 
 
-NOTHING = MonthSoFar((), 0, 0)
+NOTHING = MonthSoFar((), 0, {})
 
 
 def month_so_far(
@@ -97,7 +103,7 @@ def month_so_far(
             if license_type in ("", kind.code)
         ),
         sum(line.amount_cents for line in so_far.values()),
-        sum(line.amount_cents for line in priced.lines(None).values()),
+        {kind.code: line.amount_cents for kind, line in priced.lines(None).items()},
     )
 
 

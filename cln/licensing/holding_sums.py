@@ -62,7 +62,10 @@ class Running:
             found[license_type_id][self._days(held_from, until)] += count
         for license_type_id, mixed in self._mixed.items():
             found[license_type_id].update(self._mixed_days(mixed, until).values())
-        return {pk: +counted for pk, counted in sorted(found.items()) if sum((+counted).values())}
+        for counted in found.values():
+            # Paid for until later: not held yet, as far as this month's bill is concerned.
+            del counted[0]
+        return {pk: +counted for pk, counted in sorted(found.items()) if +counted}
 
     def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
         """The first licenses of a type in the order of their subjects, with their days."""

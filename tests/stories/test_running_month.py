@@ -17,7 +17,7 @@ from cln.flows import usage_run, usage_so_far
 from cln.flows.usage_so_far import month_so_far
 from cln.licensing.models import Server
 from cln.licensing.servers import undo_reinstall
-from tests.partners import Reseller, a_reseller
+from tests.partners import Reseller, becomes
 from tests.world import World
 
 ADDRESSES = [f"203.0.113.{number}" for number in (1, 2, 3, 10, 20)]
@@ -40,10 +40,7 @@ def test_the_running_month_is_counted_as_it_would_be_billed(
 ) -> None:
     """R2, R8, Q12: while a reseller is busy over two turns of a month; on pages of two licenses."""
     monkeypatch.setattr(usage_so_far, "PER_PAGE", 2)
-    zenith = a_reseller(shop, deposit="5000.00")
-    zenith.starts_trial("KernelCare")
-    for product in TYPES:
-        zenith.creates_key(product)
+    zenith = _a_former_customer(shop)
     dice, done = random.Random("zenith"), 0
 
     for day in DAYS:
@@ -54,6 +51,17 @@ def test_the_running_month_is_counted_as_it_would_be_billed(
     assert done > 20
     shop.otto.sets(usage_rating="full_month")
     assert _as_counted(zenith) == _as_billed(zenith)
+
+
+def _a_former_customer(shop: World) -> Reseller:
+    """Imunify360-1 is paid for a month; KernelCare is tried."""
+    acme = shop.customer("acme")
+    acme.buys("Imunify360-1", 2)
+    acme.starts_trial("KernelCare")
+    becomes(acme, "5000.00")
+    zenith = Reseller(shop, "acme", acme.account_id)
+    zenith.creates_key("Imunify360-30")
+    return zenith
 
 
 def _something_happens(zenith: Reseller, dice: random.Random) -> bool:
@@ -82,7 +90,7 @@ def _undo(zenith: Reseller) -> None:
     undo_reinstall(
         account_id=zenith.account_id,
         server=newest.public_id,
-        actor="zenith",
+        actor="acme",
         now=zenith.world.now,
     )
 

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0009_email_changes'),
         ('catalog', '0001_initial'),
-        ('licensing', '0011_server_tags'),
+        ('licensing', '0012_server_account_tokens'),
     ]
 
     operations = [
