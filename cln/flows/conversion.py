@@ -25,7 +25,7 @@ from cln.domain.invoicing import (
     priced_change,
 )
 from cln.enums import AttemptState, InvoiceStatus
-from cln.flows.billing_run import bring_current
+from cln.flows.billing_run import bring_current, current_facts
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
@@ -200,7 +200,9 @@ def freed_credit(*, account_id: int, license_type: str, now: datetime) -> int | 
     subscription = _freed(account_id=account_id, license_type=license_type)
     if subscription is None:
         return None
-    return _credit(subscription, facts_of(subscription, rules=catalog.rules()), now=now)
+    facts = current_facts(subscription.account, now=now)
+    mine = facts.live(subscription)
+    return _credit(mine, facts.of(mine), now=now)
 
 
 def _credit(subscription: Subscription, facts: SubscriptionFacts, *, now: datetime) -> int:
