@@ -294,13 +294,19 @@ def well_formed(email: str) -> str:
     return email
 
 
-def _checked_username(username: str) -> str:
-    username = username.strip()
-    if not _LOGIN_SHAPE.fullmatch(username):
+def shaped_login(text: str) -> str:
+    """What can be a login name. Refusals: `bad_login`."""
+    text = text.strip()
+    if not _LOGIN_SHAPE.fullmatch(text):
         raise BadLogin(
             "A login has 3 to 150 letters, digits or . _ @ + - and begins with a letter or digit.",
             "Choose another login.",
         )
+    return text
+
+
+def _checked_username(username: str) -> str:
+    username = shaped_login(username)
     promised = DepositOrder.objects.filter(IS_UNDECIDED, username__iexact=username)
     if Login.objects.filter(username__iexact=username).exists() or promised.exists():
         raise LoginTaken("This login is already used.", "Choose another login.")

@@ -39,6 +39,8 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "payment_declined": frozenset({"number", "total", "cause", "next_action", "next_try_on"}),
     # invoices: number, amount, due_on. licenses: name, quantity, used, unused
     "reminder": frozenset({"total", "invoices", "licenses", "pay_url", "blocks_on"}),
+    # licenses: name, unused, quantity, saving in words, url
+    "unused_licenses": frozenset({"licenses"}),
     "account_blocked": frozenset({"total", "invoices", "pay_url", "suspends_on"}),
     "account_unblocked": frozenset({"total"}),
     "license_suspended": frozenset({"total", "servers", "pay_url"}),

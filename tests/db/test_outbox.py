@@ -31,6 +31,17 @@ SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
     "welcome": {"login": "anna"},
+    "unused_licenses": {
+        "licenses": [
+            {
+                "name": "KernelCare",
+                "unused": 2,
+                "quantity": 3,
+                "saving": "$7.90 a month",
+                "url": "https://x.example/r",
+            }
+        ]
+    },
     "email_change_confirm": {"login": "anna", "url": "https://x.example/e/1", "days": 3},
     "email_change_known": {"login": "anna", "url": "https://x.example/r"},
     "email_changed": {

@@ -95,6 +95,7 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "group": "0",
         "window": "0",
         "passkey": "0",
+        "server_account": "0",
     }
     path = str(route.pattern)
     for name, value in (names | ids).items():
