@@ -342,6 +342,8 @@ ACCOUNT_RATE_LIMITS = {
     "status": "60/m/key",
     "signup": "20/m/ip,5/h/key",
     "two_factor": "10/m/ip,5/5m/key",
+    "passkey": "30/m/ip",
+    "email_change": "5/h/user",
     "token_test": "20/m/user",
     "ticket": "5/h/user",
     "invite": "20/h/user",

@@ -63,7 +63,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 PAGES_OF_PEOPLE: Final = ("/console/", "/pay/")
-STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410}
+STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410, "email_link_expired": 410}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from cln.accounts.api_models import ApiRequest, ApiToken
-from cln.accounts.two_factor_models import RecoveryCode, TwoFactor
+from cln.accounts.two_factor_models import EmailChange, Passkey, RecoveryCode, TwoFactor
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptState, MethodKind, Role, one_of
@@ -26,9 +26,11 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "DepositOrder",
+    "EmailChange",
     "IdempotentRequest",
     "Login",
     "LoginManager",
+    "Passkey",
     "RecoveryCode",
     "ServerAccount",
     "TwoFactor",
@@ -69,6 +71,8 @@ class Account(models.Model):
     # resellers, and only for them.
     next_usage_on = models.DateField(null=True, blank=True)
     api_enabled = models.BooleanField(default=True)
+    # When the owner was last told of licenses no server uses; at most weekly.
+    unused_told_on = models.DateField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -258,13 +262,19 @@ class ServerAccount(models.Model):
     first_name = models.CharField(max_length=100, blank=True)
     last_name = models.CharField(max_length=100, blank=True)
     company = models.CharField(max_length=200, blank=True)
+    # How many servers may register with its tokens together; 0 = unlimited.
     limit = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint("account", Lower("login"), name="server_account_login_unique"),
+            models.UniqueConstraint(
+                "account",
+                Lower("login"),
+                condition=Q(removed_at__isnull=True),
+                name="server_account_login_unique",
+            ),
         ]
 
 

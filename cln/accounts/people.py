@@ -9,10 +9,10 @@ from typing import Final
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from cln.accounts.audit import record
-from cln.accounts.models import AuditEntry, Login
+from cln.accounts.models import AuditEntry, Login, Passkey
 from cln.listing import count_up_to, ordered
 
 AUDIT_SORTS: Final[Mapping[str, str]] = {"at": "at"}
@@ -56,6 +56,7 @@ class AuditFilter:
 
 def people_of(account_id: int) -> tuple[PersonRow, ...]:
     """Everybody who can sign in for the account, the primary login first."""
+    has_passkey = Exists(Passkey.objects.filter(login=OuterRef("pk")))
     rows = Login.objects.filter(account_id=account_id, is_active=True).select_related("two_factor")
     return tuple(
         PersonRow(
@@ -66,10 +67,10 @@ def people_of(account_id: int) -> tuple[PersonRow, ...]:
             role=login.role,
             is_primary=login.is_primary,
             state="invited" if _has_no_password(login) else "active",
-            has_two_factor=hasattr(login, "two_factor"),
+            has_two_factor=hasattr(login, "two_factor") or login.has_passkey,
             last_login_at=login.last_login,
         )
-        for login in rows.order_by("-is_primary", "username")
+        for login in rows.annotate(has_passkey=has_passkey).order_by("-is_primary", "username")
     )
 
 

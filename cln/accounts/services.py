@@ -119,7 +119,7 @@ def create_login(
     cannot sign in. Refusals: `bad_email`, `email_taken`, `bad_login`, `login_taken`,
     `weak_password`.
     """
-    email = _checked_email(email)
+    email = checked_email(email)
     login = Login(
         account_id=account_id,
         username=_checked_username(username) if username else _free_username(email),
@@ -141,7 +141,7 @@ def check_new_login(*, email: str, username: str, password: str) -> tuple[str, s
 
     Refusals: those of `create_login`.
     """
-    email = _checked_email(email)
+    email = checked_email(email)
     username = _checked_username(username) if username else ""
     check_new_password(password, login=Login(email=email, username=username))
     return email, username
@@ -218,7 +218,7 @@ def update_contact(
     Refusals: `bad_email`.
     """
     if billing_email.strip():
-        billing_email = _well_formed(billing_email)
+        billing_email = well_formed(billing_email)
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
         new = {"company": company.strip(), "billing_email": billing_email.strip()}
@@ -269,8 +269,9 @@ def _checked_postal_address(text: str) -> str:
     return address
 
 
-def _checked_email(email: str) -> str:
-    email = _well_formed(email)
+def checked_email(email: str) -> str:
+    """An address no login has, in order. Refusals: `bad_email`, `email_taken`."""
+    email = well_formed(email)
     promised = DepositOrder.objects.filter(IS_UNDECIDED, email__iexact=email)
     if Login.objects.filter(Q(email__iexact=email)).exists() or promised.exists():
         raise EmailTaken(
@@ -280,7 +281,8 @@ def _checked_email(email: str) -> str:
     return email
 
 
-def _well_formed(email: str) -> str:
+def well_formed(email: str) -> str:
+    """An e-mail address in order. Refusals: `bad_email`."""
     email = email.strip().lower()
     try:
         validate_email(email)
@@ -292,13 +294,19 @@ def _well_formed(email: str) -> str:
     return email
 
 
-def _checked_username(username: str) -> str:
-    username = username.strip()
-    if not _LOGIN_SHAPE.fullmatch(username):
+def shaped_login(text: str) -> str:
+    """What can be a login name. Refusals: `bad_login`."""
+    text = text.strip()
+    if not _LOGIN_SHAPE.fullmatch(text):
         raise BadLogin(
             "A login has 3 to 150 letters, digits or . _ @ + - and begins with a letter or digit.",
             "Choose another login.",
         )
+    return text
+
+
+def _checked_username(username: str) -> str:
+    username = shaped_login(username)
     promised = DepositOrder.objects.filter(IS_UNDECIDED, username__iexact=username)
     if Login.objects.filter(username__iexact=username).exists() or promised.exists():
         raise LoginTaken("This login is already used.", "Choose another login.")

@@ -1,4 +1,4 @@
-"""Two-factor sign-in: an authenticator app, and recovery codes for the day it is lost.
+"""Two-factor sign-in: an authenticator app or passkeys, and recovery codes if they are lost.
 
 Codes are checked against the system's clock, also in a sandbox whose clock was moved: phones
 follow theirs. Verbs open their own transaction.
@@ -17,7 +17,7 @@ from django.db import transaction
 
 from cln import vault
 from cln.accounts.audit import record
-from cln.accounts.models import Login, RecoveryCode, TwoFactor
+from cln.accounts.models import Login, Passkey, RecoveryCode, TwoFactor
 from cln.domain.errors import Refusal
 from cln.domain.totp import matching_step
 
@@ -44,9 +44,10 @@ class WrongCode(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class TwoFactorRow:
-    """The state of a login's second factor."""
+    """The state of a login's second factor: an app, passkeys, or both."""
 
-    turned_on_at: datetime
+    app_since: datetime | None
+    passkeys: int
     codes_left: int
 
 
@@ -57,11 +58,17 @@ def new_secret() -> str:
 
 def two_factor_of(login_id: int) -> TwoFactorRow | None:
     """The state of a login's second factor; None where it is off."""
-    row = TwoFactor.objects.filter(login=login_id).first()
-    if row is None:
+    app = TwoFactor.objects.filter(login=login_id).first()
+    passkeys = Passkey.objects.filter(login=login_id).count()
+    if app is None and not passkeys:
         return None
     left = RecoveryCode.objects.filter(login=login_id, used_at=None).count()
-    return TwoFactorRow(row.turned_on_at, left)
+    return TwoFactorRow(app.turned_on_at if app else None, passkeys, left)
+
+
+def has_second_factor(login_id: int) -> bool:
+    """Whether the password alone does not sign this login in."""
+    return two_factor_of(login_id) is not None
 
 
 def turn_on(*, login: Login, secret: str, code: str, at: datetime, now: datetime) -> Sequence[str]:
@@ -78,43 +85,57 @@ def turn_on(*, login: Login, secret: str, code: str, at: datetime, now: datetime
             login=login,
             defaults={"cipher": vault.seal(secret), "last_step": step, "turned_on_at": now},
         )
-        _record(login, "two_factor.turned_on", now=now)
-        return _fresh_codes(login)
+        record_for(login, "two_factor.turned_on", now=now)
+        return fresh_codes(login)
 
 
 def turn_off(*, login: Login, actor: str, now: datetime) -> None:
-    """The password alone is enough again; off already: nothing happens."""
+    """The password alone is enough again: app, passkeys and codes go; off already: nothing."""
     with transaction.atomic():
-        deleted, _ = TwoFactor.objects.filter(login=login).delete()
+        factors = (TwoFactor, Passkey, RecoveryCode)
+        if sum(factor.objects.filter(login=login).delete()[0] for factor in factors):
+            record_for(login, "two_factor.turned_off", actor=actor, now=now)
+
+
+def forget_factors_since(*, login: Login, since: datetime) -> None:
+    """Joins: take away app and passkeys that came at `since` or later; the last takes the codes."""
+    TwoFactor.objects.filter(login=login, turned_on_at__gte=since).delete()
+    Passkey.objects.filter(login=login, added_at__gte=since).delete()
+    if not has_second_factor(login.pk):
         RecoveryCode.objects.filter(login=login).delete()
-        if deleted:
-            _record(login, "two_factor.turned_off", actor=actor, now=now)
 
 
 def renew_codes(*, login: Login, now: datetime) -> Sequence[str]:
     """New recovery codes, shown this once; the old ones stop working."""
     with transaction.atomic():
-        _record(login, "two_factor.codes_renewed", now=now)
-        return _fresh_codes(login)
+        record_for(login, "two_factor.codes_renewed", now=now)
+        return fresh_codes(login)
 
 
 def check_code(*, login: Login, code: str, at: datetime, now: datetime) -> None:
     """Accept the app's code or a recovery code, each once. Refusals: `wrong_code`."""
     with transaction.atomic():
-        factor = TwoFactor.objects.select_for_update().get(login=login)
-        secret = base64.b32decode(vault.unseal(factor.cipher))
-        step = matching_step(secret, code, at=at, after=factor.last_step)
-        if step is not None:
-            factor.last_step = step
-            factor.save(update_fields=["last_step"])
+        app = TwoFactor.objects.select_for_update().filter(login=login).first()
+        if app is not None and _is_of(app, code, at=at):
             return
         codes = RecoveryCode.objects.filter(login=login, code_hash=_hash(code), used_at=None)
         if not codes.update(used_at=now):
             raise WrongCode.now()
-        _record(login, "two_factor.recovery_code_used", now=now)
+        record_for(login, "two_factor.recovery_code_used", now=now)
 
 
-def _fresh_codes(login: Login) -> Sequence[str]:
+def _is_of(app: TwoFactor, code: str, *, at: datetime) -> bool:
+    """Joins: accept a code of the app, once."""
+    secret = base64.b32decode(vault.unseal(app.cipher))
+    step = matching_step(secret, code, at=at, after=app.last_step)
+    if step is not None:
+        app.last_step = step
+        app.save(update_fields=["last_step"])
+    return step is not None
+
+
+def fresh_codes(login: Login) -> Sequence[str]:
+    """Joins: new recovery codes in place of the old ones."""
     texts = ["".join(secrets.choice(_ALPHABET) for _ in range(10)) for _ in range(RECOVERY_CODES)]
     RecoveryCode.objects.filter(login=login).delete()
     RecoveryCode.objects.bulk_create(
@@ -128,7 +149,8 @@ def _hash(code: str) -> bytes:
     return vault.lookup_hash(_PURPOSE, kept[:40])
 
 
-def _record(login: Login, verb: str, *, actor: str = "", now: datetime) -> None:
+def record_for(login: Login, verb: str, *, actor: str = "", now: datetime) -> None:
+    """Joins: write down what was done to a login."""
     record(
         account_id=login.account_id,
         actor=actor or login.username,

@@ -17,6 +17,43 @@ class TwoFactor(models.Model):
     turned_on_at = models.DateTimeField()
 
 
+class Passkey(models.Model):
+    """A key pair of a login, of which its device keeps the secret half."""
+
+    login = models.ForeignKey("accounts.Login", on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    credential_id = models.BinaryField(max_length=1023, unique=True)
+    # Device type, id and public key, as WebAuthn packs them.
+    credential = models.BinaryField()
+    # The device's own count of signatures; many devices always say 0.
+    signs = models.BigIntegerField()
+    added_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
+class EmailChange(models.Model):
+    """Somebody wants, or has, another address for their login; the old one can take it back."""
+
+    login = models.ForeignKey(
+        "accounts.Login", on_delete=models.CASCADE, related_name="email_changes"
+    )
+    old = models.EmailField()
+    new = models.EmailField()
+    asked_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    # Taken back by the old address, or overtaken by a later change.
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["login"],
+                condition=models.Q(confirmed_at=None, closed_at=None),
+                name="email_change_one_open",
+            ),
+        ]
+
+
 class RecoveryCode(models.Model):
     """A code for the day the phone is lost; works once, kept as a keyed hash."""
 

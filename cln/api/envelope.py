@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from cln.api.limits import TOO_OFTEN
 from cln.api.refusals import agent_status
 from cln.domain.errors import Refusal
 from cln.shedding import passing
@@ -79,9 +80,22 @@ def problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         detail=refusal.message,
         fix=refusal.fix,
     )
+    return _later(response, refusal)
+
+
+def _later(response: HttpResponse, refusal: Refusal) -> HttpResponse:
     if "retry_after" in refusal.facts:
         response["Retry-After"] = str(refusal.facts["retry_after"])
     return response
+
+
+def _v1_too_often(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    return v1_edge(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        code=refusal.code,
+        message=f"{refusal.message} {refusal.fix}",
+    )
 
 
 def v1_endpoint(
@@ -100,6 +114,8 @@ def v1_endpoint(
         try:
             with passing(request.path_info):
                 return v1_response(view(request), form)
+        except TOO_OFTEN as refusal:
+            return _later(_v1_too_often(request, refusal), refusal)
         except (OperationalError, InterfaceError):
             trouble = Answer(None, success=False, message="Unexpected server error")
             return come_again(v1_response(trouble, form))
@@ -118,6 +134,8 @@ def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpRe
         try:
             with passing(request.path_info):
                 data = view(request)
+        except TOO_OFTEN as refusal:
+            return _later(_v1_too_often(request, refusal), refusal)
         except (OperationalError, InterfaceError):
             return come_again(_text("Unexpected server error"))
         text = json.dumps(data, separators=(",", ":"))
@@ -139,6 +157,10 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
         try:
             with passing(request.path_info):
                 text = view(request, **parts)
+        except TOO_OFTEN as refusal:
+            response = _text(f"{refusal.message} {refusal.fix}")
+            response.status_code = HTTPStatus.TOO_MANY_REQUESTS.value
+            return _later(response, refusal)
         except (OperationalError, InterfaceError):
             return come_again(_text("Unexpected server error"))
         return _text(text)

@@ -11,6 +11,7 @@ from cln import clock
 from cln.api import check_ins, questions
 from cln.api.arguments import caller_address, lenient_arguments
 from cln.api.envelope import Answer, v1_endpoint
+from cln.api.limits import TOO_OFTEN, count_server, counting_tries
 from cln.api.refusals import kcare_number
 from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
@@ -44,15 +45,18 @@ def register_server(request: HttpRequest) -> Answer:
     if "key" not in arguments:
         return Answer(None, success=False, message="Key is required", type="bad_argument")
     try:
-        done = licensing.register_server(
-            key_text=arguments["key"],
-            address=caller_address(request, arguments),
-            hints=licensing.Hints(
-                hostname=arguments.get("hostname", ""), secret=arguments.get("server_id", "")
-            ),
-            product=PRODUCT,
-            now=clock.now(),
-        )
+        with counting_tries(request):
+            done = licensing.register_server(
+                key_text=arguments["key"],
+                address=caller_address(request, arguments),
+                hints=licensing.Hints(
+                    hostname=arguments.get("hostname", ""), secret=arguments.get("server_id", "")
+                ),
+                product=PRODUCT,
+                now=clock.now(),
+            )
+    except TOO_OFTEN:
+        raise
     except Refusal as refusal:
         return Answer(
             {"server_id": "", "code": kcare_number(refusal.code)},
@@ -68,6 +72,7 @@ def unregister_server(request: HttpRequest) -> Answer:
     arguments = lenient_arguments(request)
     if "server_id" not in arguments:
         return Answer(None, success=False, message="Server id is required", type="bad_argument")
+    count_server(arguments["server_id"])
     try:
         licensing.unregister(secret=arguments["server_id"], now=clock.now())
     except Refusal:
@@ -119,6 +124,7 @@ def checkin(request: HttpRequest) -> Answer:
 def sticky_patch(request: HttpRequest) -> Answer:
     """AK-5: code 0 and the day before which patches are wanted, 1 unknown server, 2 none is set."""
     arguments = lenient_arguments(request)
+    count_server(arguments.get("server_id", ""))
     try:
         day = sticky_of(secret=arguments.get("server_id", ""), now=clock.now())
     except Refusal:
@@ -134,8 +140,9 @@ def tag_server(request: HttpRequest) -> Answer:
     arguments = lenient_arguments(request)
     if "tag" not in arguments:
         return Answer(None, success=False, message="Tag is required", type="bad_argument")
+    secret = arguments.get("server_id", "")
+    count_server(secret)
     try:
-        secret = arguments.get("server_id", "")
         tag_server_so(secret=secret, text=arguments["tag"], now=clock.now())
     except Refusal:
         return Answer({"code": TAG_UNKNOWN})
@@ -165,6 +172,7 @@ def trial(request: HttpRequest) -> Answer:
 
 def _license_of(server_id: str, address: str, report: licensing.Report) -> tuple[int, str]:
     """The check code and the day the license ends, empty without an end."""
+    count_server(server_id)
     try:
         found = check_ins.check_in(secret=server_id, address=address, report=report)
     except Refusal as refusal:

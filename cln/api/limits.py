@@ -1,4 +1,6 @@
-"""How often agents may come: failing registrations per address, contacts per server."""
+"""How often machines may come: failing registrations and wrong tokens per address, contacts per
+server.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,17 @@ import functools
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from cln import clock, rates
 from cln.api.arguments import bearer
 from cln.domain.errors import Refusal
-from cln.rates import Allowance
+from cln.rates import Allowance, Rate
 from cln.web import client_address
 
 GUESSES: Final = frozenset(
@@ -22,6 +26,7 @@ GUESSES: Final = frozenset(
 )
 """Refusals that say that a secret was guessed; what a customer can put right is not counted."""
 TRIES: Final = Allowance(most=30, seconds=600)
+STRANGERS_SECONDS: Final = 60
 BURST = 120
 PER_SECOND = 2.0
 SERVERS_REMEMBERED = 20_000
@@ -33,6 +38,15 @@ class TooManyTries(Refusal):
     """The address or the server has asked too often."""
 
     code: ClassVar[str] = "too_many_tries"
+
+
+class TooManyRequests(Refusal):
+    """More calls in a minute than are allowed."""
+
+    code: ClassVar[str] = "too_many_requests"
+
+
+TOO_OFTEN: Final = (TooManyTries, TooManyRequests)
 
 
 class Buckets:
@@ -73,9 +87,7 @@ def limited_per_server(view: View) -> View:
 
     @functools.wraps(view)
     def answer(request: HttpRequest) -> HttpResponse:
-        wait = servers.take(bearer(request), at=clock.system_now().timestamp())
-        if wait:
-            raise _too_many("This server asks too often.", int(wait) + 1)
+        count_server(bearer(request))
         return view(request)
 
     return answer
@@ -88,18 +100,52 @@ def limited_per_address(view: View) -> View:
 
     @functools.wraps(view)
     def answer(request: HttpRequest) -> HttpResponse:
-        subject = f"tries:{rates.network_of(client_address(request))}"
-        wait = rates.standing(subject, TRIES).wait_seconds
-        if wait:
-            raise _too_many("Too many tries from your address have failed.", wait)
-        try:
+        with counting_tries(request):
             return view(request)
-        except Refusal as refusal:
-            if refusal.code in GUESSES:
-                rates.count(subject, TRIES)
-            raise
 
     return answer
+
+
+@contextmanager
+def counting_tries(request: HttpRequest) -> Iterator[None]:
+    """The same around what registers at a door whose refusals are not problems."""
+    subject = f"tries:{rates.network_of(client_address(request))}"
+    wait = rates.standing(subject, TRIES).wait_seconds
+    if wait:
+        raise _too_many("Too many tries from your address have failed.", wait)
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.code in GUESSES:
+            rates.count(subject, TRIES)
+        raise
+
+
+def count_server(secret: str) -> None:
+    """Count a contact of a server, by what it shows as its own. Refuses `too_many_tries`."""
+    wait = servers.take(secret, at=clock.system_now().timestamp())
+    if wait:
+        raise _too_many("This server asks too often.", int(wait) + 1)
+
+
+def count_stranger(request: HttpRequest) -> Rate:
+    """Count a call that proved nothing: a budget per IPv4 address or IPv6 /64 (security §5).
+
+    Whoever shows a good token is not counted, and not stopped by those who share his address.
+    """
+    network = rates.network_of(client_address(request))
+    allowance = Allowance(settings.CLN_API_STRANGERS_RATE, STRANGERS_SECONDS)
+    return rates.count(f"address:{network}", allowance)
+
+
+def check(rate: Rate) -> None:
+    """Refuse `too_many_requests` where nothing is left."""
+    if rate.wait_seconds:
+        raise TooManyRequests(
+            f"More than {rate.most} calls in a minute.",
+            f"Wait {rate.wait_seconds} seconds, and spread the calls.",
+            retry_after=rate.wait_seconds,
+        )
 
 
 def _too_many(message: str, seconds: int) -> TooManyTries:

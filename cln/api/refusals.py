@@ -111,7 +111,7 @@ TABLE: Final[Mapping[str, Row]] = {
         rhn=Rhn.INVALID_SYSTEM,
     ),
     "too_large": Row(v2=HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-    "too_many_requests": Row(v2=_TOO_MANY),
+    "too_many_requests": Row(v2=_TOO_MANY, partner=Partner.NOT_AUTHORIZED, rhn=Rhn.ABUSE),
     "too_many_tries": Row(v2=_TOO_MANY, agent=_TOO_MANY, rhn=Rhn.ABUSE),
     "trial_expired": Row(v2=_FORBIDDEN, agent=_FORBIDDEN, kcare=Kcare.NO_LICENSE_LEFT),
     "trial_ip_used": Row(v2=_FORBIDDEN, agent=_FORBIDDEN, kcare=Kcare.ADDRESS_HAD_TRIAL),

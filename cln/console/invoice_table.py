@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from cln.billing.invoice_lists import (
     INVOICE_SORTS,
@@ -65,13 +64,6 @@ def _filter(query: Query) -> InvoiceFilter:
         search=query.search,
         license_type=query.filters["type"],
         status=query.filters["status"],
-        since=_day(query.filters["since"]),
-        until=_day(query.filters["until"]),
+        since=query.day("since"),
+        until=query.day("until"),
     )
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None

@@ -66,6 +66,15 @@ DASHBOARD: Final = (
         _also("add_ip_licenses", "remove_ip_licenses", "edit_ip_license"),
         kind=AccountKind.RESELLER,
     ),
+    Entry(
+        "Server accounts",
+        "server_accounts",
+        "rectangle-stack",
+        _also(
+            "server_account", "new_server_account", "edit_server_account", "remove_server_account"
+        ),
+        kind=AccountKind.RESELLER,
+    ),
     Entry("Buy licenses", "purchase_products", "plus-circle", kind=AccountKind.CUSTOMER),
     Entry("Submit ticket", "submit_ticket", "chat-bubble-left-right", heading="Help"),
 )
@@ -110,12 +119,18 @@ BILLING: Final = (
     Entry("Cart", "cart", "shopping-cart", kind=AccountKind.CUSTOMER),
 )
 ACCOUNT: Final = (
-    Entry("Account details", "profile", "identification", _also("profile_person", "profile_tax")),
+    Entry(
+        "Account details",
+        "profile",
+        "identification",
+        _also("profile_person", "profile_tax", "change_email"),
+    ),
     Entry(
         "Security",
         "security",
         "lock-closed",
-        _also("account_change_password", "two_factor_on", "two_factor_off", "two_factor_codes"),
+        _also("account_change_password", "two_factor_on", "two_factor_off", "two_factor_codes")
+        | _also("new_passkey", "remove_passkey"),
     ),
     Entry(
         "Account sublogins", "logins", "users", _also("invite_login", "edit_login", "remove_login")

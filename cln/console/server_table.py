@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final, Protocol
 
 from django.urls import reverse
@@ -113,8 +112,8 @@ class Narrowed:
             key=self.key,
             group=self.group or asked.get("group", ""),
             search=query.search,
-            registered_from=_day(asked["from"]),
-            registered_until=_day(asked["until"]),
+            registered_from=query.day("from"),
+            registered_until=query.day("until"),
             standing=standing,
             at=self.now,
             removed_only=status == REMOVED,
@@ -172,9 +171,3 @@ def _empty(narrowed: Narrowed) -> Empty:
         "Go to the dashboard",
         reverse("dashboard"),
     )
-
-
-def _day(text: str) -> date | None:
-    with suppress(ValueError):
-        return date.fromisoformat(text)
-    return None

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.views import ReauthenticateView
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
 from cln import clock
+from cln.accounts.passkeys import passkeys_of
 from cln.flows.sign_up import queue_confirmation, queue_welcome
 from cln.notifications.services import queue_mail
 from cln.web import client_address
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from cln.accounts.models import Login
 
 WRONG_PASSWORD = "This login or e-mail and this password do not go together."
+
+
+class Reauthenticate(ReauthenticateView):  # type: ignore[misc] # allauth has no types
+    """The password again; whoever has a passkey may use that instead."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Say whether there is one."""
+        has_passkey = bool(passkeys_of(self.request.user.pk))
+        return {**super().get_context_data(**kwargs), "has_passkey": has_passkey}
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no types

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final, Generic, TypeVar, cast
 
 from django.http import HttpResponse, QueryDict
@@ -88,6 +89,13 @@ class Query:
     def is_narrowed(self) -> bool:
         """Whether rows may be missing because somebody searched or filtered."""
         return bool(self.search) or any(self.filters.values())
+
+    def day(self, name: str) -> date | None:
+        """A filter of days; None where it is empty or no day."""
+        try:
+            return date.fromisoformat(self.filters[name])
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

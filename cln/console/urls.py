@@ -4,6 +4,7 @@ from allauth.account import views as allauth
 from django.urls import URLPattern, path, re_path
 
 from cln.console.limits import limited
+from cln.console.sign_in import Reauthenticate
 from cln.console.views import (
     account,
     api_access,
@@ -19,6 +20,7 @@ from cln.console.views import (
     keys,
     logins,
     many_servers,
+    passkeys,
     pay_link,
     payment_methods,
     payments,
@@ -29,6 +31,7 @@ from cln.console.views import (
     sandbox,
     search,
     security,
+    server_accounts,
     servers,
     sign_up,
     subscriptions,
@@ -75,7 +78,8 @@ PUBLIC = [
         limited("mailed_link", allauth.password_reset_from_key, subject="uidb36"),
         name="account_reset_password_from_key",
     ),
-    path("console/auth/again", allauth.reauthenticate, name="account_reauthenticate"),
+    path("console/auth/passkey", passkeys.sign_in, name="passkey_sign_in"),
+    path("console/auth/again", Reauthenticate.as_view(), name="account_reauthenticate"),
     path("console/profile/password", allauth.password_change, name="account_change_password"),
 ]
 SANDBOX = [
@@ -190,12 +194,22 @@ PROFILE = [
     path("console/profile/security", security.security, name="security"),
     path("console/profile/security/two-factor", security.turn_on, name="two_factor_on"),
     path("console/profile/security/two-factor/off", security.turn_off, name="two_factor_off"),
+    path("console/auth/again/passkey", passkeys.again, name="passkey_again"),
+    path("console/profile/security/passkeys/new", passkeys.add, name="new_passkey"),
+    path(
+        "console/profile/security/passkeys/<int:passkey>/remove",
+        passkeys.remove,
+        name="remove_passkey",
+    ),
     path("console/profile/security/codes", security.recovery_codes, name="two_factor_codes"),
     path(
         "console/profile/security/sessions/<int:session>/end",
         security.end_session,
         name="end_session",
     ),
+    path("console/profile/email", profile.email, name="change_email"),
+    path("console/auth/email/<str:token>", profile.confirm_email, name="confirm_new_email"),
+    path("console/auth/email/undo/<str:token>", profile.undo_email, name="undo_new_email"),
     path("console/profile/person", profile.person, name="profile_person"),
     path("console/profile/tax", profile.tax, name="profile_tax"),
     path("console/profile/api/tokens/new", api_tokens.create, name="new_api_token"),
@@ -222,6 +236,28 @@ RESELLER = [
     path("console/ip-licenses/add", ip_licenses.add, name="add_ip_licenses"),
     path("console/ip-licenses/remove", ip_licenses.remove, name="remove_ip_licenses"),
     path("console/ip-licenses/<slug:license>/edit", ip_licenses.edit, name="edit_ip_license"),
+    path("console/server-accounts", server_accounts.server_accounts, name="server_accounts"),
+    path("console/server-accounts/new", server_accounts.add, name="new_server_account"),
+    path(
+        "console/server-accounts/<int:server_account>",
+        server_accounts.details,
+        name="server_account",
+    ),
+    path(
+        "console/server-accounts/<int:server_account>/edit",
+        server_accounts.edit,
+        name="edit_server_account",
+    ),
+    path(
+        "console/server-accounts/<int:server_account>/remove",
+        server_accounts.remove,
+        name="remove_server_account",
+    ),
+    path(
+        "console/server-accounts/<int:server_account>/token",
+        server_accounts.create_token,
+        name="new_server_token",
+    ),
     path("console/billing/balance", deposit.balance, name="balance"),
     path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
     path("console/billing/statement", deposit.statement, name="statement"),

@@ -33,6 +33,7 @@ from cln.flows import (
     refunds,
     reseller,
     trials,
+    unused,
     usage_run,
 )
 from cln.notifications import delivery
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 EVERY_MINUTE = "* * * * *"
 NIGHTLY = "30 3 * * *"
+EVERY_MORNING = "0 7 * * *"
 ACCOUNTS_PER_CHUNK = 100
 KEEP_FAILED_JOBS_HOURS = 24 * 30
 # The first number of our two-part advisory locks for finders.
@@ -149,6 +151,15 @@ def watch_servers(timestamp: int) -> None:
     with _sole_finder("alerts") as is_mine:
         if is_mine:
             alerts.scan(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MORNING)
+@app.task(name="tell_of_unused", queueing_lock="tell_of_unused")
+def tell_of_unused(timestamp: int) -> None:
+    """Tell owners of licenses no server uses; each at most once in seven days."""
+    with _sole_finder("unused") as is_mine:
+        if is_mine:
+            unused.tell_due(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MINUTE)

@@ -1,7 +1,7 @@
 """The only ways to fetch and to lock a key, a server or an entitlement.
 
 Absent and foreign objects give the same refusal. Locks are always taken in this order: keys (by
-id), then the entitlement; so no two verbs can wait for each other.
+id), then the entitlement, then a server account; so no two verbs can wait for each other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from cln.accounts.models import ServerAccount
 from cln.catalog.models import LicenseType, Product
 from cln.database.prepared import columns, fetch_tuples, instance, width
 from cln.domain.errors import Refusal
@@ -21,6 +22,12 @@ from cln.licensing.models import ActivationKey, Entitlement, Server
 
 LICENSING = "licensing"
 """The actor of the audit where no person acted: an agent or a due date did."""
+
+
+class UnknownServerAccount(Refusal):
+    """There is no such server account in this account."""
+
+    code: ClassVar[str] = "unknown_server_account"
 
 
 class UnknownServer(Refusal):
@@ -84,6 +91,33 @@ def lock_pool(
     rights = [instance(Entitlement, row) for row in fetch_tuples(_LOCK_RIGHT, held)]
     locked = {key.pk: key for key in map(key_of_row, rows)}
     return Pool(keys=locked, entitlement=rights[0] if rights else None)
+
+
+def get_server_account(*, account_id: int, number: int) -> ServerAccount:
+    """A reseller's server account. Refuses `unknown_server_account`."""
+    return _server_account(ServerAccount.objects.all(), account_id=account_id, number=number)
+
+
+def lock_server_account(*, account_id: int, number: int) -> ServerAccount:
+    """Joins: the same, locked; keys and entitlement are locked before it."""
+    rows = ServerAccount.objects.select_for_update(no_key=True)
+    return _server_account(rows, account_id=account_id, number=number)
+
+
+def tokens_of(server_account: ServerAccount) -> QuerySet[ActivationKey]:
+    """The live tokens of a server account."""
+    return ActivationKey.objects.filter(server_account=server_account, removed_at=None)
+
+
+def _server_account(
+    rows: QuerySet[ServerAccount], *, account_id: int, number: int
+) -> ServerAccount:
+    row = rows.filter(account=account_id, pk=number, removed_at=None).first()
+    if row is None:
+        raise UnknownServerAccount(
+            "There is no such server account.", "Choose one from your list of server accounts."
+        )
+    return row
 
 
 def key_of_row(row: Sequence[Any]) -> ActivationKey:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, overload
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from cln.database.prepared import fetch_all, fetch_tuples
 from cln.domain.licensing import KeyFacts, Occupant, PoolFacts, RegistrationFacts
@@ -22,7 +22,7 @@ from cln.domain.machines import (
 )
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing import included
-from cln.licensing.access import Pool
+from cln.licensing.access import Pool, lock_server_account, tokens_of
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.licensing.trial_addresses import record_trial_address
 
@@ -65,11 +65,7 @@ class Door:
             product=license_type.name,
             address=self.address,
             on=self.now.date(),
-            key=KeyFacts(
-                limit=self.key.limit,
-                cidrs=tuple(self.key.cidrs),
-                occupants=Seats(self.key.used, lambda: self._seated().filter(key=self.key.pk)),
-            ),
+            key=self._key_facts(),
             pool=None if right is None else self._pool_facts(right),
             match=self._match(),
             is_blocked=blocked_on is not None
@@ -91,6 +87,18 @@ class Door:
             ),
             any_address=settings.CLN_ALLOW_PRIVATE_ADDRESSES,
         )
+
+    def _key_facts(self) -> KeyFacts:
+        """The key's own limit, or that of its server account where it leaves fewer seats."""
+        key, cidrs = self.key, tuple(self.key.cidrs)
+        own = Seats(key.used, lambda: self._seated().filter(key=key.pk))
+        if key.server_account_id is not None:
+            owner = lock_server_account(account_id=key.account_id, number=key.server_account_id)
+            used = tokens_of(owner).aggregate(used=Sum("used", default=0))["used"]
+            if owner.limit and (not key.limit or owner.limit - used < key.limit - key.used):
+                seats = Seats(used, lambda: self._seated().filter(key__in=tokens_of(owner)))
+                return KeyFacts(limit=owner.limit, cidrs=cidrs, occupants=seats)
+        return KeyFacts(limit=key.limit, cidrs=cidrs, occupants=own)
 
     def _pool_facts(self, right: Entitlement) -> PoolFacts:
         return PoolFacts(

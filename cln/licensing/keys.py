@@ -17,7 +17,15 @@ from cln.domain.addresses import check_cidrs
 from cln.domain.errors import Refusal
 from cln.ids import KEY_SHAPE, key_text, public_id
 from cln.licensing import included, partners, removal
-from cln.licensing.access import KEYS, Pool, get_key, holds_a_license, key_of_row, lock_pool
+from cln.licensing.access import (
+    KEYS,
+    Pool,
+    get_key,
+    holds_a_license,
+    key_of_row,
+    lock_pool,
+    lock_server_account,
+)
 from cln.licensing.events import key_event
 from cln.licensing.models import ActivationKey, Entitlement, Server
 from cln.notifications.events import EventType
@@ -70,14 +78,16 @@ def create_key(
     limit: int = 0,
     note: str = "",
     cidrs: Iterable[str] = (),
+    server_account: int | None = None,
     actor: str,
     now: datetime,
 ) -> ActivationKey:
     """Create a key that registers up to `limit` servers (0 = unlimited) from `cidrs` (none = any).
 
-    A reseller needs to have bought nothing: its servers are billed by their days (R8). Refuses
-    `unknown_license_type`, `license_type_without_keys`, `no_license` (K-1), `bad_key_limit`,
-    `note_too_long`, `bad_range`; resellers also `account_blocked`, `price_unknown`.
+    `server_account` makes it a token of that one; it is never the default key. A reseller needs to
+    have bought nothing: its servers are billed by their days (R8). Refuses `unknown_license_type`,
+    `license_type_without_keys`, `no_license` (K-1), `bad_key_limit`, `note_too_long`, `bad_range`,
+    `unknown_server_account`; resellers also `account_blocked`, `price_unknown`.
     """
     row = get_license_type(license_type)
     if not row.has_keys:
@@ -89,6 +99,9 @@ def create_key(
         partners.ensure_right(account_id=account_id, license_type=row, now=now)
         pool = lock_pool(account_id=account_id, license_type_id=row.pk)
         _check_right(account_id=account_id, license_type=row, now=now)
+        if server_account is not None:
+            lock_server_account(account_id=account_id, number=server_account)
+        has_default = any(other.is_default for other in pool.keys.values())
         key = _insert(
             account_id=account_id,
             license_type=row,
@@ -96,7 +109,8 @@ def create_key(
             limit=limit,
             note=note,
             cidrs=list(ranges),
-            is_default=not any(other.is_default for other in pool.keys.values()),
+            server_account_id=server_account,
+            is_default=server_account is None and not has_default,
         )
         _record(key, "key_created", actor=actor, now=now, limit=limit, note=note, cidrs=ranges)
     return key
@@ -237,7 +251,8 @@ def _check_right(*, account_id: int, license_type: LicenseType, now: datetime) -
 
 
 def _pass_on_the_default(pool: Pool, *, gone: int, now: datetime) -> None:
-    oldest = min((pk for pk in pool.keys if pk != gone), default=None)
+    heirs = (pk for pk, key in pool.keys.items() if key.server_account_id is None)
+    oldest = min((pk for pk in heirs if pk != gone), default=None)
     if oldest is not None:
         heir = pool.keys[oldest]
         heir.is_default = True

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from cln.accounts.models import Account
+from cln.accounts.models import Account, ServerAccount
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
 from cln.licensing.add_on_models import AddOnSpan
@@ -135,6 +135,10 @@ class ActivationKey(models.Model):
     cidrs = ArrayField(models.CharField(max_length=43), default=list, blank=True)
     sticky_on = models.DateField(null=True, blank=True)
     is_default = models.BooleanField(default=False)
+    # A token of a reseller's server account, whose limit counts over all its tokens.
+    server_account = models.ForeignKey(
+        ServerAccount, null=True, blank=True, on_delete=models.PROTECT, related_name="tokens"
+    )
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)

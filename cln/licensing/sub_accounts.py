@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from cln.accounts.models import ServerAccount
 from cln.enums import ServerStatus
 from cln.licensing.keys import reveal
@@ -25,29 +27,35 @@ class SubAccountServer:
 
 def sub_account_servers(account_id: int) -> tuple[SubAccountServer, ...]:
     """The running RHN servers of the account's server accounts, by login, then by age."""
-    emails = dict(
-        ServerAccount.objects.filter(account=account_id, removed_at=None).values_list(
-            "login", "email"
-        )
-    )
-    systems = (
-        System.objects.filter(
-            server__account=account_id, server__status=ServerStatus.ACTIVE, username__in=emails
-        )
-        .select_related("server__key")
-        .order_by("username", "server_id")
-    )
+    mine = ServerAccount.objects.filter(account=account_id, removed_at=None)
+    emails = dict(mine.values_list("login", "email"))
+    by_login, by_token = Q(username__in=emails), Q(server__key__server_account__in=mine)
+    systems = System.objects.filter(
+        by_login | by_token, server__account=account_id, server__status=ServerStatus.ACTIVE
+    ).select_related("server__key__server_account")
+    named = sorted(((_owner(system), system) for system in systems), key=_by_login_and_age)
     return tuple(
         SubAccountServer(
-            login=system.username,
-            email=emails[system.username],
+            login=login,
+            email=emails[login],
             number=system.server_id,
             key="" if system.server.key is None else reveal(system.server.key),
             version=_major(system.os_release),
             address=system.server.address,
         )
-        for system in systems
+        for login, system in named
     )
+
+
+def _owner(system: System) -> str:
+    """The login of the server account: of the token it used, or what it registered by."""
+    key = system.server.key
+    by_token = None if key is None else key.server_account
+    return system.username if by_token is None else by_token.login
+
+
+def _by_login_and_age(named: tuple[str, System]) -> tuple[str, int]:
+    return named[0], named[1].server_id
 
 
 def _major(release: str) -> int:

@@ -21,6 +21,12 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "sign_up_known": frozenset({"login", "url"}),
     "welcome": frozenset({"login"}),
     "password_reset": frozenset({"login", "url"}),
+    # days: how long the link works
+    "email_change_confirm": frozenset({"login", "url", "days"}),
+    "email_change_known": frozenset({"login", "url"}),
+    # at, address: when and from where it was confirmed
+    "email_changed": frozenset({"login", "new", "at", "url", "days"}),
+    "email_change_undone": frozenset({"login", "url"}),
     # lines: title, amount, why. method: label of what will be charged, "" where there is none.
     # pdf: the path of the document. tax_note: what must be said about its tax, mostly "".
     # Usage that a deposit has paid also has balance, shares (name, days, amount) and more.
@@ -33,6 +39,8 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     "payment_declined": frozenset({"number", "total", "cause", "next_action", "next_try_on"}),
     # invoices: number, amount, due_on. licenses: name, quantity, used, unused
     "reminder": frozenset({"total", "invoices", "licenses", "pay_url", "blocks_on"}),
+    # licenses: name, unused, quantity, saving in words, url
+    "unused_licenses": frozenset({"licenses"}),
     "account_blocked": frozenset({"total", "invoices", "pay_url", "suspends_on"}),
     "account_unblocked": frozenset({"total"}),
     "license_suspended": frozenset({"total", "servers", "pay_url"}),

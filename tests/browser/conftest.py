@@ -60,8 +60,9 @@ def visitor(
     """Give a maker of people with a browser window each; none may have met an error at the end."""
     visitors: list[Visitor] = []
 
-    def arrive(*, javascript: bool = True) -> Visitor:
-        visitors.append(Visitor(browser, site, journey=request.node.name, javascript=javascript))
+    def arrive(*, javascript: bool = True, by: str = "127.0.0.1") -> Visitor:
+        address = site.replace("127.0.0.1", by)
+        visitors.append(Visitor(browser, address, journey=request.node.name, javascript=javascript))
         return visitors[-1]
 
     yield arrive

@@ -270,6 +270,48 @@ def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: A
     owner.sees("Forgotten the password?")
 
 
+def test_a_passkey_is_made_and_opens_every_door_a_password_does(visitor: Arrive) -> None:
+    """Second factor, sign-in and late password, with the browser's own WebAuthn and our policy."""
+    visitor().signs_up("petra@keys.example")
+    petra = visitor(by="localhost")
+    petra.has_a_device_for_passkeys()
+    petra.signs_in("petra@keys.example")
+    petra.opens("/console/profile/security")
+    petra.clicks("Add a passkey")
+    petra.page.get_by_label("Password").fill(PASSWORD)
+    petra.clicks("Go on")
+    petra.page.get_by_label("Name, to tell it from others (optional)").fill("Office laptop")
+    petra.looks("new-passkey")
+    petra.clicks("Make the passkey")
+    petra.sees("Your recovery codes", "The passkey is added.")
+    petra.clicks("I have kept them")
+    petra.sees("Office laptop", "10 recovery codes left.")
+    petra.looks("security-with-passkey")
+
+    _signs_out(petra)
+    petra.signs_in("petra@keys.example")
+    petra.sees("One more step: your passkey")
+    petra.looks("second-factor-passkey")
+    petra.clicks("Use a passkey")
+    expect(petra.page).to_have_url(f"{petra.site}/console/dashboard")
+
+    _signs_out(petra)
+    petra.opens("/console/auth/login?next=/console/profile/security/passkeys/new")
+    petra.clicks("Sign in with a passkey")
+    petra.looks("passkey-alone")
+    petra.clicks("Use a passkey")
+    petra.sees("Your password, please")
+    petra.clicks("Use a passkey instead")
+    petra.clicks("Use a passkey")
+    petra.sees("Add a passkey")
+    petra.clicks("Make the passkey")
+    petra.sees("This device has a passkey for you already.")
+
+
+def _signs_out(somebody: Visitor) -> None:
+    somebody.page.context.clear_cookies()
+
+
 def _turns_two_factor_on(owner: Visitor) -> str:
     owner.opens("/console/profile/security")
     owner.clicks("Turn on")

@@ -111,6 +111,19 @@ class Visitor:
         self.page.get_by_label("Expires, MM/YY").fill("09/29")
         self.clicks(f"Pay {amount} with this card")
 
+    def has_a_device_for_passkeys(self) -> None:
+        """Give this window a virtual device that knows its owner by their finger."""
+        devices = self._context.new_cdp_session(self.page)
+        devices.send("WebAuthn.enable")
+        device = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+        }
+        devices.send("WebAuthn.addVirtualAuthenticator", {"options": device})
+
     def moves_clock(self, *, days: int, to: str) -> None:
         """Let time pass in the sandbox, with all that falls due on the way."""
         self.clicks("Move the clock")

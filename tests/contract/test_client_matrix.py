@@ -90,10 +90,14 @@ def test_the_usage_limit_of_an_els_key_is_a_text_for_go(acme: ApiClient) -> None
         assert go_decodes(row["description"], str)
 
 
-def test_removing_an_els_key_answers_the_list_of_the_papers(acme: ApiClient) -> None:
-    text = reveal(a_key(acme, "els_centos6"))
+def test_removing_an_els_key_answers_the_object_go_decodes_and_the_list_of_the_papers(
+    acme: ApiClient,
+) -> None:
+    first, second = reveal(a_key(acme, "els_centos6")), reveal(a_key(acme, "els_centos6"))
 
-    assert acme.data("els/key/remove.json", key=text) == [{"key": text}]
+    assert acme.data("els/key/remove.json", key=first) == {"key": first}
+    papers = Client().delete(f"/api/els/key/remove.json?key={second}&token={acme.token}")
+    assert papers.json()["data"] == [{"key": second}]
 
 
 def test_backup_answers_a_list_go_decodes(acme: ApiClient) -> None:

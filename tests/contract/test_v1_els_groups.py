@@ -129,15 +129,29 @@ def test_both_addresses_remove_a_server_e3(acme: ApiClient, path: str, verb: str
     assert (said["success"], said["message"]) == (True, "Server not found")
 
 
-def test_removing_a_key_answers_a_list_e4(acme: ApiClient) -> None:
+@pytest.mark.parametrize(
+    ("verb", "data", "nothing"),
+    [("delete", "[{}]", "[]"), ("post", "[{}]", "[]"), ("get", "{}", "null")],
+)
+def test_removing_a_key_answers_a_list_and_by_get_an_object_e4(
+    acme: ApiClient, verb: str, data: str, nothing: str
+) -> None:
     key = a_key(acme)
     registered(key, "test")
+    path = f"/api/els/key/remove.json?token={acme.token}"
 
-    assert acme.body("els/key/remove.json", key=reveal(key)) == (
-        f'{{"success":true,"message":"","type":null,"data":[{{"key":"{reveal(key)}"}}]}}'
+    def send(query: str) -> str:
+        return str(getattr(Client(), verb)(f"{path}{query}").content.decode())
+
+    gone = data.replace("{}", f'{{"key":"{reveal(key)}"}}')
+    assert send("") == (
+        f'{{"success":false,"message":"Key is required","type":"bad_argument","data":{nothing}}}'
     )
-    assert acme.body("els/key/remove.json", key=reveal(key)) == (
-        '{"success":true,"message":"Key not found","type":null,"data":[]}'
+    assert send(f"&key={reveal(key)}") == (
+        f'{{"success":true,"message":"","type":null,"data":{gone}}}'
+    )
+    assert send(f"&key={reveal(key)}") == (
+        f'{{"success":true,"message":"Key not found","type":null,"data":{nothing}}}'
     )
     assert used(acme.account, "els_centos6") == (0, 0)
 
@@ -148,8 +162,8 @@ def test_key_and_server_together_are_refused_and_nothing_is_removed_e5(acme: Api
 
     both = {"key": reveal(key), "id": server.public_id}
 
-    assert acme.refused("els/key/remove.json", **both) == ("bad_argument", [])
-    assert acme.refused("els/key/remove.json") == ("bad_argument", [])
+    assert acme.refused("els/key/remove.json", **both) == ("bad_argument", None)
+    assert acme.refused("els/key/remove.json") == ("bad_argument", None)
     assert used(acme.account, "els_centos6") == (1, 1)
 
 

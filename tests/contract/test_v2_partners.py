@@ -228,9 +228,14 @@ def test_ip_license_types_are_what_the_account_may_hold(acme: V2Client) -> None:
 
     assert types_of(rows[0]) == {"id": int, "name": str, "code": str, "family": str}
     assert [row["id"] for row in rows] == [1, 3, 16, 41, 42, 43, 49]
+    assert [row["name"] for row in rows[:3]] == [
+        "CloudLinux OS Legacy",
+        "ELS for CentOS 6",
+        "KernelCare",
+    ]
     assert rows[3] == {
         "id": 41,
-        "name": "Imunify360, single user",
+        "name": "Imunify for single user",
         "code": "imunify360_1",
         "family": "imunify360",
     }

@@ -31,6 +31,27 @@ SAMPLES: dict[str, dict[str, object]] = {
     "confirm_email": {"login": "anna", "url": "https://x.example/c/1", "days": 3},
     "sign_up_known": {"login": "anna", "url": "https://x.example/r"},
     "welcome": {"login": "anna"},
+    "unused_licenses": {
+        "licenses": [
+            {
+                "name": "KernelCare",
+                "unused": 2,
+                "quantity": 3,
+                "saving": "$7.90 a month",
+                "url": "https://x.example/r",
+            }
+        ]
+    },
+    "email_change_confirm": {"login": "anna", "url": "https://x.example/e/1", "days": 3},
+    "email_change_known": {"login": "anna", "url": "https://x.example/r"},
+    "email_changed": {
+        "login": "anna",
+        "new": "anna@globex.example",
+        "at": "2026-03-01 09:00 UTC",
+        "url": "https://x.example/e/undo/1",
+        "days": 7,
+    },
+    "email_change_undone": {"login": "anna", "url": "https://x.example/r"},
     "security_notice": {
         "login": "anna",
         "what": "Two-factor sign-in was turned on.",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cln.billing.models import Invoice, InvoiceSeries, Subscription
 from cln.flows import billing_run, tasks
+from cln.management.commands import worker
 from cln.payments.models import Payment, SandboxCharge
 from tests.customers import (
     START,
@@ -64,8 +70,8 @@ def test_two_workers_that_collect_the_same_invoices_charge_each_once() -> None:
         buys(account, 2)
     billing_run.run_due(now=TWO_PERIODS_LATER)
 
-    for worker in [one_verb("collect", TWO_PERIODS_LATER) for _ in range(2)]:
-        finish(worker)
+    for one in [one_verb("collect", TWO_PERIODS_LATER) for _ in range(2)]:
+        finish(one)
 
     assert SandboxCharge.objects.count() == Payment.objects.count() == 24
     assert Counter(Invoice.objects.values_list("status", flat=True)) == {"paid": 24}
@@ -98,11 +104,40 @@ def test_a_worker_that_is_told_to_stop_at_any_step_of_its_start_stops() -> None:
     finish(process(["-m", "tests.stop_a_worker"]))
 
 
+def test_a_worker_whose_database_stays_away_tries_again_until_it_is_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A minute without a database used to end the worker, and `cln serve` with it."""
+    tries = 0
+
+    async def finds_no_database(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.sleep(0.01)
+        raise PoolTimeout("pool initialization incomplete after 30.0 sec")
+
+    monkeypatch.setattr(AsyncConnectionPool, "open", finds_no_database)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0)
+
+    with caplog.at_level(logging.WARNING):
+        call_command("worker")
+
+    assert tries == 3
+    assert (
+        caplog.messages.count(
+            "the worker lost the database: pool initialization incomplete after 30.0 sec"
+        )
+        == 3
+    )
+
+
 def _run_two_workers_until_idle() -> None:
     arguments = ["-m", "cln.management.main", "worker", "--until-idle"]
     workers = [process(arguments), process(arguments)]
-    for worker in workers:
-        finish(worker)
+    for one in workers:
+        finish(one)
     assert _waiting_jobs() == []
     with connection.cursor() as cursor:
         cursor.execute("SELECT task_name, status FROM procrastinate_jobs WHERE status = 'failed'")

@@ -1,12 +1,15 @@
 """Who may open which page: every route, every role, another tenant's ids, a blocked account."""
 
+import json
+
 import pytest
 from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import URLPattern
 
+from cln.accounts import passkeys
 from cln.accounts.access import PERMISSIONS
-from cln.accounts.models import Account, ApiToken, Login
+from cln.accounts.models import Account, ApiToken, Login, Passkey
 from cln.accounts.tokens import create_token
 from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
@@ -16,6 +19,7 @@ from cln.licensing.groups import create_group
 from cln.licensing.models import ActivationKey, Server
 from cln.payments.models import PaymentAttempt
 from cln.web import Access
+from tests.authenticator import Device
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
 from tests.reselling import refunds_first
@@ -33,6 +37,7 @@ REDIRECT = {
     "new_api_token",
     "two_factor_on",
     "two_factor_codes",
+    "new_passkey",
 }
 SAME_ID = {"x-request-id": "the-same-one"}
 # Whose POST is worth a password that was given lately.
@@ -42,6 +47,8 @@ GUARDED = {
     "remove_payment_method",
     "autopayment",
     "two_factor_off",
+    "remove_passkey",
+    "change_email",
     "invite_login",
     "edit_login",
     "invite_again",
@@ -87,6 +94,8 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "public_id": "inv_x",
         "group": "0",
         "window": "0",
+        "passkey": "0",
+        "server_account": "0",
     }
     path = str(route.pattern)
     for name, value in (names | ids).items():
@@ -119,6 +128,9 @@ def test_the_public_pages_are_exactly_these() -> None:
         "sandbox_clock",
         "sandbox_design",
         "two_factor_sign_in",
+        "passkey_sign_in",
+        "confirm_new_email",
+        "undo_new_email",
     }
 
 
@@ -152,6 +164,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         "api_token": a_token(account, other),
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
+        "passkey": str(_passkey_of(account.logins.exclude(pk=other.pk).get())),
     }
 
     for name, route in pages().items():
@@ -212,6 +225,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "credit_note": CreditNote.objects.get().public_id,
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
+        "passkey": str(_passkey_of(login)),
     }
     absent = {
         "key": "key_never",
@@ -223,6 +237,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "credit_note": "cn_never",
         "payment": "att_never",
         "group": "999999",
+        "passkey": "999999",
     }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
 
@@ -242,6 +257,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     assert Login.objects.get(pk=login.pk).role == Role.FULL
     assert UserSession.objects.filter(user=login).count() == 1
     assert ApiToken.objects.get().revoked_at is None
+    assert Passkey.objects.count() == 1
 
 
 def a_token(account: Account, login: Login) -> str:
@@ -255,6 +271,13 @@ def a_token(account: Account, login: Login) -> str:
         now=START,
     )
     return row.public_id
+
+
+def _passkey_of(login: Login) -> int:
+    challenge = passkeys.offer(login=login)
+    answer = Device().makes(json.loads(challenge.options))
+    passkeys.add(login=login, name="mine", state=challenge.state, answer=answer, now=START)
+    return Passkey.objects.get().pk
 
 
 def _session_of(login: Login) -> int:
@@ -281,6 +304,7 @@ def test_a_blocked_account_sees_billing_support_and_its_own_security(state: Dunn
 
     documents = {"invoice", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
     security = {"security", "two_factor_off", "two_factor_codes", "submit_ticket"}
+    security |= {"remove_passkey", "passkey_again"}
     assert opened == {
         *{"billing", "upcoming", "invoices", "payment_methods", "remove_payment_method"},
         *{"payment", "payment_back", "payment_method_back"},

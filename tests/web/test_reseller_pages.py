@@ -15,6 +15,7 @@ from cln.enums import Role
 from cln.flows.autopay import autopay_rule
 from cln.flows.usage_run import run_due
 from cln.licensing.models import ActivationKey, IpLicense
+from cln.licensing.server_accounts import Person, add_server_account
 from cln.licensing.services import create_key
 from tests import pdf_text
 from tests.customers import START, clock_at
@@ -309,7 +310,10 @@ def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
     zenith: tuple[Account, Client], role: Role
 ) -> None:
     client = signed_in(a_login(zenith[0], role))
-    license = IpLicense.objects.get().public_id
+    ids = {
+        "license": IpLicense.objects.get().public_id,
+        "server_account": str(_server_account(zenith[0])),
+    }
     walked = 0
     for name, route in pages().items():
         access = access_of(route)
@@ -317,12 +321,17 @@ def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
             continue
         walked += 1
         [method] = {"GET", "POST"}.intersection(access.methods[:1])
-        status = client.generic(method, path_of(route, license=license)).status_code
+        status = client.generic(method, path_of(route, **ids)).status_code
         done = 303 if method == "POST" else 200
         expected = done if access.permission in PERMISSIONS[role] else 403
         assert status == expected, f"{role} {name}"
 
-    assert walked == 7
+    assert walked == 13
+
+
+def _server_account(account: Account) -> int:
+    person = Person(login="sub1", email="sub1@host.example")
+    return add_server_account(account_id=account.pk, person=person, actor="zoe", now=START).number
     assert held(zenith[0]) == ["198.51.100.7"]
 
 

@@ -6,6 +6,7 @@ import base64
 import re
 
 import pytest
+import segno
 from allauth.usersessions.models import UserSession
 from django.test import Client
 
@@ -63,6 +64,13 @@ def test_an_app_is_added_after_the_password_and_the_right_code(anna: Login) -> N
     shown = client.get(TURN_ON).content.decode()
     secret = re.search(r"secret=([A-Z2-7]{32})&", shown)
     assert secret is not None
+    text = f"otpauth://totp/CLN:anna?secret={secret[1]}&issuer=CLN"
+    assert (
+        segno.make(text, error="m", micro=False).svg_inline(
+            border=4, omitsize=True, dark="#000", light="#fff", svgclass="qr"
+        )
+        in shown
+    )
 
     wrong = client.post(TURN_ON, {"code": "000000"})
     assert (wrong.status_code, TwoFactor.objects.count()) == (422, 0)

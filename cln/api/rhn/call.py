@@ -9,9 +9,12 @@ from functools import cached_property
 
 from django.http import HttpRequest
 
+from cln.api.limits import check, count_server, count_stranger
 from cln.api.rhn.faults import bad_arguments
 from cln.api.rhn.systemid import system_of
 from cln.api.xmlrpc.codec import Value
+from cln.api.xmlrpc.door import Fault
+from cln.domain.errors import Refusal
 from cln.licensing.models import System
 from cln.licensing.systems import Client
 from cln.web import client_address
@@ -41,8 +44,17 @@ class RhnCall:
 
     @cached_property
     def system(self) -> System:
-        """The system whose document is the first argument. Faults −9."""
-        return system_of(self._argument(0))
+        """The system whose document is the first argument. Faults −9.
+
+        Refuses `too_many_tries`, `too_many_requests`: forged documents have a limit per address.
+        """
+        document = self._argument(0)
+        count_server(str(document))
+        try:
+            return system_of(document)
+        except (Fault, Refusal):
+            check(count_stranger(self.request))
+            raise
 
     def text(self, position: int) -> str:
         """A text."""

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from cln.accounts.access import Permission, may
 from cln.accounts.models import Login
+from cln.api.limits import counting_tries
 from cln.api.refusals import Rhn
 from cln.api.rhn import faults
 from cln.api.rhn.call import RhnCall, as_items, as_struct
@@ -142,14 +143,15 @@ def _registered(call: RhnCall, told: Mapping[str, Value]) -> System:
     if not token:
         token = _key_of_login(call.request, _text(told, "username"), _text(told, "password"))
     try:
-        return systems.register_system(
-            # Several keys may come in one token; the first one is the license.
-            key_text=token.partition(",")[0],
-            address=call.address,
-            machine=machine,
-            client=call.client,
-            now=call.now,
-        )
+        with counting_tries(call.request):
+            return systems.register_system(
+                # Several keys may come in one token; the first one is the license.
+                key_text=token.partition(",")[0],
+                address=call.address,
+                machine=machine,
+                client=call.client,
+                now=call.now,
+            )
     except Refusal as refusal:
         raise faults.fault_of(refusal, token=_text(told, "token")) from refusal
 
@@ -157,9 +159,10 @@ def _registered(call: RhnCall, told: Mapping[str, Value]) -> System:
 def _registered_by_address(call: RhnCall, machine: systems.Machine, token: str) -> System:
     """`clnreg_ks`: no key, the address of the caller holds the license (AR-30)."""
     try:
-        return systems.register_system_at_address(
-            address=call.address, machine=machine, client=call.client, now=call.now
-        )
+        with counting_tries(call.request):
+            return systems.register_system_at_address(
+                address=call.address, machine=machine, client=call.client, now=call.now
+            )
     except Refusal as refusal:
         if not token and refusal.code == "unknown_ip_license":
             # Who sent nothing at all may have meant a key: say both.

@@ -14,6 +14,7 @@ from cln import clock
 from cln.api.arguments import BadArgument, lenient_arguments, whole_number
 from cln.api.auth import AuthFailed, caller_of
 from cln.api.envelope import Answer, v1_endpoint
+from cln.api.limits import check, count_stranger
 from cln.api.refusals import v1_words
 from cln.domain.errors import Refusal
 
@@ -98,6 +99,7 @@ def answered(
     try:
         data = view(_call(request))
     except AuthFailed as refusal:
+        check(count_stranger(request))
         return in_v1_words(refusal)
     except Refusal as refusal:
         if absent_is_fine and refusal.code in ABSENT:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
 from cln.api.arguments import BadArgument
+from cln.api.envelope import Form
 from cln.api.v1 import keys
 from cln.api.v1.calls import Call, signed
 from cln.catalog.models import LicenseType
@@ -30,16 +34,36 @@ def update_key(call: Call) -> object:
     return _key(keys.updated(call, PRODUCTS))
 
 
+@csrf_exempt
+def remove_key(request: HttpRequest, form: Form) -> HttpResponse:
+    """The removed key; with `id` a server, as old papers have it (E-3).
+
+    In a list, as the papers have it, but for GET, which is what public clients send: the one of
+    them that reads the answer decodes an object (E-4).
+    """
+    if request.method == "GET":
+        return _removed_alone(request, form)
+    return _removed_in_a_list(request, form)
+
+
+@signed(absent="is fine")
+def _removed_alone(call: Call) -> object:
+    return _removed(call)
+
+
 @signed(refused=[], absent="is fine", verb="DELETE")
-def remove_key(call: Call) -> object:
-    """The removed key, in a list; with `id` a server, as old papers have it (E-3, E-4)."""
+def _removed_in_a_list(call: Call) -> object:
+    return _removed(call) if call.given("key") is None else [_removed(call)]
+
+
+def _removed(call: Call) -> object:
     by_id, by_key = call.given("id"), call.given("key")
     if by_id is not None and by_key is not None:
         raise BadArgument("Send key or id, not both: one removes a key, the other a server.")
     if by_id is not None:
         return _remove_server(call)
     key, _ = keys.removed(call, PRODUCTS)
-    return [{"key": reveal(key)}]
+    return {"key": reveal(key)}
 
 
 @signed(refused=[])

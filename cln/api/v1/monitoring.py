@@ -12,8 +12,9 @@ from django.http import HttpRequest
 
 from cln import clock
 from cln.api.arguments import caller_address, lenient_arguments
-from cln.api.auth import AuthFailed, check_secret, check_token
+from cln.api.auth import AuthFailed, Caller, check_secret, check_token
 from cln.api.envelope import Answer, bare_endpoint, text_endpoint, v1_endpoint
+from cln.api.limits import check, count_stranger
 from cln.api.v1.kcare_keys import LICENSE_TYPE
 from cln.domain.addresses import BadAddress
 from cln.licensing import queries
@@ -35,32 +36,38 @@ _KERNELCARE = queries.ServerFilter(license_type=LICENSE_TYPE)
 
 
 @text_endpoint
-def nagios(_request: HttpRequest, key: str) -> str:
+def nagios(request: HttpRequest, key: str) -> str:
     """All servers of a key; the key speaks for itself, be it of activation or of monitoring."""
     servers = _servers_of_key(key)
     if not servers and (chosen := monitored_with(key, now=clock.now())):
         return _report(chosen)
     if not servers:
+        check(count_stranger(request))
         return f"Servers not found for key {key[:64] if key.isprintable() else ''}"
     return _lines(servers)
 
 
 @text_endpoint
-def nagios_of_account(_request: HttpRequest, login: str, token: str) -> str:
+def nagios_of_account(request: HttpRequest, login: str, token: str) -> str:
     """All KernelCare servers of an account, by its API secret or by a signed token.
 
     A wrong login and a wrong token answer alike.
     """
     try:
-        if "|" in token:
-            caller = check_token(token, now=clock.system_now())
-            if caller.login.lower() != login.lower():
-                return NO_RESELLER
-        else:
-            caller = check_secret(login=login, secret=token)
+        caller = _monitor_of(login, token)
     except AuthFailed:
+        check(count_stranger(request))
         return NO_RESELLER
     return _lines(queries.servers_of(caller.account_id, _KERNELCARE))
+
+
+def _monitor_of(login: str, token: str) -> Caller:
+    if "|" not in token:
+        return check_secret(login=login, secret=token)
+    caller = check_token(token, now=clock.system_now())
+    if caller.login.lower() != login.lower():
+        raise AuthFailed("The token is another login's.")
+    return caller
 
 
 @v1_endpoint
@@ -82,6 +89,8 @@ def register_key(request: HttpRequest) -> Answer:
 def patchset(request: HttpRequest) -> list[object]:
     """Hosts and kernels of a key's servers, as a bare list."""
     servers = _servers_of_key(lenient_arguments(request).get("key", ""))
+    if not servers:
+        check(count_stranger(request))
     levels = patched(row.public_id for row in servers)
     return [
         {"host": row.hostname, "ip": row.address, "kernel_id": row.kernel, "patch_level": told}

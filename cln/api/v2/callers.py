@@ -14,6 +14,7 @@ from cln.accounts.tokens import PREFIX, token_caller
 from cln.api import auth
 from cln.api.arguments import bearer
 from cln.api.auth import AuthFailed
+from cln.api.limits import check, count_stranger
 from cln.api.v2 import limits
 from cln.domain.errors import Refusal
 from cln.enums import Role
@@ -70,15 +71,15 @@ class ApiToken:
         text = bearer(request) or self.in_query(request)
         caller = _token(text) if text.startswith(PREFIX) else self.signed(text)
         if caller is None:
-            request.rate = limits.count_stranger(request)
-            limits.check(request.rate)
+            request.rate = count_stranger(request)
+            check(request.rate)
             raise AuthFailed(
                 "The token is missing, wrong, revoked or has run out.",
                 "Send `Authorization: Bearer` with a good one.",
             )
         request.caller = caller
         request.rate = limits.count_account(caller.account_id)
-        limits.check(request.rate)
+        check(request.rate)
         caller.check(self.needs)
         return caller
 

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from ninja import NinjaAPI
 
-from cln.api.v2 import agent_paths, limits
+from cln.api.limits import check, count_stranger
+from cln.api.v2 import agent_paths
 from cln.api.v2.callers import V2Request
 from cln.api.v2.operation import rendered
 
@@ -56,8 +57,8 @@ def openapi_json(api: NinjaAPI) -> Callable[[V2Request], HttpResponse]:
     def view(request: V2Request) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET"])
-        request.rate = limits.count_stranger(request)
-        limits.check(request.rate)
+        request.rate = count_stranger(request)
+        check(request.rate)
         return HttpResponse(_text(api), content_type="application/json")
 
     return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from ninja import Field, Router, Schema
@@ -16,6 +17,12 @@ from cln.licensing.addresses import AddressLicense
 from cln.licensing.ip_licenses import IpLicenseNotFound
 
 ROOT: Final = "ip-license"
+PUBLISHED: Final[Mapping[int, str]] = {
+    1: "CloudLinux OS Legacy",
+    41: "Imunify for single user",
+    44: "Imunify for 5 users",
+}
+"""Names that partners' programs know license types by, where they are not ours (facts P-2)."""
 Ip = Annotated[str, Field(max_length=64, description="An IP address.")]
 IpType = Annotated[int, Field(ge=1, le=2_147_483_647, description="A number of /licenses/types.")]
 
@@ -63,7 +70,12 @@ class Changed(Which):
 def list_types(request: V2Request) -> object:
     """What the account may hold at addresses today."""
     return [
-        {"id": row.ip_type, "name": row.name, "code": row.code, "family": row.product.code}
+        {
+            "id": row.ip_type,
+            "name": PUBLISHED.get(row.ip_type or 0, row.name),
+            "code": row.code,
+            "family": row.product.code,
+        }
         for row in addresses.types_for(account_id=request.caller.account_id, now=request.now)
     ]
 

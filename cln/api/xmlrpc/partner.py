@@ -13,7 +13,8 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from cln import clock
-from cln.api.auth import Caller, check_token
+from cln.api.auth import AuthFailed, Caller, check_token
+from cln.api.limits import check, count_stranger
 from cln.api.refusals import Partner, partner_fault
 from cln.api.rhn.call import RhnCall
 from cln.api.rhn.registration import register_ip
@@ -164,14 +165,23 @@ def partner(request: HttpRequest, call: Call) -> Value:
     method, counts = METHODS[call.method]
     try:
         token = call.arguments[0] if call.arguments else ""
-        # Callers sign with the system's time, also where a sandbox's clock was moved.
-        caller = check_token(token if isinstance(token, str) else "", now=clock.system_now())
+        caller = _caller(request, token if isinstance(token, str) else "")
         arguments = call.arguments[1:]
         if len(arguments) not in counts:
             raise fault(Partner.BAD_ARGUMENTS)
         return method(SignedCall(caller, arguments, clock.now()))
     except Refusal as refusal:
         return said_no(refusal)
+
+
+def _caller(request: HttpRequest, token: str) -> Caller:
+    """Whom a token speaks for. Refuses `auth_failed`, `too_many_requests`."""
+    try:
+        # Callers sign with the system's time, also where a sandbox's clock was moved.
+        return check_token(token, now=clock.system_now())
+    except AuthFailed:
+        check(count_stranger(request))
+        raise
 
 
 def _ip_type(value: Value) -> int:

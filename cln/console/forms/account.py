@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from cln.accounts.access import ROLE_NAMES
+from cln.accounts.passkeys import NAME_LENGTH
 from cln.console.matrix import MATRIX
 from cln.enums import Role
 
@@ -18,6 +19,28 @@ class CodeForm(forms.Form):
         widget=forms.TextInput(
             attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}
         ),
+    )
+
+
+class PasskeyForm(forms.Form):
+    """A passkey that the browser has made; the script of the page fills in `credential`."""
+
+    name = forms.CharField(
+        label="Name, to tell it from others (optional)",
+        max_length=NAME_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "Office laptop"}),
+    )
+    credential = forms.CharField(widget=forms.HiddenInput)
+
+
+class EmailForm(forms.Form):
+    """Another e-mail address for a login."""
+
+    email = forms.CharField(
+        label="New e-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
     )
 
 

@@ -50,6 +50,31 @@ class AddressForm(forms.Form):
         choice.choices = types
 
 
+class ServerAccountForm(forms.Form):
+    """A named part of a reseller's servers."""
+
+    login = forms.CharField(
+        label="Login",
+        help_text="It names the account; nobody signs in with it.",
+        max_length=150,
+    )
+    email = forms.CharField(label="E-mail", max_length=254, widget=forms.EmailInput)
+    first_name = forms.CharField(label="First name", max_length=100, required=False)
+    last_name = forms.CharField(label="Last name", max_length=100, required=False)
+    company = forms.CharField(label="Company", max_length=200, required=False)
+    limit = forms.IntegerField(
+        label="Server limit",
+        help_text="How many servers may register with its tokens together. Empty or 0: unlimited.",
+        min_value=0,
+        max_value=100_000,
+        required=False,
+    )
+
+    def values(self) -> dict[str, Any]:
+        """The form as the verbs take it."""
+        return self.cleaned_data | {"limit": self.cleaned_data["limit"] or 0}
+
+
 class AmountForm(forms.Form):
     """How much to add to the deposit."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -70,16 +69,9 @@ def audit_table(account_id: int) -> Table[AuditRow]:
 def _audit_filter(query: Query) -> AuditFilter:
     return AuditFilter(
         search=query.search,
-        since=_day(query.filters["since"]),
-        until=_day(query.filters["until"]),
+        since=query.day("since"),
+        until=query.day("until"),
     )
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 @page("GET", permission=Permission.REPORTING)

@@ -7,10 +7,12 @@ from django.shortcuts import render
 from cln.accounts import services
 from cln.accounts.access import Permission, may
 from cln.accounts.people import update_person
-from cln.console.forms.account import PersonForm, TaxForm
+from cln.console.forms.account import EmailForm, PersonForm, TaxForm
 from cln.console.forms.billing import ContactForm
+from cln.console.limits import too_often
 from cln.domain.errors import Refusal
-from cln.web import Request, page, redirect
+from cln.flows import email_change
+from cln.web import Request, page, posted, redirect
 
 
 @page("GET", "POST", permission=Permission.VIEW_PRODUCTS)
@@ -77,6 +79,56 @@ def person(request: Request) -> HttpResponse:
         messages.success(request, "Saved.")
         return redirect("profile")
     return _show(request, form, _company_form(request), _tax_form(request))
+
+
+@page("GET", "POST", permission=Permission.VIEW_PRODUCTS, recent_sign_in=True)
+def email(request: Request) -> HttpResponse:
+    """`/console/profile/email`: ask for another address; the link in its mail changes it."""
+    form = EmailForm(posted(request))
+    if form.is_valid():
+        limited = too_often(request, "email_change")
+        if limited is not None:
+            return limited
+        try:
+            asked = email_change.ask(
+                login=request.login, email=form.cleaned_data["email"], now=request.now
+            )
+        except Refusal as refusal:
+            form.add_error("email", f"{refusal.message} {refusal.fix}")
+        else:
+            messages.success(request, f"Nothing is changed yet: follow the link mailed to {asked}.")
+            return redirect("profile")
+    context = {"section": "account", "form": form, "days": email_change.CONFIRM_DAYS}
+    status = 422 if form.errors else 200
+    return render(request, "profile/email.html", context, status=status)
+
+
+@page("GET", "POST", permission=None)
+def confirm_email(request: Request, token: str) -> HttpResponse:
+    """`/console/auth/email/<token>`: whoever reads the new address's mail changes it."""
+    return _by_link(request, token, undo=False)
+
+
+@page("GET", "POST", permission=None)
+def undo_email(request: Request, token: str) -> HttpResponse:
+    """`/console/auth/email/undo/<token>`: whoever reads the old address's mail takes it back."""
+    return _by_link(request, token, undo=True)
+
+
+def _by_link(request: Request, token: str, *, undo: bool) -> HttpResponse:
+    limited = too_often(request, "mailed_link", key=token[:64])
+    if limited is not None:
+        return limited
+    if request.method == "POST" and undo:
+        email_change.undo(token=token, now=request.now)
+        messages.success(request, "Your address is back. Choose a new password by the link mailed.")
+        return redirect("account_login")
+    if request.method == "POST":
+        new = email_change.confirm(token=token, now=request.now)
+        messages.success(request, f"{new} is the address of your login from now on.")
+        return redirect("profile")
+    change = email_change.read(token=token, undo=undo, now=request.now)
+    return render(request, "profile/email_link.html", {"change": change, "undo": undo})
 
 
 def _person_form(request: Request) -> PersonForm:

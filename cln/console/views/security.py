@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.decorators import login_stage_required
@@ -12,12 +13,13 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from cln import clock
-from cln.accounts import two_factor
+from cln.accounts import passkeys, two_factor
 from cln.accounts.access import Permission
+from cln.accounts.models import Login
 from cln.console.forms.account import CodeForm
 from cln.console.limits import too_often
 from cln.console.notices import tell_login
-from cln.console.two_factor import STAGE
+from cln.console.two_factor import STAGE, asked, challenged, here, qr_code
 from cln.domain.errors import Refusal
 from cln.web import Request, page, posted, redirect
 
@@ -36,9 +38,11 @@ def security(request: Request) -> HttpResponse:
     context = {
         "section": "account",
         "two_factor": two_factor.two_factor_of(request.login.pk),
+        "passkeys": passkeys.passkeys_of(request.login.pk),
         "sessions": sessions,
         # Sessions live by the system's clock, also where the sandbox's was moved.
         "system_now": clock.system_now(),
+        "now": request.now,
     }
     return render(request, "account_pages/security.html", context)
 
@@ -83,12 +87,14 @@ def _turn_on(request: Request) -> HttpResponse:
             del request.session[_SECRET]
             tell_login(request, "Two-factor sign-in was turned on.")
             return _codes(request, codes)
+    url = f"otpauth://totp/CLN:{quote(request.login.username)}?secret={secret}&issuer=CLN"
     context = {
         "section": "account",
         "form": form,
         "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         "plain_secret": secret,
-        "url": f"otpauth://totp/CLN:{request.login.username}?secret={secret}&issuer=CLN",
+        "url": url,
+        "qr": qr_code(url),
     }
     status = 422 if form.errors else 200
     return render(request, "account_pages/two_factor.html", context, status=status)
@@ -140,21 +146,37 @@ def _sign_in(request: Request) -> HttpResponse:
     stage = request._login_stage  # type: ignore[attr-defined] # allauth puts it there
     login = stage.login.user
     form = CodeForm(posted(request))
-    if form.is_valid():
+    if request.method == "POST":
         limited = too_often(request, "two_factor", key=str(login.pk))
         if limited is not None:
             return limited
-        try:
-            two_factor.check_code(
-                login=login,
-                code=form.cleaned_data["code"],
-                at=clock.system_now(),
-                now=request.now,
-            )
-        except Refusal as refusal:
-            form.add_error("code", f"{refusal.message} {refusal.fix}")
-        else:
+        if _is_proved(request, form, login):
             done: HttpResponse = stage.exit()
             return done
+    factor = two_factor.two_factor_of(login.pk)
+    context: dict[str, Any] = {
+        "form": form,
+        "has_app": factor and factor.app_since,
+        "has_passkey": False,
+    }
+    if factor and factor.passkeys:
+        options = asked(request, passkeys.ask(login=login))
+        context |= {"has_passkey": True, "options": options, **here(request)}
     status = 422 if form.errors else 200
-    return render(request, "account_pages/sign_in_code.html", {"form": form}, status=status)
+    return render(request, "account_pages/sign_in_code.html", context, status=status)
+
+
+def _is_proved(request: Request, form: CodeForm, login: Login) -> bool:
+    """Whether a passkey, or else a code, answers for this login; if not the form says why."""
+    answer = request.POST.get("credential")
+    try:
+        if answer:
+            form.fields["code"].required = False
+            state = challenged(request)
+            passkeys.check(login=login, state=state, answer=answer, now=request.now)
+        elif form.is_valid():
+            code = form.cleaned_data["code"]
+            two_factor.check_code(login=login, code=code, at=clock.system_now(), now=request.now)
+    except Refusal as refusal:
+        form.add_error(None if answer else "code", f"{refusal.message} {refusal.fix}")
+    return not form.errors

@@ -9,6 +9,7 @@ import time
 from argparse import ArgumentParser
 from typing import Any, Final
 
+import psycopg
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections
 from procrastinate import App
@@ -38,10 +39,11 @@ class Command(BaseCommand):
         while not self._is_told_to_stop:
             try:
                 self._work(options)
-            except (ConnectorException, OperationalError) as error:
+            except (ConnectorException, OperationalError, psycopg.OperationalError) as error:
+                # The last is a pool's that found no database at all: nobody wraps it.
                 if options["until_idle"]:
                     raise
-                log.warning("the worker lost the database: %s", error.__cause__)
+                log.warning("the worker lost the database: %s", error.__cause__ or error)
             if options["until_idle"]:
                 return
             if not self._is_told_to_stop:
