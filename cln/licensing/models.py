@@ -252,7 +252,18 @@ class Server(models.Model):
                 condition=Q(status="active"),
                 name="server_active",
             ),
-            models.Index(fields=["key"], condition=Q(status="active"), name="server_by_key"),
+            models.Index(
+                fields=["key"],
+                # So that bills count those of a key (S2) without a look at the rest of the row.
+                include=["account", "license_type", "by_address"],
+                condition=Q(status="active"),
+                name="server_by_key",
+            ),
+            models.Index(
+                fields=["account", "group"],
+                condition=Q(status="active", group__isnull=False),
+                name="server_in_group",
+            ),
             # A machine that registers again is found among any number of servers (security §1).
             models.Index(
                 fields=["machine_uuid"],

@@ -82,7 +82,9 @@ def _reseller(size: Size, *, now: datetime) -> Account:
     usage_run.run_due(now=now)
     _add_groups(account.pk, now=now)
     repeat_invoices(_copies(size), months_earlier)
-    add_crowd(account.pk, _beside_defaults(size, size.servers // 10), now=now)
+    add_crowd(
+        account.pk, _beside_defaults(size, max(len(LICENSE_TYPES), size.servers // 10)), now=now
+    )
     add_ip_crowd(account.pk, size.servers, now=now)
     _turn_email_on(account.pk, now=now)
     account.refresh_from_db()
