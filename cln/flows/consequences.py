@@ -62,6 +62,33 @@ class EndPreview:
     others: tuple[Changed, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RunningOut:
+    """A subscription that ends with what is paid for it; `last` as in `EndPreview`."""
+
+    name: str
+    quantity: int
+    ends_on: date
+    last: Upcoming | None
+
+
+def preview_running_out(*, account_id: int, now: datetime) -> tuple[RunningOut, ...]:
+    """How each subscription ends if the account becomes a reseller's now (R1). Changes nothing."""
+    account = Account.objects.get(pk=account_id)
+    facts = current_facts(account, now=now)
+    running = [
+        row for row in facts.subscriptions[account_id] if row.status == SubscriptionStatus.ACTIVE
+    ]
+    for row in running:
+        row.ends_on = row.ends_on or row.paid_until
+    last = _next(account, facts)
+    return tuple(
+        RunningOut(row.license_type.name, row.quantity, row.ends_on, last.get(row.pk))
+        for row in running
+        if row.ends_on is not None
+    )
+
+
 def preview_remove_unused(
     *, account_id: int, license_type: str, keep: int | None, now: datetime
 ) -> CutPreview:

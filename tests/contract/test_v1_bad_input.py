@@ -209,8 +209,8 @@ def test_a_body_that_is_no_body_changes_nothing(call: str) -> None:
     ["status.json", "status.plain", "kcare/patchset.json", "kcare/check.json", "kcare/nagios/x"],
 )
 def test_unsigned_calls_survive_any_argument(path: str) -> None:
-    for name in ("key", "token", "ip", "server_id"):
-        for wrong in ("", HUGE, *WRONG):
+    for name, longest in (("key", HUGE), ("token", LONG), ("ip", LONG), ("server_id", LONG)):
+        for wrong in ("", longest, *WRONG):
             query = urlencode([(name, wrong), ("x", "1")], errors="surrogatepass")
             assert Client().get(f"/api/{path}?{query}").status_code == 200
 

@@ -220,6 +220,23 @@ def test_an_unpaid_first_order_is_no_debt_and_blocks_nobody_q3_p7(world: World) 
     assert not any("reminder" in mail or "blocked" in mail for mail in acme.mails)
 
 
+def test_an_unpaid_first_order_does_not_bring_the_block_of_a_debt_forward_q3_p7(
+    world: World,
+) -> None:
+    """The order of 29 March was never a debt; the renewal of 1 April is one."""
+    world.otto.sets(block_after_days=3)
+    acme = world.on("2026-03-01").customer("acme")
+    acme.buys("KernelCare", servers=5)
+    acme.card("declines")
+    world.on("2026-03-29")
+    acme.buys("CloudLinux OS")
+
+    world.on("2026-04-03T12:00")
+    assert acme.status == "past_due"
+    world.on("2026-04-04")
+    assert acme.status == "blocked"
+
+
 def test_day_counts_are_settings_p2_p6_p7(world: World) -> None:
     world.otto.sets(
         payment_terms_days=10, block_after_days=5, suspend_after_block_days=1, reminder_days=[12]

@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.billing.queries import balance_cents
+from cln.catalog.queries import rules
 from cln.console import gateway_pages
 from cln.console.forms.reseller import AmountForm, AutopayForm
 from cln.console.views.billing import tell
@@ -131,6 +132,8 @@ def _balance(request: Request, form: AmountForm) -> HttpResponse:
         "offers": gateway_pages.offers(),
         "floor_cents": request.account.floor_cents,
         "rule": autopay_rule(account_id=account_id),
+        "floor_of_funds": rules().autopay_floor_cents,
+        "least_cents": rules().autopay_minimum_cents,
         "next_usage_on": request.account.next_usage_on,
     }
     status = 422 if form.errors else 200
