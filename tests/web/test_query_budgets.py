@@ -78,7 +78,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "reports": (10, 11),
     "edit_report": (10, 11),
     "audit": (9, 10),
-    "convert": (8, 4),
+    "convert": (20, 4),
     "submit_ticket": (7, 8),
     "ip_licenses": (0, 11),
     "add_ip_licenses": (0, 10),
@@ -88,7 +88,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "server_account": (0, 13),
     "edit_server_account": (0, 12),
     "remove_server_account": (0, 12),
-    "balance": (0, 29),
+    "balance": (0, 31),
     "autopayment": (0, 14),
     "statement": (0, 32),
 }
