@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from django.urls import URLPattern, reverse
 from psycopg.conninfo import make_conninfo
 
 from cln import clock
-from cln.accounts.models import Account, Login
+from cln.accounts.models import Account, Login, ServerAccount
 from cln.billing.models import Invoice
 from cln.console.urls import urlpatterns
 from cln.enums import AccountKind
@@ -54,23 +54,31 @@ class Asked:
 
 
 def run(
-    url: str, *, kinds: Sequence[AccountKind], size: Size, requests: int
+    url: str,
+    *,
+    kinds: Sequence[AccountKind],
+    size: Size,
+    requests: int,
+    only: Collection[str] = (),
 ) -> list[dict[str, object]]:
-    """Measure all pages of an account of each kind, in databases beside the one of `url` that are
-    dropped; and report.
+    """Measure all pages of an account of each kind, or `only` those by the names of their routes,
+    in databases beside the one of `url` that are dropped; and report.
 
     CommandError where a page does not answer.
     """
-    return [_of_account(url, kind, size, requests) for kind in kinds]
+    return [_of_account(url, kind, size, requests, only) for kind in kinds]
 
 
-def _of_account(url: str, kind: AccountKind, size: Size, requests: int) -> dict[str, object]:
+def _of_account(
+    url: str, kind: AccountKind, size: Size, requests: int, only: Collection[str]
+) -> dict[str, object]:
     with throwaway_database(url, durable=True):
         prepare_database()
         account = make_large_account(kind, size, now=clock.now())
         with connection.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")
-        pages, left_out = pages_of(account)
+        known, left_out = pages_of(account)
+        pages = [page for page in known if not only or page.name in only]
         statements = {page.path: statements_of(account, page.path) for page in pages}
         with _serving() as port, contextlib.closing(Browser(port)) as browser:
             browser.sign_in(USERNAME, PASSWORD)
@@ -146,6 +154,8 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
     ]
     held = IpLicense.objects.filter(account=account, removed_at=None)[:1]
     things += [("", {"license": license.public_id}) for license in held]
+    accounts = ServerAccount.objects.filter(account=account)
+    things += [("", {"server_account": row.pk}) for row in accounts[:1]]
     things += [("", {"key": key.public_id}) for key in (email_key, plain_key)]
     return things + [("", {"server": server.public_id}) for server in servers if server]
 
@@ -162,9 +172,7 @@ def statements_of(account: Account, path: str) -> list[str]:
 
 def _measured(browser: Browser, path: str, requests: int) -> dict[str, float]:
     """Percentiles of the time and means of the processor time, in milliseconds."""
-    for _ in range(WARM_UP):
-        browser.get(path)
-    answer = browser.get(path)
+    [answer] = [browser.get(path) for _ in range(WARM_UP)][-1:]
     web, database = os.getpid(), _database_server()
     before = cpu_time.of_descendants(web), cpu_time.of_descendants(database)
     times = []

@@ -19,6 +19,7 @@ from cln.licensing.groups import create_group
 from cln.licensing.ip_licenses import add_ip_license
 from cln.licensing.keys import create_key
 from cln.licensing.models import ActivationKey
+from cln.licensing.server_accounts import Person, add_server_account
 from cln.licensing.surcharges import IMUNIFY_EMAIL
 from cln.management.large_crowd import (
     Size,
@@ -79,6 +80,12 @@ def _reseller(size: Size, *, now: datetime) -> Account:
             actor=ACTOR,
             now=begun,
         )
+    add_server_account(
+        account_id=account.pk,
+        person=Person(login="site1", email="site1@large.example"),
+        actor=ACTOR,
+        now=begun,
+    )
     usage_run.run_due(now=now)
     _add_groups(account.pk, now=now)
     repeat_invoices(_copies(size), months_earlier)

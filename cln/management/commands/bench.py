@@ -64,6 +64,7 @@ class Command(BaseCommand):
             "--servers", type=int, help="in the fleet of wire, in the account of console"
         )
         parser.add_argument("--kind", choices=list(AccountKind), help="console: one, not both")
+        parser.add_argument("--page", action="append", help="console: by name of its route")
         parser.add_argument("--keys", type=int, default=10_000, help="console only")
         parser.add_argument("--invoices", type=int, default=5_000, help="console only")
         parser.add_argument("--requests", type=int, default=50, help="of each page; console only")
@@ -123,6 +124,7 @@ class Command(BaseCommand):
         self,
         *,
         kind: str | None,
+        page: list[str] | None,
         servers: int | None,
         keys: int,
         invoices: int,
@@ -132,7 +134,9 @@ class Command(BaseCommand):
         size = Size(servers or SERVERS_OF_THE_CONSOLE, keys, invoices)
         kinds = [AccountKind(kind)] if kind else list(AccountKind)
         url = os.environ["CLN_DATABASE_URL"]
-        accounts = console_bench.run(url, kinds=kinds, size=size, requests=requests)
+        accounts = console_bench.run(
+            url, kinds=kinds, size=size, requests=requests, only=page or ()
+        )
         self.stdout.write(json.dumps({"machine": _machine(), "accounts": accounts}, indent=2))
 
     def _wire(
