@@ -310,8 +310,10 @@ class TestConverting:
         use_card(euro, Script.OK, now=START)
         client = signed_in(a_login(euro, Role.FULL))
 
+        first = text_of(client.get(CONVERT))
         page = text_of(client.post(CONVERT, {**self.CHOSEN, "step": "agreement"}))
 
+        assert "First deposit, in EUR" in first
         assert "250.00 EUR will be charged to" in page
         assert "$" not in page
 

@@ -77,6 +77,7 @@ def _as_money(deposit: object, currency: str) -> str:
 
 
 def _step(request: Request, step: str, form: DepositForm) -> HttpResponse:
+    form.fields["deposit"].label = f"First deposit, in {request.account.currency}"
     deposit = form["deposit"].value()
     context = {
         "section": "account",
