@@ -57,7 +57,18 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def no_secret_is_logged() -> Iterator[None]:
+    """Look for every secret that the run hands out in all that it logs (security §5)."""
+    from tests.log_scan import scanning
+
+    with scanning():
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_blocker: DjangoDbBlocker, no_secret_is_logged: None
+) -> Iterator[None]:
     """Give this process a database of its own, cloned from a template the migrations made."""
     from django.db import connections
 
