@@ -45,7 +45,7 @@ class KeyForm(forms.Form):
     )
     cidrs = forms.CharField(
         label="IP ranges",
-        help_text="One a line, such as 198.51.100.0/24. Empty: from anywhere.",
+        help_text="One a line, such as 192.0.2.0/24. Empty: from anywhere.",
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
     )

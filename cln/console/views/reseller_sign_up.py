@@ -17,6 +17,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from cln.accounts.access import Permission, may
 from cln.catalog.queries import currencies
 from cln.console.forms.conversion import AgreementForm, DepositForm
 from cln.console.forms.reseller_sign_up import (
@@ -60,7 +61,11 @@ FIELD_OF = {
 def register(request: Request) -> HttpResponse:
     """`/console/register/reseller`: each step is a form of its own; `?step=` goes back to one."""
     if request.user.is_authenticated:
-        return redirect("convert")  # the same steps, for the account that is signed in
+        login = request.user
+        if login.account is not None and may(login.role, Permission.MANAGE_LOGINS):
+            return redirect("convert")  # the same steps, for the account that is signed in
+        messages.info(request, "You are signed in: the owner makes an account a reseller's.")
+        return redirect("dashboard")
     kept = request.session.get(KEPT, {})
     reached = _reached(kept)
     asked = request.POST.get("step") or request.GET.get("step") or STEPS[reached]
