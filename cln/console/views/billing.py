@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
-from cln.billing.invoice_lists import compared
+from cln.billing.invoice_lists import billed_by_type, compared
 from cln.catalog.queries import license_types
 from cln.console import gateway_pages, receipts
 from cln.console.invoice_table import invoice_table
@@ -77,6 +77,7 @@ def invoices(request: Request) -> HttpResponse:
         "offers": gateway_pages.offers(),
         "currency": request.account.currency,
         "months": papers.billed_months(account_id=account_id),
+        "by_type": billed_by_type(account_id),
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),
     }
