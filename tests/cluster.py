@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+from django.core.management import call_command
+from django.db import connection, connections
 from psycopg import sql
 
 from cln.database import EmbeddedServer
+from cln.settings import _database
 
 ROOT = Path(__file__).resolve().parent.parent
 CLUSTER_DIR = ROOT / "build" / "test-cluster"
@@ -23,16 +26,19 @@ _TEMPLATES_LOCK = 4_711
 
 
 @contextlib.contextmanager
-def migrated_database(migrate: Callable[[str], None]) -> Iterator[str]:
-    """Yield the URL of a fresh, migrated database; `migrate(url)` fills the template if need be."""
+def migrated_database(purpose: str = "") -> Iterator[str]:
+    """Yield the URL of a fresh, migrated database; the template is filled if need be.
+
+    A process that needs a second one says for what purpose.
+    """
     with EmbeddedServer(CLUSTER_DIR, durable=False) as server:
-        name = f"cln_test_{os.getpid()}"
+        name = f"cln_test_{os.getpid()}{purpose and '_'}{purpose}"
         with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
             admin.execute("SELECT pg_advisory_lock(%s)", [_TEMPLATES_LOCK])
             template = f"cln_template_{_fingerprint()}"
             _drop_stale(admin, template)
             if template not in _databases(admin):
-                _build_template(admin, template, server, migrate)
+                _build_template(admin, template, server)
             _create(admin, name, template)
             admin.execute("SELECT pg_advisory_unlock(%s)", [_TEMPLATES_LOCK])
         try:
@@ -42,15 +48,25 @@ def migrated_database(migrate: Callable[[str], None]) -> Iterator[str]:
                 _drop(admin, name)
 
 
-def _build_template(
-    admin: psycopg.Connection, template: str, server: EmbeddedServer, migrate: Callable[[str], None]
-) -> None:
+def use_database(url: str) -> None:
+    """Let the connections of this process, those of its threads as well, go to a database."""
+    connections.close_all()
+    connection.settings_dict.update(_database(url))
+
+
+def _build_template(admin: psycopg.Connection, template: str, server: EmbeddedServer) -> None:
     unfinished = "cln_template_unfinished"
     _drop(admin, unfinished)
     _create(admin, unfinished, "template0")
-    migrate(server.url(unfinished))
+    _migrate(server.url(unfinished))
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
     admin.execute(rename.format(sql.Identifier(unfinished), sql.Identifier(template)))
+
+
+def _migrate(url: str) -> None:
+    use_database(url)
+    call_command("migrate", verbosity=0)
+    connections.close_all()
 
 
 def _fingerprint() -> str:

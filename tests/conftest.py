@@ -57,25 +57,25 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def no_secret_is_logged() -> Iterator[None]:
+    """Look for every secret that the run hands out in all that it logs (security §5)."""
+    from tests.log_scan import scanning
+
+    with scanning():
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_blocker: DjangoDbBlocker, no_secret_is_logged: None
+) -> Iterator[None]:
     """Give this process a database of its own, cloned from a template the migrations made."""
-    from django.core.management import call_command
-    from django.db import connection, connections
+    from django.db import connections
 
-    from cln.settings import _database
-    from tests.cluster import migrated_database
+    from tests.cluster import migrated_database, use_database
 
-    def use(url: str) -> None:
-        connections.close_all()
-        connection.settings_dict.update(_database(url))
-
-    def migrate(url: str) -> None:
-        use(url)
-        call_command("migrate", verbosity=0)
-        connections.close_all()
-
-    with django_db_blocker.unblock(), migrated_database(migrate) as url:
-        use(url)
+    with django_db_blocker.unblock(), migrated_database() as url:
+        use_database(url)
         yield
         connections.close_all()
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.log_scan import SCAN
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -19,11 +21,23 @@ def free_port() -> int:
         return port
 
 
-def start_cln(*arguments: str, data_dir: Path, **env: str) -> subprocess.Popen[str]:
+class Process(subprocess.Popen[str]):
+    """A process of CLN; what it has logged at its end is scanned for secrets."""
+
+    def communicate(
+        self, input: str | None = None, timeout: float | None = None
+    ) -> tuple[str, str]:
+        """Wait for the end; what it has printed and logged."""
+        out, err = super().communicate(input, timeout)
+        SCAN.printed(err)
+        return out, err
+
+
+def start_cln(*arguments: str, data_dir: Path, **env: str) -> Process:
     """Start `cln arguments…` over a data directory; no setting of this process reaches it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLN_")}
     kept.pop("DJANGO_SETTINGS_MODULE", None)
-    return subprocess.Popen(
+    return Process(
         [sys.executable, "-m", "cln.management.main", *arguments],
         cwd=ROOT,
         env={**kept, "CLN_DATA_DIR": str(data_dir), **env},

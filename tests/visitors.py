@@ -33,9 +33,9 @@ def a_login(account: Account | None, role: Role = Role.FULL, *, name: str = "") 
     )
 
 
-def signed_in(login: Login) -> Client:
+def signed_in(login: Login, *, address: str = "127.0.0.1") -> Client:
     """A browser in which this person has signed in."""
-    client = Client()
+    client = Client(REMOTE_ADDR=address)
     answer = client.post(reverse("account_login"), {"login": login.username, "password": PASSWORD})
     assert answer.status_code == 302, answer.content
     return client

@@ -52,6 +52,7 @@ def address_table(
         count=lambda query: count_ip_licenses(account_id, _filter(query)),
         row="reseller/ip_license_row.html",
         row_id=lambda row: row.public_id,
+        row_name=lambda row: f"{row.address}, {row.license_name}",
         sorts=IP_LICENSE_SORTS.keys(),
         sort="-added",
         search="Address or hostname",

@@ -72,13 +72,14 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
     cards = []
     for held in entitlements:
         code = held.license_type
-        if held.quantity == 0 and code not in subscriptions:
+        running = subscriptions.get(code)
+        if held.quantity == 0 and (running is None or not running.quantity):
             continue
         key = keys.get(code)
         cards.append(
             Card(
                 held=held,
-                subscription=subscriptions.get(code),
+                subscription=running,
                 upcoming=upcoming.get(code),
                 saving_cents=max(foreseen.savings_cents.get(code, 0), 0),
                 key=key,

@@ -95,6 +95,7 @@ def pay_cart(request: Request, token: str) -> HttpResponse:
     """Buy everything in the cart, once: `token` is the key of the purchase and of this cart."""
     last = cart.last_order(request.session)
     if last is not None and token == last.token:
+        messages.info(request, "This order was placed already; nothing was bought twice.")
         return redirect("order_done")
     lines = cart.lines(request.session)
     if not lines or token != cart.token(request.session):

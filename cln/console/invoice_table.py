@@ -1,4 +1,4 @@
-"""The table of settled invoices."""
+"""The table of settled invoices, and that of what moved a reseller's deposit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from cln.billing.invoice_lists import (
 from cln.billing.queries import InvoiceRow
 from cln.console.tables import Column, Empty, Filter, Query, Table
 from cln.domain.money import format_cents
+from cln.payments.reseller_table import (
+    TableRow,
+    count_reseller_invoices,
+    reseller_invoice_rows,
+)
 
 COLUMNS: Sequence[Column[InvoiceRow]] = (
     Column("number", "Invoice", lambda row: row.number),
@@ -22,6 +27,14 @@ COLUMNS: Sequence[Column[InvoiceRow]] = (
     Column("total", "Total", lambda row: format_cents(row.total_cents), numeric=True),
     Column("status", "Status", lambda row: row.status),
     Column("", ""),
+)
+DEPOSIT_COLUMNS: Sequence[Column[TableRow]] = (
+    Column("", "Invoice", lambda row: row.id),
+    Column("", "Created", lambda row: row.created_at.date()),
+    Column("", "Type", lambda row: row.type),
+    Column("", "Pay period", lambda row: " – ".join(map(str, dict.fromkeys(row.pay_period)))),
+    Column("", "Total", lambda row: format_cents(row.total_cents), numeric=True),
+    Column("", "Balance", lambda row: format_cents(row.balance_after_cents), numeric=True),
 )
 STATES = (("paid", "Paid"), ("void", "Void"), ("uncollectible", "Written off"))
 
@@ -56,6 +69,25 @@ def invoice_table(account_id: int) -> Table[InvoiceRow]:
             Filter("until", "To", is_date=True),
         ),
         empty=Empty("None yet", "Each invoice stands here once it is paid.", "document-text"),
+    )
+
+
+def deposit_table(account_id: int) -> Table[TableRow]:
+    """Everything that moved a reseller's deposit, newest first (R6)."""
+    return Table(
+        name="invoices",
+        noun="invoice",
+        columns=DEPOSIT_COLUMNS,
+        read=lambda _query, limit, offset: reseller_invoice_rows(
+            account_id, limit=limit, offset=offset
+        ),
+        count=lambda _query: count_reseller_invoices(account_id),
+        row="reseller/invoice_row.html",
+        empty=Empty(
+            "No invoice yet",
+            "The first one comes on the 1st of next month; what you top up stands here at once.",
+            "document-text",
+        ),
     )
 
 

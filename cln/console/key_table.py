@@ -64,6 +64,7 @@ def key_table(
         count=lambda query: count_keys(account_id, narrowed(query)),
         row="keys/row.html",
         row_id=lambda row: row.public_id,
+        row_name=lambda row: row.text,
         sorts=KEY_SORTS.keys(),
         sort="-default",
         search="Note, or the end of a key",

@@ -77,6 +77,7 @@ def server_table(
         count=lambda query: count_servers(account_id, narrowed.by(query)),
         row="servers/row.html",
         row_id=lambda row: row.public_id,
+        row_name=lambda row: f"{row.hostname or row.address}, {row.license_name}",
         sorts=SERVER_SORTS.keys(),
         sort="-registered",
         search="Name or address",

@@ -100,7 +100,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(Generic[T]):
-    """A list and how it is shown. `sort`: the key it starts with, `-key` for descending."""
+    """A list and how it is shown. `sort`: the key it starts with, `-key` for descending.
+
+    `row_name` is what a screen reader says of the row's tick box.
+    """
 
     name: str
     columns: Sequence[Column[T]]
@@ -108,6 +111,7 @@ class Table(Generic[T]):
     count: Callable[[Query], int]
     row: str
     row_id: Callable[[T], str] | None = None
+    row_name: Callable[[T], str] | None = None
     sorts: Collection[str] = ()
     sort: str = ""
     filters: Sequence[Filter] = ()
@@ -177,6 +181,10 @@ class Selection:
         return bool(self.ids) or self.query is not None
 
 
+def _nothing(_row: object) -> str:
+    return ""
+
+
 def _allowed(one: Filter, value: str) -> str:
     if one.is_date:
         return value if len(value) == 10 and value[:4].isdecimal() else ""
@@ -200,7 +208,7 @@ class Shown(Generic[T]):
 
     table: Table[T]
     query: Query
-    rows: Sequence[tuple[str, T]]
+    rows: Sequence[tuple[str, str, T]]
     total: int
     has_next: bool
 
@@ -212,8 +220,8 @@ class Shown(Generic[T]):
             last = max(1, -(-total // PER_PAGE))
             query = _at_page(query, min(query.page, last))
         rows = table.read(query, PER_PAGE + 1, (query.page - 1) * PER_PAGE) if total else ()
-        ids = table.row_id or (lambda row: "")
-        shown = [(ids(row), row) for row in rows[:PER_PAGE]]
+        ids, names = table.row_id or _nothing, table.row_name or _nothing
+        shown = [(ids(row), names(row), row) for row in rows[:PER_PAGE]]
         return cls(table, query, shown, total, len(rows) > PER_PAGE)
 
     @property

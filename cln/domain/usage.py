@@ -4,14 +4,15 @@ Each license counts by its days in the month over the days of the month. The lin
 once; the amounts shown per license are cut from it by cumulative rounding, so they add up.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
 from cln.domain.calendar import Period
 from cln.domain.lines import TIMES, LineDraft, LineKind, product_text, span_text
-from cln.domain.money import half_up, split_cents
+from cln.domain.money import half_up, half_up_ratio
 from cln.domain.pricing import PriceList, list_in_force
 from cln.domain.rules import UsageRating
 
@@ -42,26 +43,25 @@ class UsageShare:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageLine:
+class UsageTotal:
     """A month of one license type: `quantity` is the sum of the day shares."""
 
     month: Period
     licenses: int
+    days: int
     quantity: Fraction
     unit_cents: int
     amount_cents: int
     price_list_id: int
-    shares: tuple[UsageShare, ...]
 
     def draft(self, *, title: str, source: str = "usage") -> LineDraft:
         """The invoice line of this usage."""
-        days = sum(share.days for share in self.shares)
         price = product_text(self.licenses, self.unit_cents)
         if self.quantity == self.licenses:
             why = f"{price} for the month {span_text(self.month)}"
         else:
             whole = self.licenses * self.month.days
-            why = f"{price} {TIMES} {days}/{whole} license days ({span_text(self.month)})"
+            why = f"{price} {TIMES} {self.days}/{whole} license days ({span_text(self.month)})"
         return LineDraft(
             kind=LineKind.USAGE,
             source=source,
@@ -73,6 +73,13 @@ class UsageLine:
             amount_cents=self.amount_cents,
             price_list_id=self.price_list_id,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine(UsageTotal):
+    """The same with what each license adds to it."""
+
+    shares: tuple[UsageShare, ...]
 
 
 def rate_usage(
@@ -88,31 +95,65 @@ def rate_usage(
     Refusals: `price_unknown`.
     """
     days = days_held(holdings, month)
-    if not days:
+    total = rate_days(Counter(days.values()), month, price_lists, mode)
+    if total is None:
         return None
-    first_on = min((prices.effective_on for prices in price_lists), default=month.start)
-    prices = list_in_force(price_lists, min(max(month.start, first_on), month.end - _DAY))
-    unit_cents = prices.unit_cents(len(days))
-    is_whole = mode is UsageRating.FULL_MONTH
-    parts = {
-        subject: Fraction(1) if is_whole else Fraction(held, month.days)
-        for subject, held in days.items()
-    }
-    quantity = sum(parts.values(), Fraction(0))
-    amount_cents = half_up(unit_cents * quantity)
-    cents = split_cents(amount_cents, tuple(parts.values()))
     return UsageLine(
         month=month,
-        licenses=len(days),
+        licenses=total.licenses,
+        days=total.days,
+        quantity=total.quantity,
+        unit_cents=total.unit_cents,
+        amount_cents=total.amount_cents,
+        price_list_id=total.price_list_id,
+        shares=shares_of(total, list(days.items()), mode),
+    )
+
+
+def rate_days(
+    licenses: Mapping[int, int],
+    month: Period,
+    price_lists: Sequence[PriceList],
+    mode: UsageRating = UsageRating.DAILY,
+) -> UsageTotal | None:
+    """The same of how many distinct licenses were held for how many days, without the shares."""
+    count = sum(licenses.values())
+    if not count:
+        return None
+    days = sum(held * number for held, number in licenses.items())
+    first_on = min((prices.effective_on for prices in price_lists), default=month.start)
+    prices = list_in_force(price_lists, min(max(month.start, first_on), month.end - _DAY))
+    unit_cents = prices.unit_cents(count)
+    quantity = Fraction(count if mode is UsageRating.FULL_MONTH else Fraction(days, month.days))
+    return UsageTotal(
+        month=month,
+        licenses=count,
+        days=days,
         quantity=quantity,
         unit_cents=unit_cents,
-        amount_cents=amount_cents,
+        amount_cents=half_up(unit_cents * quantity),
         price_list_id=prices.id,
-        shares=tuple(
-            UsageShare(subject, days[subject], part, amount)
-            for (subject, part), amount in zip(parts.items(), cents, strict=True)
-        ),
     )
+
+
+def shares_of(
+    total: UsageTotal, days: Sequence[tuple[str, int]], mode: UsageRating, *, after: int = 0
+) -> tuple[UsageShare, ...]:
+    """What licenses add to a total, cut by cumulative rounding: `days` has their subjects and days
+    in order of subject, from the first of all; the shares of the first `after` are left out.
+    """
+    is_whole = mode is UsageRating.FULL_MONTH
+    whole = total.licenses if is_whole else total.days
+    so_far = given = 0
+    shares = []
+    for position, (subject, held) in enumerate(days):
+        so_far += 1 if is_whole else held
+        upto = half_up_ratio(total.amount_cents * so_far, whole)
+        if position >= after:
+            part = Fraction(1) if is_whole else Fraction(held, total.month.days)
+            shares.append(UsageShare(subject, held, part, upto - given))
+        given = upto
+    return tuple(shares)
 
 
 def days_held(holdings: Iterable[Holding], month: Period) -> dict[str, int]:

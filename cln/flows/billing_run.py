@@ -159,6 +159,13 @@ def foresee(account: Account, facts: Facts, *, through: date) -> list[Order]:
     return _due_of(account, facts, through=through).orders
 
 
+def current_facts(account: Account, *, now: datetime) -> Facts:
+    """The facts after what a verb would bill first, if the worker is late (M5); for previews."""
+    facts = Facts([account], rules=catalog.rules())
+    foresee(account, facts, through=now.date())
+    return facts
+
+
 def _bring_current(accounts: Sequence[Account], *, now: datetime, through: date) -> int:
     """Compose what is due of locked accounts, then write it all together; how many invoices."""
     facts = Facts(accounts, rules=catalog.rules())

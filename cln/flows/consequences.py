@@ -10,11 +10,10 @@ from datetime import date, datetime
 
 from cln.accounts.models import Account
 from cln.billing.models import Subscription
-from cln.billing.queries import NotSubscribed, paid_subscription
-from cln.catalog import queries as catalog
+from cln.billing.queries import paid_subscription
 from cln.domain.invoicing import upcoming
 from cln.enums import SubscriptionStatus
-from cln.flows.billing_run import foresee
+from cln.flows.billing_run import current_facts
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
 from cln.flows.subscriptions import planned_cut, planned_end
@@ -61,6 +60,33 @@ class EndPreview:
     last: Upcoming | None
     instead: Upcoming | None
     others: tuple[Changed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOut:
+    """A subscription that ends with what is paid for it; `last` as in `EndPreview`."""
+
+    name: str
+    quantity: int
+    ends_on: date
+    last: Upcoming | None
+
+
+def preview_running_out(*, account_id: int, now: datetime) -> tuple[RunningOut, ...]:
+    """How each subscription ends if the account becomes a reseller's now (R1). Changes nothing."""
+    account = Account.objects.get(pk=account_id)
+    facts = current_facts(account, now=now)
+    running = [
+        row for row in facts.subscriptions[account_id] if row.status == SubscriptionStatus.ACTIVE
+    ]
+    for row in running:
+        row.ends_on = row.ends_on or row.paid_until
+    last = _next(account, facts)
+    return tuple(
+        RunningOut(row.license_type.name, row.quantity, row.ends_on, last.get(row.pk))
+        for row in running
+        if row.ends_on is not None
+    )
 
 
 def preview_remove_unused(
@@ -112,10 +138,8 @@ def _changed(
     share its prices (Q1).
     """
     account = row.account
-    facts = _current(account, now=now)
-    mine = next(one for one in facts.subscriptions[account.pk] if one.pk == row.pk)
-    if mine.status != SubscriptionStatus.ACTIVE:  # what the verb bills first ends it
-        raise NotSubscribed("This subscription is over.", "Buy it again, under Purchase.")
+    facts = current_facts(account, now=now)
+    mine = facts.live(row)
     before = _next(account, facts)
     change(facts, mine)
     after = _next(account, facts)
@@ -132,13 +156,6 @@ def _changed(
         for one in facts.subscriptions[account.pk]
         if _figures(before.get(one.pk)) != _figures(after.get(one.pk))
     ]
-
-
-def _current(account: Account, *, now: datetime) -> Facts:
-    """The facts after what the verb would bill first, if the worker is late (M5)."""
-    facts = Facts([account], rules=catalog.rules())
-    foresee(account, facts, through=now.date())
-    return facts
 
 
 def _next(account: Account, facts: Facts) -> Next:

@@ -25,7 +25,7 @@ from cln.domain.invoicing import (
     priced_change,
 )
 from cln.enums import AttemptState, InvoiceStatus
-from cln.flows.billing_run import bring_current
+from cln.flows.billing_run import bring_current, current_facts
 from cln.flows.facts import NEW_CHANGE_ID, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
@@ -70,16 +70,18 @@ def convert_server(
     `too_many_users`, `conversion_unpaid`, those of `buy`; with `cancel_old` also
     `not_subscribed` and `order_pending`: a trial has no paid unit to cancel.
     """
-    row = get_server(account_id=account_id, public_id=server)
-    target = catalog.get_license_type(license_type)
-    check_move(server=row, license_type=target)
-    if cancel_old:
-        # What cannot be cancelled is refused before anything is bought.
-        _freed(account_id=account_id, license_type=row.license_type.code)
-    bought = None
     with transaction.atomic(durable=True):
-        partners.ensure_right(account_id=account_id, license_type=target, now=now)
-    if not has_free_seat(account_id=account_id, license_type=target, now=now):
+        # What fell due is done first: a license that ran out took its server with it, and that is
+        # refused before anything is bought.
+        bring_current(account=lock_account(account_id), now=now)
+        row = get_server(account_id=account_id, public_id=server)
+        target = catalog.get_license_type(license_type)
+        check_move(server=row, license_type=target)
+        if cancel_old:
+            _freed(account_id=account_id, license_type=row.license_type.code)
+        opens = partners.may_open(account_id=account_id, license_type=target, now=now)
+    bought = None
+    if not opens and not has_free_seat(account_id=account_id, license_type=target, now=now):
         bought = buy(
             account_id=account_id,
             license_type=license_type,
@@ -138,6 +140,7 @@ def _convert(
         refuse_if_blocked(account)
         bring_current(account=account, now=now)
         old_type = server.license_type.code
+        partners.ensure_right(account_id=account_id, license_type=target, now=now)
         move_server(account_id=account_id, server=server, license_type=target, actor=actor, now=now)
         freed = _freed(account_id=account_id, license_type=old_type) if cancel_old else None
         if freed is None:
@@ -197,7 +200,9 @@ def freed_credit(*, account_id: int, license_type: str, now: datetime) -> int | 
     subscription = _freed(account_id=account_id, license_type=license_type)
     if subscription is None:
         return None
-    return _credit(subscription, facts_of(subscription, rules=catalog.rules()), now=now)
+    facts = current_facts(subscription.account, now=now)
+    mine = facts.live(subscription)
+    return _credit(mine, facts.of(mine), now=now)
 
 
 def _credit(subscription: Subscription, facts: SubscriptionFacts, *, now: datetime) -> int:

@@ -154,7 +154,7 @@ def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) 
     if invoice.status == InvoiceStatus.OPEN and invoice.due_on < today:
         days = reminder_due(invoice.issued_on, last_on, today, rules)
         if days is not None:
-            notices.reminder(account=account, invoice=invoice, days=days, now=now)
+            notices.reminder(account=account, now=now)
     invoice.reminded_on = today
     invoice.remind_on = next_reminder_on(invoice.issued_on, today, rules)
     invoice.save(update_fields=["reminded_on", "remind_on"])

@@ -27,7 +27,7 @@ from cln.domain.invoicing import (
     with_change,
 )
 from cln.enums import LIVE_SUBSCRIPTION
-from cln.flows.billing_run import bring_current
+from cln.flows.billing_run import bring_current, current_facts
 from cln.flows.facts import NEW_CHANGE_ID, Facts, facts_of
 from cln.licensing.moves import change_edition
 
@@ -60,8 +60,10 @@ def preview_edition(*, account_id: int, edition: str, now: datetime) -> EditionP
     """What `set_edition` would bill. Changes nothing. Refusals: those of `set_edition`."""
     account = Account.objects.get(pk=account_id)
     subscription, target = _checked(account, edition)
-    change = _change(subscription, target, edition=edition, actor="", now=now)
-    facts = facts_of(subscription, rules=catalog.rules())
+    known = current_facts(account, now=now)
+    subscription = known.live(subscription)
+    change = _change(subscription, target, known, edition=edition, actor="", now=now)
+    facts = known.of(subscription)
     before = sum(line.amount_cents for line in accrued(facts, now.date()))
     after = sum(line.amount_cents for line in accrued(with_change(facts, change), now.date()))
     return EditionPreview(target.code, after - before, change.unit_cents, fold(facts).held)
@@ -78,7 +80,8 @@ def set_edition(*, account_id: int, edition: str, actor: str, now: datetime) -> 
         account = lock_account(account_id)
         bring_current(account=account, now=now)
         subscription, target = _checked(account, edition)
-        change = _change(subscription, target, edition=edition, actor=actor, now=now)
+        known = Facts([account], rules=catalog.rules())
+        change = _change(subscription, target, known, edition=edition, actor=actor, now=now)
         change_edition(
             account_id=account_id,
             old=subscription.license_type,
@@ -109,10 +112,15 @@ def _checked(account: Account, edition: str) -> tuple[Subscription, LicenseType]
 
 
 def _change(
-    subscription: Subscription, target: LicenseType, *, edition: str, actor: str, now: datetime
+    subscription: Subscription,
+    target: LicenseType,
+    known: Facts,
+    *,
+    edition: str,
+    actor: str,
+    now: datetime,
 ) -> Change:
     """The change, priced by the new edition's list (Q13)."""
-    known = Facts([subscription.account], rules=catalog.rules())
     prices = known.prices(subscription.account, target, Interval(subscription.interval))
     facts = replace(known.of(subscription), price_lists=prices)
     return priced_change(

@@ -12,6 +12,7 @@ from datetime import date
 
 from cln.accounts.models import Account
 from cln.billing.models import Subscription
+from cln.billing.queries import NotSubscribed
 from cln.billing.services import changes_of_periods
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
@@ -60,6 +61,14 @@ class Facts:
         self._counter = SurchargeCounter(list(self.accounts))
         self._counts = self._counter.counts()
         self._els6_rates = catalog.surcharge_rates(ELS6)
+
+    def live(self, subscription: Subscription) -> Subscription:
+        """The row that moves along with these facts. Refuses `not_subscribed` where it is over."""
+        rows = self.subscriptions[subscription.account_id]
+        mine = next((row for row in rows if row.pk == subscription.pk), None)
+        if mine is None or mine.status != SubscriptionStatus.ACTIVE:
+            raise NotSubscribed("This subscription is over.", "Buy it again, under Purchase.")
+        return mine
 
     def of(self, subscription: Subscription) -> SubscriptionFacts:
         """The facts of a subscription as its row and the changes of its running period say."""

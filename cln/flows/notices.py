@@ -1,9 +1,10 @@
 """The mails of money flows: what each is told. All join; `dedupe` names the event, not the mail."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from cln.accounts.models import Account
 from cln.billing.issuing import Issued
@@ -110,8 +111,11 @@ def payment_declined(
     )
 
 
-def reminder(*, account: Account, invoice: Invoice, days: int, now: datetime) -> None:
-    """What is owed, which licenses cause it, how to cancel the unused ones (P6)."""
+def reminder(*, account: Account, now: datetime) -> None:
+    """What is owed, which licenses cause it, how to cancel the unused ones (P6).
+
+    One mail a day says it all, however many invoices are overdue since the same day.
+    """
     licenses = [
         {
             "name": row.license_type.name,
@@ -120,14 +124,15 @@ def reminder(*, account: Account, invoice: Invoice, days: int, now: datetime) ->
             "unused": row.quantity - used,
         }
         for row in Subscription.objects.filter(
-            account=account, status=SubscriptionStatus.ACTIVE
+            status=SubscriptionStatus.ACTIVE,
+            id__in=_debts(account).values("subscription"),
         ).select_related("license_type")
     ]
     queue_mail(
         account_id=account.pk,
         template="reminder",
-        context=_debt(account, now) | {"licenses": licenses, "blocks_on": _blocks_on(invoice)},
-        dedupe=f"reminder:{invoice.number}:{days}",
+        context=_debt(account, now) | {"licenses": licenses, "blocks_on": _blocks_on(account)},
+        dedupe=f"reminder:{account.pk}:{now.date()}",
         now=now,
     )
 
@@ -229,10 +234,7 @@ def _trial(
 
 
 def _debt(account: Account, now: datetime) -> dict[str, object]:
-    rows = Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN).exclude(
-        purpose=InvoicePurpose.ORDER
-    )
-    invoices = list(rows.order_by("issued_on", "id"))
+    invoices = list(_debts(account).order_by("issued_on", "id"))
     total = sum(row.total_cents - row.paid_cents for row in invoices) + owed_by_reseller(account)
     return {
         "total": money_text(total, account.currency),
@@ -248,6 +250,12 @@ def _debt(account: Account, now: datetime) -> dict[str, object]:
     }
 
 
+def _debts(account: Account) -> QuerySet[Invoice]:
+    """Open invoices; an unpaid first order is no debt."""
+    rows = Invoice.objects.filter(account=account, status=InvoiceStatus.OPEN)
+    return rows.exclude(purpose=InvoicePurpose.ORDER)
+
+
 def owed_by_reseller(account: Account) -> int:
     """What a reseller's deposit is below zero, in cents (R3)."""
     is_reseller = account.kind == AccountKind.RESELLER
@@ -260,5 +268,7 @@ def _used(subscription: Subscription) -> int:
     )
 
 
-def _blocks_on(invoice: Invoice) -> object:
-    return invoice.due_on + timedelta(days=catalog.rules().block_after_days)
+def _blocks_on(account: Account) -> date:
+    """The day the oldest debt blocks the account (P7)."""
+    oldest = _debts(account).earliest("due_on").due_on
+    return oldest + timedelta(days=catalog.rules().block_after_days)

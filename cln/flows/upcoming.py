@@ -78,6 +78,8 @@ def _upcoming(account: Account, facts: Facts, taxes: Taxes) -> tuple[Upcoming, .
         )
         for subscription in facts.subscriptions[account.pk]
         for draft in upcoming(facts.of(subscription))
+        # A subscription whose licenses were all removed ends by a draft that bills nothing.
+        if draft.lines
     ]
     return tuple(sorted(found, key=lambda one: (one.on, one.license_type)))
 
@@ -99,6 +101,7 @@ def upcoming_year(*, account_id: int, now: datetime) -> tuple[Upcoming, ...]:
             taxes=taxes,
         )
         for order in orders
+        if order.draft.lines
     )
 
 

@@ -8,7 +8,7 @@ the database holds a license type to one invoice a month.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import OperationalError, transaction
@@ -22,6 +22,7 @@ from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval, Period
 from cln.domain.invoicing import ChangeKind, InvoiceDraft
+from cln.domain.pricing import PriceList
 from cln.domain.rules import Rules
 from cln.domain.usage import UsageLine, rate_usage
 from cln.enums import InvoicePurpose, SubscriptionStatus
@@ -114,34 +115,13 @@ def usage_of(
 
     `until` counts what is held now as given back on that day.
     """
-    held = held_in(account_id=account.pk, month=month, prepaid=_prepaid(account))
+    held = held_in(account_id=account.pk, month=month, prepaid=prepaid(account))
     types = LicenseType.objects.in_bulk([one.license_type_id for one in held])
     found = (
         _rated(account, types[one.license_type_id], _given_back(one, until), month, rules)
         for one in held
     )
     return tuple(one for one in found if one is not None)
-
-
-def usage_so_far(*, account_id: int, now: datetime) -> tuple[Usage, ...]:
-    """What the running month would be billed if everything were given back at midnight (Q12).
-
-    Under `full_month` rating that is the whole month of every license.
-    """
-    return _running(account_id, now, until=now.date() + timedelta(days=1))
-
-
-def usage_expected(*, account_id: int, now: datetime) -> tuple[Usage, ...]:
-    """What the running month will be billed if nothing changes until its end (Q12)."""
-    return _running(account_id, now, until=NEVER)
-
-
-def _running(account_id: int, now: datetime, *, until: date) -> tuple[Usage, ...]:
-    account = Account.objects.get(pk=account_id)
-    if account.next_usage_on is None:
-        return ()
-    month = month_before(first_of_next_month(now.date()))
-    return usage_of(account, month, rules=catalog.rules(), until=until)
 
 
 def _given_back(held: Held, until: date) -> Held:
@@ -173,12 +153,7 @@ def month_before(first: date) -> Period:
 def _rated(
     account: Account, license_type: LicenseType, held: Held, month: Period, rules: Rules
 ) -> Usage | None:
-    prices = catalog.price_lists_for(
-        license_type=license_type.code,
-        interval=Interval.MONTH,
-        currency=account.currency,
-        account_id=account.pk,
-    )
+    prices = price_lists(account, license_type)
     line = rate_usage(held.holdings, month, prices, rules.usage_rating)
     if line is None:
         return None
@@ -191,6 +166,16 @@ def _rated(
         unit_cents=line.unit_cents,
     )
     return Usage(license_type, line, dict(held.names), draft)
+
+
+def price_lists(account: Account, license_type: LicenseType) -> tuple[PriceList, ...]:
+    """What a month of a license type costs the account."""
+    return catalog.price_lists_for(
+        license_type=license_type.code,
+        interval=Interval.MONTH,
+        currency=account.currency,
+        account_id=account.pk,
+    )
 
 
 def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> Invoice:
@@ -222,7 +207,7 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
     return invoice
 
 
-def _prepaid(account: Account) -> dict[int, date]:
+def prepaid(account: Account) -> dict[int, date]:
     """Until which day a subscription of before the conversion pays for servers on keys (R1)."""
     paid = [
         (row.license_type_id, row.ended_on or row.ends_on or NEVER)

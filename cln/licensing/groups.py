@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
@@ -70,12 +70,13 @@ class GroupRow:
 
 def group_rows(account_id: int) -> tuple[GroupRow, ...]:
     """The account's groups with the number of their running servers, by name."""
-    rows = ServerGroup.objects.filter(account=account_id).annotate(
-        running=Count("servers", filter=Q(servers__status=ServerStatus.ACTIVE))
+    members = Server.objects.filter(
+        account=account_id, status=ServerStatus.ACTIVE, group__isnull=False
     )
+    running = dict(members.values_list("group").order_by().annotate(count=Count("*")))
     return tuple(
-        GroupRow(row.pk, row.name, row.description, row.grace, row.running)
-        for row in rows.order_by("name")
+        GroupRow(row.pk, row.name, row.description, row.grace, running.get(row.pk, 0))
+        for row in ServerGroup.objects.filter(account=account_id).order_by("name")
     )
 
 

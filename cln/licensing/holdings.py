@@ -1,6 +1,6 @@
 """What a reseller held in a month, license by license: the facts of its bill (R2, R8)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -30,7 +30,7 @@ def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> t
     before the conversion); the days of a trial are free. Two registrations of one machine, the
     second in the seat of the first, are one subject.
     """
-    free_until = _free_until(account_id, prepaid)
+    free_until = free_days(account_id, prepaid)
     found: dict[int, list[Holding]] = {}
     names: dict[str, str] = {}
     for address in _addresses(account_id, month):
@@ -41,14 +41,11 @@ def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> t
         )
     servers = _servers(account_id, month)
     for server in servers.values():
-        subject = f"server:{_first_registration(server, servers):012}"
-        names[subject] = _name(server)
-        for license_type_id, holding in _stretches(server, subject):
-            paid_from = max(holding.held_from, free_until.get(license_type_id, holding.held_from))
-            if holding.held_until is None or paid_from < holding.held_until:
-                found.setdefault(license_type_id, []).append(
-                    Holding(subject, paid_from, holding.held_until)
-                )
+        subject = server_subject(server, servers)
+        names[subject] = server_name(server.hostname, server.address)
+        spans = list(server.seat_spans.all())
+        for license_type_id, holding in server_holdings(server, spans, subject, free_until):
+            found.setdefault(license_type_id, []).append(holding)
     return tuple(Held(pk, tuple(found[pk]), names) for pk in sorted(found))
 
 
@@ -65,8 +62,19 @@ def _servers(account_id: int, month: Period) -> dict[int, Server]:
     return {row.pk: row for row in touching.prefetch_related("seat_spans").order_by("id")}
 
 
-def _stretches(server: Server, subject: str) -> list[tuple[int, Holding]]:
-    spans: list[SeatSpan] = list(server.seat_spans.all())
+def server_holdings(
+    server: Server, spans: Sequence[SeatSpan], subject: str, free_until: Mapping[int, date]
+) -> Iterator[tuple[int, Holding]]:
+    """The stretches of a server that are billed, each with its license type (row id)."""
+    for license_type_id, holding in _stretches(server, spans, subject):
+        paid_from = max(holding.held_from, free_until.get(license_type_id, holding.held_from))
+        if holding.held_until is None or paid_from < holding.held_until:
+            yield license_type_id, Holding(subject, paid_from, holding.held_until)
+
+
+def _stretches(
+    server: Server, spans: Sequence[SeatSpan], subject: str
+) -> list[tuple[int, Holding]]:
     found = [
         (span.license_type_id, Holding(subject, span.from_on, span.until_on)) for span in spans
     ]
@@ -81,18 +89,25 @@ def _last_day(server: Server) -> date:
     return server.removed_at.date()
 
 
-def _first_registration(server: Server, known: Mapping[int, Server]) -> int:
-    """The id of the oldest registration whose seat this one has inherited."""
+def server_subject(server: Server, known: Mapping[int, Server]) -> str:
+    """By the oldest registration whose seat this one has inherited."""
     while server.supersedes_id is not None and server.supersedes_id in known:
         server = known[server.supersedes_id]
-    return server.pk
+    return subject_of(server.pk)
 
 
-def _name(server: Server) -> str:
-    return f"{server.hostname} ({server.address})" if server.hostname else str(server.address)
+def subject_of(server_id: int) -> str:
+    """The subject of a registration that has inherited no seat."""
+    return f"server:{server_id:012}"
 
 
-def _free_until(account_id: int, prepaid: Mapping[int, date]) -> dict[int, date]:
+def server_name(hostname: str, address: object) -> str:
+    """What people call a server."""
+    return f"{hostname} ({address})" if hostname else str(address)
+
+
+def free_days(account_id: int, prepaid: Mapping[int, date]) -> dict[int, date]:
+    """Until which day servers cost nothing, by license type (row id): trials, and `prepaid`."""
     trials: dict[int, Any] = {}
     for trial in Trial.objects.filter(account=account_id):
         over = trial.converted_at or trial.ended_at or trial.ends_at

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
+from django.db.models.functions import Collate
 
 from cln.accounts.models import Account, ServerAccount
 from cln.catalog.models import LicenseType, Product
@@ -245,13 +246,24 @@ class Server(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["account", "license_type"],
-                # So that bills count (S2) without a look at the rest of the row.
-                include=["by_address"],
+                fields=["account", "license_type", "id"],
+                # So that bills count (S2, R8) without a look at the rest of the row.
+                include=["by_address", "takes_seat", "seat_since", "registered_at"],
                 condition=Q(status="active"),
                 name="server_active",
             ),
-            models.Index(fields=["key"], condition=Q(status="active"), name="server_by_key"),
+            models.Index(
+                fields=["key"],
+                # So that bills count those of a key (S2) without a look at the rest of the row.
+                include=["account", "license_type", "by_address"],
+                condition=Q(status="active"),
+                name="server_by_key",
+            ),
+            models.Index(
+                fields=["account", "group"],
+                condition=Q(status="active", group__isnull=False),
+                name="server_in_group",
+            ),
             # A machine that registers again is found among any number of servers (security §1).
             models.Index(
                 fields=["machine_uuid"],
@@ -286,6 +298,12 @@ class Server(models.Model):
                 condition=Q(status="active", by_address=False, os_version__regex=OLD_VERSIONS),
                 name="server_old_version",
             ),
+            # What a reseller's running month has to look at one by one (R8).
+            models.Index(
+                fields=["account", "removed_at"],
+                condition=Q(removed_at__isnull=False),
+                name="server_gone",
+            ),
             models.Index(
                 fields=["alert_after"],
                 condition=Q(alert_after__isnull=False),
@@ -316,6 +334,7 @@ class SeatSpan(models.Model):
                 condition=Q(from_on__lt=F("until_on")), name="seat_span_has_days"
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["until_on"], name="seat_span_by_end")]
 
 
 class RefusedRegistration(models.Model):
@@ -369,6 +388,26 @@ class IpLicense(models.Model):
                 fields=["monitoring_hash"],
                 condition=Q(monitoring_hash__isnull=False, removed_at=None),
                 name="ip_license_monitored",
+            ),
+            # The order of the console's list, the newest first.
+            models.Index(
+                fields=["account", "added_at", "id"],
+                condition=Q(removed_at=None),
+                name="ip_license_list_by_age",
+            ),
+            # What the running month counts, and its statement in the order of its lines (R2).
+            models.Index(
+                F("account"),
+                F("license_type"),
+                Collate(Func(F("address"), function="host", output_field=models.TextField()), "C"),
+                include=["added_on"],
+                condition=Q(removed_on=None),
+                name="ip_license_counted",
+            ),
+            models.Index(
+                fields=["account", "removed_on"],
+                condition=Q(removed_on__isnull=False),
+                name="ip_license_given_back",
             ),
         ]
 

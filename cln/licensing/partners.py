@@ -67,17 +67,20 @@ def ensure_right(*, account_id: int, license_type: LicenseType, now: datetime) -
     Does nothing to customers, and nothing where a paid right is held already; a trial becomes
     paid with its servers (T4). Refusals: `account_blocked`, `price_unknown`.
     """
-    if not is_reseller(account_id):
-        return
+    if may_open(account_id=account_id, license_type=license_type, now=now):
+        check_may_hold(account_id=account_id, license_type=license_type, now=now)
+        grant_unlimited(account_id=account_id, license_type=license_type, now=now)
+
+
+def may_open(*, account_id: int, license_type: LicenseType, now: datetime) -> bool:
+    """Whether the account is a reseller that has no paid right to the type yet (R8)."""
     held = Entitlement.objects.filter(
         holds_a_license(now),
         account=account_id,
         license_type=license_type,
         kind=EntitlementKind.PAID,
     )
-    if not held.exists():
-        check_may_hold(account_id=account_id, license_type=license_type, now=now)
-        grant_unlimited(account_id=account_id, license_type=license_type, now=now)
+    return is_reseller(account_id) and not held.exists()
 
 
 def grant_unlimited(*, account_id: int, license_type: LicenseType, now: datetime) -> None:

@@ -107,7 +107,7 @@ def _alone(server_ids: frozenset[int]) -> Sequence[tuple[int, int | None, str]]:
 def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
     """How many there are by account and license type."""
     grouped = servers.values_list("account_id", "license_type__code").order_by()
-    return tuple(grouped.annotate(Count("pk")))
+    return tuple(grouped.annotate(count=Count("*")))
 
 
 def _settings(account_ids: Sequence[int]) -> Settings:

@@ -7,8 +7,10 @@ constraint, so that a large population is as consistent as the small one it repe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from django.apps import apps
@@ -187,11 +189,10 @@ def _at(day: date) -> datetime:
 
 def _copy(copies: int) -> None:
     copied = [apps.get_model(label) for label in _COPIED]
-    newest = [_newest_id(model) for model in copied]
-    stride = max(newest) + 1
+    stride = stride_of(copied)
     with transaction.atomic(), connection.cursor() as cursor:
         for model in copied:
-            cursor.execute(_copy_rows(model, set(copied), stride), {"copies": copies})
+            cursor.execute(copy_statement(model, set(copied), stride), {"copies": copies})
         for model in copied:
             cursor.execute(
                 "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",
@@ -203,18 +204,26 @@ def _copy(copies: int) -> None:
         )
 
 
-def _newest_id(model: type[models.Model]) -> int:
-    return int(model._base_manager.aggregate(newest=models.Max("pk"))["newest"] or 0)
+def stride_of(copied: Iterable[type[models.Model]]) -> int:
+    """By how much the ids of each copy of these tables must move."""
+    newest = (model._base_manager.aggregate(newest=models.Max("pk"))["newest"] for model in copied)
+    return 1 + max(pk or 0 for pk in newest)
 
 
-def _copy_rows(
-    model: type[models.Model], copied: set[type[models.Model]], stride: int
+def copy_statement(
+    model: type[models.Model],
+    copied: Set[type[models.Model]],
+    stride: int,
+    instead: Mapping[str, sql.Composable] = MappingProxyType({}),
 ) -> sql.Composed:
-    """INSERT … SELECT of the model rows, once for each copy; ids move by `stride` each time."""
+    """INSERT … SELECT of the model rows, once for each copy; ids move by `stride` each time.
+
+    `instead` has by field what must differ besides, of the row `r` and the number `copy`.
+    """
     columns, values = [], []
     for field in model._meta.concrete_fields:
         columns.append(sql.Identifier(str(field.column)))
-        values.append(_value(model, field, copied, stride))
+        values.append(instead.get(field.name) or _value(model, field, copied, stride))
     return sql.SQL(
         "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} AS r, "
         "generate_series(1, %(copies)s) AS copy ORDER BY copy, r.id"
@@ -228,7 +237,7 @@ def _copy_rows(
 def _value(
     model: type[models.Model],
     field: models.Field[Any, Any],
-    copied: set[type[models.Model]],
+    copied: Set[type[models.Model]],
     stride: int,
 ) -> sql.Composable:
     column = sql.Identifier("r", str(field.column))
@@ -238,7 +247,7 @@ def _value(
         return sql.SQL("{} + copy * {}").format(column, sql.Literal(stride))
     if model is apps.get_model("billing.Invoice") and field.name == "number":
         return sql.SQL(_NEXT_NUMBER)
-    if field.name != "public_id" and field.name not in _COPIED[model._meta.label]:
+    if field.name != "public_id" and field.name not in _COPIED.get(model._meta.label, ()):
         return column
     if isinstance(field, models.BinaryField):
         return sql.SQL("sha256({} || int8send(copy))").format(column)

@@ -3,16 +3,16 @@
 Every row is taken from the ledger, so the balance of the newest row is the balance of the account.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final, NamedTuple
 
-from django.db.models import Q
+from django.db import connection
 
 from cln.billing.models import CreditNote, Invoice, Transfer
-from cln.domain.ledger import LedgerAccount
 from cln.payments.models import Payment
 
 
@@ -53,79 +53,80 @@ class TableRow:
     credit_note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """Transfers of one document, as they came."""
+class _Event(NamedTuple):
+    """The transfers of one document: the first one's id, their sum, and the deposit after them."""
 
-    invoice_id: int | None
-    credit_note_id: int | None
-    payment_id: int | None
-    moved: list[Transfer]
-
-    @property
-    def change_cents(self) -> int:
-        return sum(
-            row.cents if row.credit == LedgerAccount.BALANCE else -row.cents for row in self.moved
-        )
+    transfer_id: int
+    kind: str
+    document_id: int
+    change_cents: int
+    balance_cents: int
 
 
 def reseller_invoice_table(account_id: int) -> tuple[TableRow, ...]:
     """All payments, refunds and invoices of a reseller, oldest first, with the running balance."""
-    moved = Transfer.objects.filter(
-        Q(credit=LedgerAccount.BALANCE) | Q(debit=LedgerAccount.BALANCE), account=account_id
-    )
-    events = _events(moved.order_by("id"))
+    return reseller_invoice_rows(account_id)[::-1]
+
+
+def reseller_invoice_rows(
+    account_id: int, *, limit: int | None = None, offset: int = 0
+) -> tuple[TableRow, ...]:
+    """Some of them, newest first: only those are read document by document."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EVENTS, {"account": account_id, "limit": limit, "offset": offset})
+        events = [_Event(*row) for row in cursor.fetchall()]
     documents = _Documents(events)
-    rows: list[TableRow] = []
-    balance = 0
-    for event in events:
-        balance += event.change_cents
-        rows.append(documents.row(event, balance))
-    return tuple(rows)
+    return tuple(documents.row(event) for event in events)
 
 
-def _events(transfers: Iterable[Transfer]) -> list[_Event]:
-    """Group the transfers by the document they belong to, in the order of the first of each."""
-    found: dict[tuple[str, int], _Event] = {}
-    for row in transfers:
-        invoice = credit_note = payment = None
-        if row.credit_note_id is not None:
-            key = ("credit note", credit_note := row.credit_note_id)
-        elif row.debit == LedgerAccount.CASH and row.payment_id is not None:
-            key = ("payment", payment := row.payment_id)
-        elif row.invoice_id is not None:
-            key = ("invoice", invoice := row.invoice_id)
-        else:
-            key = ("credit", row.pk)
-        event = found.setdefault(key, _Event(invoice, credit_note, payment, []))
-        event.moved.append(row)
-    return list(found.values())
+def count_reseller_invoices(account_id: int) -> int:
+    """How many rows there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({_BY_DOCUMENT}) AS event", {"account": account_id})
+        return int(cursor.fetchone()[0])
+
+
+# Transfers by the document they belong to, in the order of the first of each.
+_BY_DOCUMENT: Final = """
+SELECT min(t.id) AS id, d.kind, d.id AS document,
+    sum(CASE t.credit WHEN 'balance' THEN t.cents ELSE -t.cents END)::bigint AS change
+FROM billing_transfer AS t CROSS JOIN LATERAL (SELECT
+    CASE WHEN t.credit_note_id IS NOT NULL THEN 'credit note'
+        WHEN t.debit = 'cash' AND t.payment_id IS NOT NULL THEN 'payment'
+        WHEN t.invoice_id IS NOT NULL THEN 'invoice' ELSE 'credit' END AS kind,
+    CASE WHEN t.credit_note_id IS NOT NULL THEN t.credit_note_id
+        WHEN t.debit = 'cash' AND t.payment_id IS NOT NULL THEN t.payment_id
+        WHEN t.invoice_id IS NOT NULL THEN t.invoice_id ELSE t.id END AS id) AS d
+WHERE t.account_id = %(account)s AND (t.credit = 'balance' OR t.debit = 'balance')
+GROUP BY d.kind, d.id"""
+_EVENTS: Final = f"""
+SELECT id, kind, document, change, sum(change) OVER (ORDER BY id)::bigint
+FROM ({_BY_DOCUMENT}) AS event ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"""
 
 
 class _Documents:
     """The documents behind some events, read in a fixed number of queries."""
 
-    def __init__(self, events: Iterable[_Event]) -> None:
-        known = list(events)
-        self._payments = Payment.objects.select_related("attempt__method").in_bulk(
-            [one.payment_id for one in known if one.payment_id is not None]
-        )
-        self._notes = CreditNote.objects.prefetch_related("lines__invoice_line").in_bulk(
-            [one.credit_note_id for one in known if one.credit_note_id is not None]
-        )
-        self._invoices = Invoice.objects.prefetch_related("lines").in_bulk(
-            [one.invoice_id for one in known if one.invoice_id is not None]
-        )
+    def __init__(self, events: Sequence[_Event]) -> None:
+        def ids(kind: str) -> list[int]:
+            return [one.document_id for one in events if one.kind == kind]
 
-    def row(self, event: _Event, balance: int) -> TableRow:
+        self._payments = Payment.objects.select_related("attempt__method").in_bulk(ids("payment"))
+        self._notes = CreditNote.objects.prefetch_related("lines__invoice_line").in_bulk(
+            ids("credit note")
+        )
+        self._invoices = Invoice.objects.prefetch_related("lines").in_bulk(ids("invoice"))
+        self._credits = Transfer.objects.in_bulk(ids("credit"))
+
+    def row(self, event: _Event) -> TableRow:
         """The row of one event, with what was left of the deposit after it."""
-        if event.payment_id is not None:
-            return _of_payment(self._payments[event.payment_id], event, balance)
-        if event.credit_note_id is not None:
-            return _of_credit_note(self._notes[event.credit_note_id], event, balance)
-        if event.invoice_id is not None:
-            return _of_invoice(self._invoices[event.invoice_id], event, balance)
-        [given] = event.moved
+        if event.kind == "payment":
+            return _of_payment(self._payments[event.document_id], event)
+        if event.kind == "credit note":
+            return _of_credit_note(self._notes[event.document_id], event)
+        if event.kind == "invoice":
+            return _of_invoice(self._invoices[event.document_id], event)
+        given = self._credits[event.document_id]
         return TableRow(
             id=f"credit-{given.pk}",
             created_at=given.at,
@@ -133,12 +134,12 @@ class _Documents:
             pay_period=_day(given.at),
             total_cents=given.cents,
             change_cents=event.change_cents,
-            balance_after_cents=balance,
+            balance_after_cents=event.balance_cents,
             details=(Detail("Credit", Decimal(1), given.cents),),
         )
 
 
-def _of_payment(payment: Payment, event: _Event, balance: int) -> TableRow:
+def _of_payment(payment: Payment, event: _Event) -> TableRow:
     method = payment.attempt.method
     title = f"Deposit, {method.label}" if method is not None else "Deposit"
     return TableRow(
@@ -148,12 +149,12 @@ def _of_payment(payment: Payment, event: _Event, balance: int) -> TableRow:
         pay_period=_day(payment.received_at),
         total_cents=payment.amount_cents,
         change_cents=event.change_cents,
-        balance_after_cents=balance,
+        balance_after_cents=event.balance_cents,
         details=(Detail(title, Decimal(1), payment.amount_cents),),
     )
 
 
-def _of_credit_note(note: CreditNote, event: _Event, balance: int) -> TableRow:
+def _of_credit_note(note: CreditNote, event: _Event) -> TableRow:
     lines = sorted(note.lines.all(), key=lambda line: line.pk)
     return TableRow(
         id=note.number,
@@ -162,7 +163,7 @@ def _of_credit_note(note: CreditNote, event: _Event, balance: int) -> TableRow:
         pay_period=_day(note.issued_at),
         total_cents=note.total_cents,
         change_cents=event.change_cents,
-        balance_after_cents=balance,
+        balance_after_cents=event.balance_cents,
         details=tuple(
             Detail(line.invoice_line.title, Decimal(1), line.amount_cents) for line in lines
         ),
@@ -170,7 +171,7 @@ def _of_credit_note(note: CreditNote, event: _Event, balance: int) -> TableRow:
     )
 
 
-def _of_invoice(invoice: Invoice, event: _Event, balance: int) -> TableRow:
+def _of_invoice(invoice: Invoice, event: _Event) -> TableRow:
     lines = sorted(invoice.lines.all(), key=lambda line: line.position)
     period = lines[0].period
     return TableRow(
@@ -180,7 +181,7 @@ def _of_invoice(invoice: Invoice, event: _Event, balance: int) -> TableRow:
         pay_period=(period.lower, period.upper),
         total_cents=invoice.total_cents,
         change_cents=event.change_cents,
-        balance_after_cents=balance,
+        balance_after_cents=event.balance_cents,
         details=tuple(Detail(line.title, line.quantity, line.amount_cents) for line in lines),
         invoice=invoice.public_id,
     )

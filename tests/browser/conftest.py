@@ -1,17 +1,17 @@
-"""A CLN of their own for the journeys of a module, and a real Chromium to look at it."""
+"""The CLN that all journeys of a process share, and a real Chromium to look at it."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from pytest_django import DjangoDbBlocker
 
+from tests.browser.people import People
+from tests.browser.site import Site, serving
 from tests.browser.visitor import Visitor
-from tests.serving import free_port, start_cln
+from tests.cluster import migrated_database
 
 FLAGS = (
     "--no-sandbox",
@@ -24,24 +24,18 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """Serve CLN over an empty data directory, on 31 January 2026, and give its address."""
-    folder = Path(tempfile.mkdtemp(prefix="cln-browser-"))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    serve = start_cln("serve", "--port", str(port), "--web", "1", data_dir=folder / "var")
-    assert serve.stdout is not None
-    try:
-        assert serve.stdout.readline() == f"CLN is up at {url}\n"
-        clock = start_cln("clock", "set", "2026-01-31", data_dir=folder / "var")
-        assert clock.communicate(timeout=60) == ("2026-01-31 00:00:00 UTC\n", "")
-        yield url
-    finally:
-        serve.terminate()
-        rest, errors = serve.communicate(timeout=40)
-        shutil.rmtree(folder)
-    assert (serve.returncode, rest, errors) == (0, "", "")
+@pytest.fixture(scope="session")
+def served(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
+    """Serve CLN over an empty database."""
+    with migrated_database("site") as url, serving(url, django_db_blocker) as site:
+        yield site
+
+
+@pytest.fixture
+def site(served: Site) -> Site:
+    """Give the CLN that is served, on 31 January 2026."""
+    served.starts_over()
+    return served
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +49,13 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(
-    site: str, browser: Browser, request: pytest.FixtureRequest
+    site: Site, browser: Browser, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Visitor]]:
     """Give a maker of people with a browser window each; none may have met an error at the end."""
     visitors: list[Visitor] = []
 
     def arrive(*, javascript: bool = True, by: str = "127.0.0.1") -> Visitor:
-        address = site.replace("127.0.0.1", by)
+        address = site.url.replace("127.0.0.1", by)
         visitors.append(Visitor(browser, address, journey=request.node.name, javascript=javascript))
         return visitors[-1]
 
@@ -69,3 +63,9 @@ def visitor(
     for one in visitors:
         one.leave()
     assert [trouble for one in visitors for trouble in one.troubles] == []
+
+
+@pytest.fixture
+def people(site: Site, visitor: Callable[..., Visitor]) -> People:
+    """Give a maker of people who have an account already and are signed in."""
+    return People(site, visitor)

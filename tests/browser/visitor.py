@@ -7,7 +7,16 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Request, Response, expect
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    Response,
+    expect,
+)
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PASSWORD = "a long sentence nobody knows"
@@ -33,19 +42,32 @@ class Visitor:
             permissions=["clipboard-read", "clipboard-write"],
         )
         self._context.set_default_timeout(15_000)
-        self.page = self._context.new_page()
         self.site = site
         self.troubles: list[str] = []
         self._journey = journey
         self._looks = 0
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
-        self.page.on("requestfailed", self._miss)
-        self.page.on("response", self._answer)
+        self.page = self.opens_tab()
 
     def leave(self) -> None:
         """Close the window."""
         self._context.close()
+
+    def opens_tab(self) -> Page:
+        """Open one more tab of the same window, watched like the first."""
+        page = self._context.new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
+        page.on("requestfailed", self._miss)
+        page.on("response", self._answer)
+        return page
+
+    def brings(self, session: str) -> None:
+        """Be signed in already: the journey is about something else."""
+        self._context.add_cookies([{"name": "sessionid", "value": session, "url": self.site}])
+
+    def fetches(self, path: str, **headers: str) -> APIResponse:
+        """Ask for something that is no page: a file, an answer of the API."""
+        return self._context.request.get(path, headers=headers)
 
     def opens(self, path: str) -> None:
         """Type an address."""
@@ -107,9 +129,13 @@ class Visitor:
 
     def pays_with_card(self, amount: str, *, number: str = CARD) -> None:
         """Type a card of the sandbox into the cart and pay the order with it."""
+        self.types_card(number)
+        self.clicks(f"Pay {amount} with this card")
+
+    def types_card(self, number: str) -> None:
+        """Fill in the card of the form that is there."""
         self.page.get_by_label("Card number").fill(number)
         self.page.get_by_label("Expires, MM/YY").fill("09/29")
-        self.clicks(f"Pay {amount} with this card")
 
     def has_a_device_for_passkeys(self) -> None:
         """Give this window a virtual device that knows its owner by their finger."""

@@ -14,7 +14,7 @@ from django.urls import get_resolver
 from cln.api.v1 import urls
 from cln.licensing import queries
 from cln.licensing.services import reveal
-from tests.contract.test_v1_bad_input import CALLS, a_world
+from tests.contract.test_v1_bad_input import AWP, CALLS, a_world
 from tests.customers import clock_at
 from tests.licensing import NOW, an_account, bought, on_trial
 from tests.v1 import ApiClient
@@ -124,6 +124,8 @@ def test_each_call_in_lines_byte_for_byte() -> None:
     said = {}
 
     for call, arguments in CALLS.items():
+        if call == AWP:
+            continue
         words = {name.rstrip("?"): mine.get(word, word) for name, word in arguments.items()}
         before = transaction.savepoint()
         said[call] = acme.body(f"{call}.plain", **words)

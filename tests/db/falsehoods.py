@@ -3,6 +3,10 @@
 Each is (statements, [(what, expected, found)]); ids that differ from run to run are left out.
 """
 
+import re
+
+from django.db import connection
+
 OLDEST = "(SELECT min(id) FROM billing_invoice)"
 NEWEST = "(SELECT max(id) FROM billing_invoice)"
 
@@ -10,6 +14,7 @@ FALSEHOODS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "a line made dearer": (
         f"UPDATE billing_invoiceline SET amount_cents = 2401 WHERE invoice_id = {OLDEST}",
         [
+            ("amount of line 1 of invoice CBI-000001", "2400", "2401"),
             ("net of invoice CBI-000001", "2401", "2400"),
             ("total of invoice CBI-000001", "2401", "2400"),
         ],
@@ -329,3 +334,20 @@ FALSEHOODS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         ],
     ),
 }
+
+
+def falsify(*statements: str) -> None:
+    """Write with all triggers off, foreign keys too; what came before is checked first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        cursor.execute("SET session_replication_role = replica")
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.execute("SET session_replication_role = origin")
+
+
+def anonymous(text: str) -> str:
+    """The text without ids that differ from run to run."""
+    text = re.sub(r"\b(att|pay|key|ref)_(?!unknown|1\b)\w+", r"\1_…", text)
+    return re.sub(r"\b(subscription|transfer|account|of payment) \d+", r"\1 …", text)

@@ -4,14 +4,12 @@ passes (P12). Falsehoods are written with the triggers off, as a careless hand i
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
 from pytest_django import Settings
 
 from cln.accounts.models import Account
@@ -25,7 +23,7 @@ from cln.notifications.queries import written
 from cln.payments import services as payments
 from cln.payments.gateways.sandbox import Script, script_account
 from tests.customers import START, a_customer, buys, on_sale, pays_now
-from tests.db.falsehoods import FALSEHOODS
+from tests.db.falsehoods import FALSEHOODS, anonymous, falsify
 
 pytestmark = pytest.mark.django_db
 
@@ -189,23 +187,6 @@ def test_a_charge_in_flight_is_no_difference() -> None:
 
 
 # -- false ---------------------------------------------------------------------------------------
-
-
-def anonymous(text: str) -> str:
-    """The text without ids that differ from run to run."""
-    text = re.sub(r"\b(att|pay|key)_(?!unknown)\w+", r"\1_…", text)
-    return re.sub(r"\b(subscription|transfer|account|of payment) \d+", r"\1 …", text)
-
-
-def falsify(*statements: str) -> None:
-    """Write with all triggers off, foreign keys too; what came before is checked first."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        cursor.execute("SET session_replication_role = replica")
-        for statement in statements:
-            cursor.execute(statement)
-        cursor.execute("SET session_replication_role = origin")
 
 
 @pytest.mark.parametrize("falsehood", FALSEHOODS)

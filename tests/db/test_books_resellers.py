@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 
 from cln.flows.books import check_books
+from tests.db.falsehoods import falsify
 from tests.partners import a_reseller, refunds_to
 from tests.world import World
 
@@ -64,16 +64,6 @@ def world(db: None) -> World:
     refunds_to(world, zenith, 1, "5.00", reason="test")
     assert zenith.deposit == "-10.00"
     return world
-
-
-def falsify(statement: str) -> None:
-    """Write with all triggers off, as a careless hand in psql would."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(statement)
-        cursor.execute("SET session_replication_role = origin")
 
 
 @pytest.mark.parametrize("falsehood", FALSEHOODS)

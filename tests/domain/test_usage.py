@@ -11,7 +11,7 @@ from cln.domain.calendar import Period
 from cln.domain.lines import LineKind
 from cln.domain.pricing import PriceUnknown
 from cln.domain.rules import UsageRating
-from cln.domain.usage import Holding, days_held, rate_usage
+from cln.domain.usage import Holding, days_held, rate_days, rate_usage, shares_of
 from tests.domain.make import day, prices
 
 APRIL = Period(day("2026-04-01"), day("2026-05-01"))
@@ -179,3 +179,21 @@ def test_shares_add_up_to_the_line_and_days_to_a_count_by_day_r2(
 
 def _april(offset: int) -> date:
     return APRIL.start + timedelta(days=offset)
+
+
+@pytest.mark.parametrize("mode", UsageRating)
+def test_a_page_of_shares_is_a_piece_of_all_of_them(mode: UsageRating) -> None:
+    """R2: counted by days, the total is the same, and so are the cents of each license."""
+    days = [("a", 30), ("b", 7), ("c", 7), ("d", 1)]
+    usage = rate_usage(
+        [Holding(subject, _april(0), _april(held)) for subject, held in days],
+        APRIL,
+        PRICES,
+        mode,
+    )
+    counted = rate_days({30: 1, 7: 2, 1: 1}, APRIL, PRICES, mode)
+
+    assert usage is not None
+    assert counted is not None
+    assert (counted.licenses, counted.amount_cents) == (usage.licenses, usage.amount_cents)
+    assert shares_of(counted, days[:3], mode, after=1) == usage.shares[1:3]

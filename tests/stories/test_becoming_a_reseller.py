@@ -9,6 +9,7 @@ from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import AccountKind
 from cln.flows import reseller
 from cln.flows.autopay import autopay_rule
+from cln.flows.consequences import preview_running_out
 from cln.flows.sign_up import sign_up
 from cln.notifications.models import Message
 from cln.notifications.queries import written
@@ -269,6 +270,29 @@ def test_subscriptions_run_out_with_what_is_paid_and_servers_go_on_by_usage(shop
     assert (zenith.server_status("web1"), zenith.checks_in("web1")) == ("active", "active")
     assert zenith.may_run("KernelCare") == (1, None)
     assert zenith.holds("KernelCare") == 0
+
+
+def test_how_subscriptions_run_out_is_said_before_r1_q12(shop: World) -> None:
+    """What was added is billed to the cent as it was shown, on the day that was shown."""
+    acme = shop.customer("acme")
+    acme.buys("KernelCare", servers=2, monthly=True)
+    acme.buys("CloudLinux OS", servers=1, monthly=True)
+    shop.on("2026-02-20")
+    acme.adds_servers("KernelCare", 1)
+
+    shown = preview_running_out(account_id=acme.account_id, now=shop.now)
+    becomes(acme)
+    shop.on("2026-03-10")
+
+    assert [
+        (one.name, one.quantity, str(one.ends_on), one.last and one.last.total_cents)
+        for one in shown
+    ] == [
+        ("KernelCare", 3, "2026-03-10", 6_43),  # 18 of 28 days
+        ("CloudLinux OS Shared", 1, "2026-03-10", None),
+    ]
+    assert acme.invoices[4:] == ["2026-03-10 KernelCare 6.43 paid"]
+    assert (acme.holds("KernelCare"), acme.holds("CloudLinux OS")) == (0, 0)
 
 
 def test_days_of_another_edition_that_a_subscription_paid_are_no_usage(shop: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.partners import refunds_to
-from tests.world import Customer, World
+from tests.world import Customer, World, instant
 
 
 def _with_pro_on_sale(world: World, on: str = "2026-04-01") -> Customer:
@@ -226,6 +226,22 @@ def test_a_trial_has_no_unit_to_cancel_and_nothing_is_bought_q14(world: World) -
 
     assert acme.invoices == []
     assert acme.may_run("Imunify360-1") == (1, 1)
+
+
+def test_a_server_whose_license_ran_out_is_refused_and_nothing_bought_q14_m5(
+    world: World,
+) -> None:
+    """The worker has not come by yet, and what it will end is over all the same."""
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("Imunify360-1")
+    acme.registers("web1.example", "Imunify360-1")
+    acme.unsubscribes("Imunify360-1")
+    world.now = instant("2026-05-01T09:00")
+
+    with world.refuses("server_removed"):
+        acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+
+    assert acme.invoices == ["2026-04-01 Imunify360-1 12.00 paid"]
 
 
 def test_a_server_does_not_change_into_another_product_q14(world: World) -> None:

@@ -41,6 +41,29 @@ def test_a_reminder_names_the_licenses_behind_the_debt_and_how_to_cancel_the_unu
     assert "the account is blocked on 2026-05-01" in mail
 
 
+def test_one_reminder_names_what_is_owed_for_and_nothing_that_is_paid_p6(world: World) -> None:
+    """Two invoices of one day are one mail; the oldest of them says when the account is blocked."""
+    acme = world.on("2026-03-01").customer("acme")
+    acme.buys("KernelCare", servers=5)
+    acme.buys("CloudLinux OS", servers=2)
+    world.on("2026-03-15")
+    acme.buys("Imunify360-1")
+    acme.card("declines")
+
+    world.on("2026-04-08")
+
+    assert [mail for mail in acme.mails if "reminder" in mail] == ["2026-04-08 reminder"]
+    mail = acme.mail("reminder")
+    assert mail.startswith("Overdue: $38.75\n")  # 5 × 2.95 + 2 × 12.00
+    assert "KernelCare: 5 licenses, 0 in use, 5 unused" in mail
+    assert "CloudLinux OS Shared: 2 licenses, 0 in use, 2 unused" in mail
+    assert "Imunify360" not in mail
+
+    world.on("2026-04-22")
+    assert "Imunify360" in acme.mail("reminder")
+    assert "the account is blocked on 2026-05-01" in acme.mail("reminder")
+
+
 def test_nobody_is_reminded_of_what_is_paid_p6(world: World) -> None:
     acme = _overdue(world)
     world.on("2026-04-10")
@@ -195,6 +218,23 @@ def test_an_unpaid_first_order_is_no_debt_and_blocks_nobody_q3_p7(world: World) 
 
     assert (acme.status, acme.owes) == ("current", "3.95")
     assert not any("reminder" in mail or "blocked" in mail for mail in acme.mails)
+
+
+def test_an_unpaid_first_order_does_not_bring_the_block_of_a_debt_forward_q3_p7(
+    world: World,
+) -> None:
+    """The order of 29 March was never a debt; the renewal of 1 April is one."""
+    world.otto.sets(block_after_days=3)
+    acme = world.on("2026-03-01").customer("acme")
+    acme.buys("KernelCare", servers=5)
+    acme.card("declines")
+    world.on("2026-03-29")
+    acme.buys("CloudLinux OS")
+
+    world.on("2026-04-03T12:00")
+    assert acme.status == "past_due"
+    world.on("2026-04-04")
+    assert acme.status == "blocked"
 
 
 def test_day_counts_are_settings_p2_p6_p7(world: World) -> None:

@@ -10,9 +10,12 @@ from cln.flows.consequences import (
     preview_remove_unused,
     preview_unsubscribe,
 )
+from cln.flows.conversion_preview import preview_conversion
+from cln.flows.editions import EditionPreview, preview_edition
 from cln.flows.upcoming import upcoming_year
+from cln.licensing.models import Server
 from tests.cast import PRODUCTS, Customer
-from tests.world import World
+from tests.world import World, instant
 
 
 def cut(customer: Customer, product: str, keep: int | None = None) -> CutPreview:
@@ -157,3 +160,58 @@ def changes(changed: tuple[Changed, ...]) -> list[tuple[str, str, str]]:
         for one in changed
         for pair in [(one.before, one.after)]
     ]
+
+
+def converts_to(customer: Customer, hostname: str, to: str) -> tuple[int | None, int | None]:
+    """What changing the type would take now, and give back: cents."""
+    shown = preview_conversion(
+        account_id=customer.account_id,
+        server=Server.objects.get(hostname=hostname).public_id,
+        now=customer.world.now,
+    )
+    [option] = [one for one in shown.options if one.license_type == PRODUCTS[to]]
+    return option.added and option.added.due_now_cents, shown.credit_cents
+
+
+def test_what_another_type_would_take_and_give_back_is_what_it_does_q12_q14(world: World) -> None:
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("Imunify360-1")
+    acme.registers("web1.example", "Imunify360-1")
+    world.on("2026-04-16")
+
+    shown = converts_to(acme, "web1.example", "Imunify360-30")
+    done = acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+
+    assert shown == (25_00, done.credit_cents) == (25_00, 6_00)
+    assert acme.charges[1:] == ["2026-04-16 25.00 succeeded"]
+
+
+def test_another_type_is_foreseen_where_the_worker_is_days_late_q12_q14_m5(world: World) -> None:
+    """The period that began meanwhile is not paid, so nothing of it comes back."""
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("Imunify360-1")
+    acme.registers("web1.example", "Imunify360-1")
+    world.now = instant("2026-05-03T09:00")
+
+    shown = converts_to(acme, "web1.example", "Imunify360-30")
+    done = acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+
+    assert shown == (25_00, done.credit_cents) == (25_00, 0)
+
+
+def test_what_an_edition_would_cost_is_what_it_costs_q12_q13_m5(world: World) -> None:
+    """Half a period of three; and a whole one where the worker has not billed it yet."""
+    world.otto.prices("CloudLinux OS", {1: "14.00"})
+    world.otto.prices("CloudLinux OS Pro", {1: "20.00"})
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("CloudLinux OS", servers=3)
+
+    world.on("2026-04-16")
+    half = preview_edition(account_id=acme.account_id, edition="pro", now=world.now)
+    world.now = instant("2026-05-01T09:00")
+    whole = preview_edition(account_id=acme.account_id, edition="pro", now=world.now)
+    acme.changes_edition("pro")
+
+    assert half == EditionPreview("cloudlinux_pro", 9_00, 20_00, 3)
+    assert whole == EditionPreview("cloudlinux_pro", 18_00, 20_00, 3)
+    assert acme.accrued() == ["2026-06-01 18.00 of 78.00"]

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from cln.flows import usage_run
+from cln.flows.usage_so_far import month_so_far
 from cln.licensing.keys import create_key
 from tests.partners import a_reseller
 from tests.world import World
@@ -121,17 +122,19 @@ def test_a_worker_that_was_down_bills_every_month_it_missed(shop: World) -> None
 
 def test_what_a_month_comes_to_is_known_before_it_is_billed(shop: World) -> None:
     """R2, Q12: the sum so far, what it comes to if nothing changes, and what the billing run would
-    issue, by the same function."""
+    issue."""
     zenith = a_reseller(shop)
     shop.on("2026-01-22")
     zenith.holds_ip("KernelCare", ONE)
 
-    [so_far] = usage_run.usage_so_far(account_id=zenith.account_id, now=shop.now)
-    [expected] = usage_run.usage_expected(account_id=zenith.account_id, now=shop.now)
+    month = month_so_far(account_id=zenith.account_id, page=1, now=shop.now)
+    [so_far] = month.types
     [(account, draft)] = usage_run.dry_run(on=date(2026, 2, 1))
 
-    assert (so_far.line.amount_cents, so_far.line.shares[0].days) == (32, 1)
-    assert (expected.line.amount_cents, expected.line.shares[0].days) == (323, 10)
+    assert [(row.name, row.share.days, row.share.amount_cents) for row in so_far.shares] == [
+        (ONE, 1, 32)
+    ]
+    assert (month.total_cents, month.expected_cents) == (32, 323)
     assert (account.pk, draft.net_cents) == (zenith.account_id, 323)
     assert zenith.invoices == []
 

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from cln import clock
 from cln.accounts.access import Permission
 from cln.accounts.models import Account, Agreement, ApiToken, AuditEntry, Login
-from cln.accounts.services import rotate_api_secret
+from cln.accounts.services import create_account, rotate_api_secret
 from cln.accounts.tokens import token_caller
 from cln.api.auth import AuthFailed, check_token
 from cln.billing.queries import balance_cents
@@ -23,8 +23,8 @@ from cln.notifications.models import Message, ReportSubscription
 from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import Script, script_account
 from cln.payments.models import AutopayRuleRow
-from tests.customers import START
-from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of
+from tests.customers import START, clock_at, use_card
+from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
 
@@ -301,6 +301,30 @@ class TestConverting:
         assert balance_cents(owner[0].pk) == 250_00
         assert (rule.mode, rule.target_cents) == ("add_funds", 300_00)
         assert Agreement.objects.get(account=owner[0]).address == "127.0.0.1"
+
+    def test_the_charge_is_named_in_the_currency_of_the_account(self) -> None:
+        clock_at(START)
+        euro = create_account(
+            company="Euro", billing_email="billing@euro.example", currency="EUR", now=START
+        )
+        use_card(euro, Script.OK, now=START)
+        client = signed_in(a_login(euro, Role.FULL))
+
+        first = text_of(client.get(CONVERT))
+        page = text_of(client.post(CONVERT, {**self.CHOSEN, "step": "agreement"}))
+
+        assert "First deposit, in EUR" in first
+        assert "250.00 EUR will be charged to" in page
+        assert "$" not in page
+
+    def test_what_runs_out_is_listed_with_its_day_and_last_invoice(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        with_licenses(owner[0], 5)
+
+        page = text_of(owner[1].get(CONVERT))
+
+        assert "5 CloudLinux OS Shared, until 2026-02-28 last invoice: none" in page
 
     def test_without_the_agreement_there_is_no_next_step(
         self, owner: tuple[Account, Client]

@@ -194,8 +194,8 @@ class TestInvoices:
         assert "Total due $100.00" in refused
         paid = text_of(client.post(METHODS, GOOD_CARD, follow=True))
 
-        assert "Invoice CBI-000002, $50.00: Paid. Thank you." in paid
-        assert "Invoice CBI-000003, $50.00: Paid. Thank you." in paid
+        assert "Invoice CBI-000002 2026-04-01: Paid. Thank you. $50.00 paid" in paid
+        assert "Invoice CBI-000003 2026-04-01: Paid. Thank you. $50.00 paid" in paid
         assert "Nothing is open." in text_of(client.get("/console/billing/invoices"))
 
 

@@ -11,11 +11,11 @@ from cln.domain.autopay import AutopayMode, AutopayRule
 AUTOPAY_CHOICES = [
     (
         AutopayMode.REPAY.value,
-        "Repay: below zero, one charge of what is missing, $20.00 at least",
+        "Repay: below zero, one charge of what is missing, 20.00 at least",
     ),
     (
         AutopayMode.ADD_FUNDS.value,
-        "Add funds: below $100.00, one charge brings it to the target below",
+        "Add funds: below 100.00, one charge brings it to the target below",
     ),
     (AutopayMode.OFF.value, "Off: nothing is charged by itself"),
 ]
@@ -25,7 +25,7 @@ class DepositForm(forms.Form):
     """Step 1: how much."""
 
     deposit = forms.DecimalField(
-        label="First deposit, in dollars",
+        label="First deposit",
         min_value=Decimal(1),
         max_value=Decimal(100_000),
         decimal_places=2,
@@ -59,7 +59,7 @@ class AutopayForm(forms.Form):
         widget=forms.RadioSelect,
     )
     target = forms.DecimalField(
-        label="Target balance, in dollars",
+        label="Target balance",
         min_value=Decimal(0),
         max_value=Decimal(100_000),
         decimal_places=2,

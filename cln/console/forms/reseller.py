@@ -97,15 +97,15 @@ class AutopayForm(forms.Form):
     """How the deposit is topped up by itself (R4)."""
 
     MODES: ClassVar = [
-        (AutopayMode.ADD_FUNDS.value, "Add funds: below $100.00, charge up to the target balance"),
-        (AutopayMode.REPAY.value, "Repay: below zero, charge what is missing, at least $20.00"),
+        (AutopayMode.ADD_FUNDS.value, "Add funds: below 100.00, charge up to the target balance"),
+        (AutopayMode.REPAY.value, "Repay: below zero, charge what is missing, at least 20.00"),
         (AutopayMode.OFF.value, "Do not add funds automatically"),
     ]
 
     mode = forms.ChoiceField(label="Autopayment", choices=MODES, widget=forms.RadioSelect)
     target = forms.DecimalField(
         label="Target balance",
-        help_text="For “Add funds” only; at least $100.00.",
+        help_text="For “Add funds” only; at least 100.00.",
         required=False,
         min_value=0,
         max_value=1_000_000,

@@ -20,7 +20,6 @@ class FirstDepositForm(DepositForm):
     def __init__(self, *args: Any, currencies: Sequence[str], **kwargs: Any) -> None:
         """Offer the currencies that there are prices in."""
         super().__init__(*args, **kwargs)
-        self.fields["deposit"].label = "First deposit"
         self.fields["currency"] = forms.ChoiceField(
             label="Currency of prices, deposit and invoices",
             help_text="It stays: all invoices of an account are in one currency.",

@@ -58,8 +58,9 @@ def ago(
 def _relative(seconds: float) -> str:
     ahead, seconds = seconds < 0, abs(seconds)
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
+        # What lies ahead is rounded: a trial of 30 days begun this minute does not end in 29.
+        count = round(seconds / size) if ahead else int(seconds // size)
+        if count:
             text = f"{count} {name}{'s' if count > 1 else ''}"
             return f"in {text}" if ahead else f"{text} ago"
     return "just now"
@@ -130,6 +131,7 @@ SCRIPTS = {
     Script.OK: "is charged",
     Script.DECLINE: "is declined for lack of funds; tried again on later days",
     Script.HARD_DECLINE: "is declined as expired; not tried again until it is replaced",
+    Script.UP_TO_TEN: "pays up to 10.00 at a time; more is declined for lack of funds",
     Script.TIMEOUT_CHARGED: "is charged, but the answer gets lost; found out after 10 minutes",
     Script.TIMEOUT_NOT_CHARGED: "is not charged and does not answer; found out after 10 minutes",
 }

@@ -11,19 +11,19 @@ from cln.billing import papers, queries
 from cln.billing.invoice_lists import billed_by_type, compared
 from cln.catalog.queries import license_types
 from cln.console import gateway_pages, receipts
-from cln.console.invoice_table import invoice_table
+from cln.console.invoice_table import deposit_table, invoice_table
 from cln.domain.money import money_text
 from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus
 from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.reseller_table import reseller_invoice_table
 from cln.payments.services import active_method
 from cln.payments.settled import paid_of
 from cln.web import Request, page, redirect
 
 RESULTS: Final = "paid_now"
+MONTHS_SHOWN: Final = 36
 
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
@@ -76,8 +76,8 @@ def invoices(request: Request) -> HttpResponse:
         "method": active_method(account_id),
         "offers": gateway_pages.offers(),
         "currency": request.account.currency,
-        "months": papers.billed_months(account_id=account_id),
         "by_type": billed_by_type(account_id),
+        **_statements(request),
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),
     }
@@ -97,16 +97,21 @@ def _next_invoice(request: Request) -> dict[str, object] | None:
 def _reseller_invoices(request: Request) -> HttpResponse:
     """A reseller's invoices are paid from the deposit: one table with its balance (R6)."""
     account_id = request.account.pk
-    rows = reseller_invoice_table(account_id)
     context = {
         "section": "billing",
-        "rows": rows[::-1],
         "results": receipts.taken(request, RESULTS),
         "balance_cents": queries.balance_cents(account_id),
         "currency": request.account.currency,
-        "months": papers.billed_months(account_id=account_id),
+        **_statements(request),
     }
-    return render(request, "reseller/invoices.html", context)
+    return deposit_table(account_id).answer(request, "reseller/invoices.html", context)
+
+
+def _statements(request: Request) -> dict[str, object]:
+    """The months that have a statement: those of some years, all when asked."""
+    months = papers.billed_months(account_id=request.account.pk)
+    shown = months if request.GET.get("statements") == "all" else months[:MONTHS_SHOWN]
+    return {"months": shown, "has_older_months": len(shown) < len(months)}
 
 
 @page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)

@@ -9,7 +9,9 @@ from django.shortcuts import render
 from cln.accounts.access import Permission
 from cln.console.forms.conversion import AgreementForm, ConvertForm, DepositForm
 from cln.domain.errors import Refusal
+from cln.domain.money import money_text, parse_amount
 from cln.enums import AccountKind, AttemptState
+from cln.flows.consequences import preview_running_out
 from cln.flows.reseller import AGREEMENT_VERSION, Acceptance, convert_customer
 from cln.payments.services import active_method
 from cln.web import Request, client_address, page, redirect
@@ -66,7 +68,16 @@ def _carried(form: DepositForm) -> dict[str, object]:
     return {**form.cleaned_data, "version": AGREEMENT_VERSION, "mode": "repay"}
 
 
+def _as_money(deposit: object, currency: str) -> str:
+    """What was typed, in the account's currency; nonsense stays as it is, beside its error."""
+    try:
+        return money_text(parse_amount(str(deposit)), currency)
+    except Refusal:
+        return str(deposit)
+
+
 def _step(request: Request, step: str, form: DepositForm) -> HttpResponse:
+    form.fields["deposit"].label = f"First deposit, in {request.account.currency}"
     deposit = form["deposit"].value()
     context = {
         "section": "account",
@@ -74,6 +85,8 @@ def _step(request: Request, step: str, form: DepositForm) -> HttpResponse:
         "number": NUMBERS[step],
         "form": form,
         "deposit": deposit,
+        "charge": _as_money(deposit, request.account.currency),
+        "running_out": preview_running_out(account_id=request.account.pk, now=request.now),
         "version": AGREEMENT_VERSION,
         "method": active_method(request.account.pk),
     }

@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.billing.queries import balance_cents
+from cln.catalog.queries import rules
 from cln.console import gateway_pages
 from cln.console.forms.reseller import AmountForm, AutopayForm
 from cln.console.views.billing import tell
@@ -16,7 +17,7 @@ from cln.domain.errors import Refusal
 from cln.flows import hosted
 from cln.flows.autopay import autopay_rule, set_autopay, simulate_autopay
 from cln.flows.reseller import top_up
-from cln.flows.usage_run import usage_expected, usage_so_far
+from cln.flows.usage_so_far import month_so_far
 from cln.payments.services import active_method
 from cln.web import Request, page, posted, redirect
 
@@ -105,23 +106,15 @@ def save_autopayment(request: Request, form: AutopayForm) -> HttpResponse:
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True, resellers_only=True)
 def statement(request: Request) -> HttpResponse:
     """`/console/billing/statement`: what the running month comes to so far, per license (R2)."""
-    usages = usage_so_far(account_id=request.account.pk, now=request.now)
+    only, page = request.GET.get("type", ""), _page_number(request)
+    so_far = month_so_far(
+        account_id=request.account.pk, license_type=only, page=page, now=request.now
+    )
     context = {
         "section": "billing",
-        "usages": [
-            {
-                "name": usage.license_type.name,
-                "line": usage.line,
-                "shares": [
-                    {"name": usage.names.get(share.subject, share.subject), "share": share}
-                    for share in usage.line.shares
-                ],
-            }
-            for usage in usages
-        ],
-        "total_cents": sum(usage.line.amount_cents for usage in usages),
+        "so_far": so_far,
+        "only": only,
         "currency": request.account.currency,
-        "expected_cents": _expected_cents(request),
         "next_usage_on": request.account.next_usage_on,
     }
     return render(request, "reseller/statement.html", context)
@@ -129,18 +122,18 @@ def statement(request: Request) -> HttpResponse:
 
 def _balance(request: Request, form: AmountForm) -> HttpResponse:
     account_id = request.account.pk
-    usages = usage_so_far(account_id=account_id, now=request.now)
     context = {
         "section": "billing",
         "form": form,
         "balance_cents": balance_cents(account_id),
-        "so_far_cents": sum(usage.line.amount_cents for usage in usages),
-        "expected_cents": _expected_cents(request),
+        "so_far": month_so_far(account_id=account_id, now=request.now),
         "currency": request.account.currency,
         "method": active_method(account_id),
         "offers": gateway_pages.offers(),
         "floor_cents": request.account.floor_cents,
         "rule": autopay_rule(account_id=account_id),
+        "floor_of_funds": rules().autopay_floor_cents,
+        "least_cents": rules().autopay_minimum_cents,
         "next_usage_on": request.account.next_usage_on,
     }
     status = 422 if form.errors else 200
@@ -160,9 +153,9 @@ def _autopayment(request: Request, form: AutopayForm, *, tried: AutopayRule | No
     return render(request, "reseller/autopayment.html", context, status=status)
 
 
-def _expected_cents(request: Request) -> int:
-    usages = usage_expected(account_id=request.account.pk, now=request.now)
-    return sum(usage.line.amount_cents for usage in usages)
+def _page_number(request: Request) -> int:
+    given = request.GET.get("page", "")
+    return max(1, int(given)) if given.isdecimal() and len(given) < 5 else 1
 
 
 def _replayed(request: Request, rule: AutopayRule) -> Replay:

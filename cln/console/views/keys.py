@@ -48,7 +48,8 @@ def product(request: Request, code: str) -> HttpResponse:
     mine = {card.held.license_type for card in held}
     types = catalog.license_types(product=code, currency=request.account.currency)
     others = [row for row in types if row.code not in mine] if code in BY_TYPE else []
-    context = {"section": code, "product": found, "cards": held, "others": others}
+    keyed = [row for row in types if row.priced and row.has_keys]
+    context = {"section": code, "product": found, "cards": held, "others": others, "keyed": keyed}
     return _table(request, code).answer(request, "keys/product.html", context)
 
 

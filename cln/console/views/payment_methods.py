@@ -12,10 +12,10 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission
 from cln.billing.queries import balance_due_cents
-from cln.console import cart, gateway_pages
+from cln.console import cart, gateway_pages, receipts
 from cln.console.checkout import pay_cart
 from cln.console.forms.billing import SandboxCardForm
-from cln.console.views.billing import tell
+from cln.console.views.billing import RESULTS
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, MethodKind
 from cln.flows import collection
@@ -138,11 +138,16 @@ def _grouped(number: str) -> str:
 
 
 def _saved(request: Request, results: tuple[InvoiceResult, ...], token: str) -> HttpResponse:
-    """Tell what the new method has paid; with the token of a cart it pays that as well."""
-    tell(request, results, request.account.currency)
+    """Tell what the new method has paid; with the token of a cart it pays that as well.
+
+    Results of invoices stand where those of "Pay now" do: a failure must not fade away.
+    """
+    receipts.keep(request, RESULTS, results)
     messages.success(request, "The payment method is saved.")
     if token:
         return pay_cart(request, token)
+    if results:
+        return redirect("invoices")
     return redirect("cart" if cart.lines(request.session) else "payment_methods")
 
 

@@ -60,8 +60,7 @@ FIELD_OF = {
 def register(request: Request) -> HttpResponse:
     """`/console/register/reseller`: each step is a form of its own; `?step=` goes back to one."""
     if request.user.is_authenticated:
-        messages.info(request, "You are signed in: an account becomes a reseller's under Account.")
-        return redirect("dashboard")
+        return redirect("convert")  # the same steps, for the account that is signed in
     kept = request.session.get(KEPT, {})
     reached = _reached(kept)
     asked = request.POST.get("step") or request.GET.get("step") or STEPS[reached]

@@ -72,6 +72,7 @@ NUMBERS: Table[int] = Table(
     count=lambda query: len(_numbers(query)),
     row="sandbox/design_row.html",
     row_id=str,
+    row_name=str,
     sorts=("number",),
     sort="number",
     search="Digits",

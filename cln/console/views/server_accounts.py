@@ -10,7 +10,7 @@ from cln.accounts.access import Permission, may
 from cln.console.forms.reseller import ServerAccountForm
 from cln.console.server_account_table import server_account_table
 from cln.domain.errors import Refusal
-from cln.flows.usage_run import usage_expected
+from cln.flows.usage_so_far import month_so_far
 from cln.licensing import server_accounts as verbs
 from cln.licensing.server_accounts import Person
 from cln.web import Request, page, posted, redirect
@@ -28,17 +28,13 @@ FIELD_OF = {
 def server_accounts(request: Request) -> HttpResponse:
     """`/console/server-accounts`: totals and the list."""
     rows = verbs.list_server_accounts(request.account.pk)
-    usages = usage_expected(account_id=request.account.pk, now=request.now)
+    month = month_so_far(account_id=request.account.pk, now=request.now)
     context = {
         "section": SECTION,
         "used": sum(row.used for row in rows),
         "given": "unlimited" if any(not row.limit for row in rows) else sum(r.limit for r in rows),
         "unused": sum(row.limit - row.used for row in rows if row.limit),
-        "expected_cents": sum(
-            usage.line.amount_cents
-            for usage in usages
-            if usage.license_type.code == verbs.LICENSE_TYPE
-        ),
+        "expected_cents": month.expected.get(verbs.LICENSE_TYPE, 0),
         "currency": request.account.currency,
     }
     may_edit = may(request.login.role, Permission.CREATE_KEYS)

@@ -23,8 +23,10 @@ from cln.web import Request, page, posted, redirect
 def remove_unused(request: Request, license_type: str) -> HttpResponse:
     """Cut the licenses to what servers use, or to a chosen number above that (Q6)."""
     row = paid_subscription(account_id=request.account.pk, license_type=license_type)
-    form = RemoveUnusedForm(posted(request) or ("keep" in request.GET and request.GET) or None)
-    if request.method == "POST" and form.is_valid():
+    used = seats_in_use(account_id=request.account.pk, license_type=license_type)
+    asked = posted(request) or ("keep" in request.GET and request.GET) or None
+    form = RemoveUnusedForm(asked, initial={"keep": used})
+    if request.method == "POST" and "show" not in request.POST and form.is_valid():
         try:
             done = flow.remove_unused(
                 account_id=request.account.pk,
@@ -36,9 +38,8 @@ def remove_unused(request: Request, license_type: str) -> HttpResponse:
         except Refusal as refusal:
             form.add_error("keep", f"{refusal.message} {refusal.fix}".strip())
         else:
-            messages.success(request, f"{done.units} licenses are removed, {done.left} are left.")
+            messages.success(request, f"Licenses removed: {done.units}. Left: {done.left}.")
             return redirect("dashboard")
-    used = seats_in_use(account_id=request.account.pk, license_type=license_type)
     context = {
         "section": "billing",
         "form": form,

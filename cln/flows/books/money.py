@@ -23,6 +23,29 @@ SELECT account_id, figure || ' of invoice ' || number, expected, found FROM (
 ) f WHERE expected <> found
 """
 
+# M3, M4: a line costs its units for its part of the period, and tax its rate of the net.
+LINE_AMOUNTS = """
+SELECT i.account_id, 'amount of line ' || l.position || ' of invoice ' || i.number,
+       f.expected, l.amount_cents
+FROM (
+    SELECT id, round(quantity * unit_cents) AS expected
+    FROM billing_invoiceline WHERE kind = 'recurring'
+    UNION ALL
+    SELECT l.id, round(l.quantity * l.unit_cents * (upper(l.period) - lower(l.period))
+                       / (upper(r.period) - lower(r.period)))
+    FROM billing_invoiceline l
+    JOIN billing_invoiceline r ON r.subscription_id = l.subscription_id
+         AND r.kind = 'recurring' AND r.period @> l.period
+    WHERE l.kind = 'proration'
+    UNION ALL
+    -- The source of a tax line is tax:2300, its rate in hundredths of a percent.
+    SELECT l.id, round(i.net_cents * split_part(l.source, ':', 2)::numeric / 10000)
+    FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
+    WHERE l.kind = 'tax'
+) f JOIN billing_invoiceline l ON l.id = f.id JOIN billing_invoice i ON i.id = l.invoice_id
+WHERE f.expected <> l.amount_cents
+"""
+
 INVOICE_PAID = """
 SELECT i.account_id, 'paid of invoice ' || i.number, coalesce(a.cents, 0), i.paid_cents
 FROM billing_invoice i
@@ -291,6 +314,7 @@ WHERE x.currency <> a.currency
 CHECKS = (
     CURRENCIES,
     LINES,
+    LINE_AMOUNTS,
     INVOICE_PAID,
     INVOICE_STATUS,
     PAYMENT_SPENT,

@@ -22,13 +22,14 @@ from cln import clock
 from cln.accounts.models import Account
 from cln.accounts.services import create_account
 from cln.database.programs import postgres_programs
-from cln.enums import MethodKind
+from cln.enums import AccountKind, MethodKind
 from cln.flows import billing_run, collection
 from cln.flows.purchase import buy
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
-from cln.management import wire_bench, wire_outage
+from cln.management import console_bench, wire_bench, wire_outage
 from cln.management.billing_bench import measure as measure_billing
+from cln.management.large_crowd import Size
 from cln.management.load import CLIENTS, Request, measure
 from cln.management.paper_bench import measure as measure_paper
 from cln.management.prepare import prepare_database
@@ -38,6 +39,8 @@ from cln.payments.gateways.sandbox import Script, token_for
 
 WEB_PROCESSES = 2
 SERVERS_MOST = 20_000
+SERVERS_OF_THE_WIRE = 10_000
+SERVERS_OF_THE_CONSOLE = 100_000
 BILLING_ACCOUNTS = (667, 13_334, 133_334)
 """With one and a half subscriptions each: 1,000, 20,000 and 200,000 of them."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -53,11 +56,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "what",
             nargs="?",
-            choices=["all", "billing", "wire", "pdf"],
+            choices=["all", "billing", "wire", "pdf", "console"],
             default="all",
-            help="agents and a small billing day, or large ones, the wire or documents alone",
+            help="agents and a small billing day; or large ones, wire, documents, pages alone",
         )
-        parser.add_argument("--servers", type=int, default=10_000, help="in the fleet of wire")
+        parser.add_argument(
+            "--servers", type=int, help="in the fleet of wire, in the account of console"
+        )
+        parser.add_argument("--kind", choices=list(AccountKind), help="console: one, not both")
+        parser.add_argument("--page", action="append", help="console: by name of its route")
+        parser.add_argument("--keys", type=int, default=10_000, help="console only")
+        parser.add_argument("--invoices", type=int, default=5_000, help="console only")
+        parser.add_argument("--requests", type=int, default=50, help="of each page; console only")
         parser.add_argument("--rounds", type=int, default=3, help="of wire; the best counts")
         parser.add_argument("--outage", action="store_true", help="wire: kill the database instead")
         parser.add_argument("--seconds", type=float, default=5, help="for each measurement")
@@ -76,6 +86,9 @@ class Command(BaseCommand):
             return
         if options["what"] == "wire":
             self._wire(**options)
+            return
+        if options["what"] == "console":
+            self._console(**options)
             return
         prepare_database()
         if Account.objects.exists():
@@ -107,7 +120,29 @@ class Command(BaseCommand):
         ]
         self.stdout.write(json.dumps({"machine": _machine(), "billing_days": days}, indent=2))
 
-    def _wire(self, *, seconds: float, servers: int, rounds: int, outage: bool, **_: Any) -> None:
+    def _console(
+        self,
+        *,
+        kind: str | None,
+        page: list[str] | None,
+        servers: int | None,
+        keys: int,
+        invoices: int,
+        requests: int,
+        **_: Any,
+    ) -> None:
+        size = Size(servers or SERVERS_OF_THE_CONSOLE, keys, invoices)
+        kinds = [AccountKind(kind)] if kind else list(AccountKind)
+        url = os.environ["CLN_DATABASE_URL"]
+        accounts = console_bench.run(
+            url, kinds=kinds, size=size, requests=requests, only=page or ()
+        )
+        self.stdout.write(json.dumps({"machine": _machine(), "accounts": accounts}, indent=2))
+
+    def _wire(
+        self, *, seconds: float, servers: int | None, rounds: int, outage: bool, **_: Any
+    ) -> None:
+        servers = servers or SERVERS_OF_THE_WIRE
         if outage:
             report = wire_outage.run(seconds=seconds, servers=servers)
         else:

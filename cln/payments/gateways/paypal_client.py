@@ -58,13 +58,14 @@ def verify_webhook(
     """
     signed: dict[str, str] = {name: headers.get(key, "") for name, key in _SIGNED.items()}
     try:
-        json.loads(body)
-    except ValueError:
+        text = body.decode()
+        json.loads(text)
+    except (ValueError, RecursionError):
         return False
     if not all(signed.values()):
         return False
     envelope = json.dumps({**signed, "webhook_id": webhook_id})
-    question = f'{envelope[:-1]}, "webhook_event": {body.decode()}}}'
+    question = f'{envelope[:-1]}, "webhook_event": {text}}}'
     try:
         answer = json.loads(_Verification(client.global_configuration).ask(question).text)
         return bool(answer["verification_status"] == "SUCCESS")

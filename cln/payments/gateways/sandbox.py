@@ -37,6 +37,7 @@ class Script(StrEnum):
     OK = "ok"
     DECLINE = "decline"
     HARD_DECLINE = "hard_decline"
+    UP_TO_TEN = "up_to_ten"
     TIMEOUT_CHARGED = "timeout_charged"
     TIMEOUT_NOT_CHARGED = "timeout_not_charged"
 
@@ -51,10 +52,14 @@ TEST_CARDS = {
     "4242424242424242": Script.OK,
     "4000000000000002": Script.DECLINE,
     "4000000000000069": Script.HARD_DECLINE,
+    "4000000000000341": Script.UP_TO_TEN,
     "4000000000000119": Script.TIMEOUT_CHARGED,
     "4000000000000127": Script.TIMEOUT_NOT_CHARGED,
 }
 """Card numbers of the sandbox and what each does."""
+
+UP_TO_TEN_CENTS = 10_00
+"""What a card of `UP_TO_TEN` has left for each charge: of several invoices some may fail (P5)."""
 
 _DECLINES = {
     Script.DECLINE: DeclineCode.INSUFFICIENT_FUNDS,
@@ -93,6 +98,8 @@ class SandboxGateway:
         if known is not None:
             return known
         script = _script_of(charge.customer) or Script(charge.method_token.removeprefix("sandbox:"))
+        if script is Script.UP_TO_TEN and charge.amount_cents > UP_TO_TEN_CENTS:
+            script = Script.DECLINE
         if script in _DECLINES:
             return Outcome(AttemptState.DECLINED, decline_code=_DECLINES[script])
         if script is not Script.TIMEOUT_NOT_CHARGED:

@@ -1,0 +1,138 @@
+"""A reseller's running month before it is billed: its sums, and its statement page by page (Q12).
+
+The same figures as `usage_run.usage_of`, from what the database counts instead
+of from every license.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from cln.accounts.models import Account
+from cln.accounts.services import first_of_next_month
+from cln.catalog import queries as catalog
+from cln.catalog.models import LicenseType
+from cln.domain.rules import Rules
+from cln.domain.usage import UsageShare, UsageTotal, rate_days, shares_of
+from cln.flows.usage_run import month_before, prepaid, price_lists
+from cln.licensing.holding_sums import Running
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NamedShare:
+    """What a license adds to the month, and what people call it."""
+
+    name: str
+    share: UsageShare
+
+
+@dataclass(frozen=True, slots=True)
+class TypeSoFar:
+    """One license type of the running month, with a page of its licenses."""
+
+    license_type: LicenseType
+    line: UsageTotal
+    shares: tuple[NamedShare, ...]
+    page: int
+
+    @property
+    def first(self) -> int:
+        """The number of the first license of the page."""
+        return (self.page - 1) * PER_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        """The number of its last one."""
+        return self.first + len(self.shares) - 1
+
+    @property
+    def newer(self) -> int:
+        """The page before; 0 where there is none."""
+        return self.page - 1
+
+    @property
+    def older(self) -> int:
+        """The page after; 0 where there is none."""
+        return self.page + 1 if self.last < self.line.licenses and self.shares else 0
+
+
+@dataclass(frozen=True, slots=True)
+class MonthSoFar:
+    """What the running month would be billed if everything were given back at midnight, and what it
+    will be if nothing changes until its end; cents without tax.
+
+    Under `full_month` rating both are the whole month of every license.
+    """
+
+    types: tuple[TypeSoFar, ...]
+    total_cents: int
+    expected: Mapping[str, int]
+    """What each license type will come to."""
+
+    @property
+    def expected_cents(self) -> int:
+        """What all of them will."""
+        return sum(self.expected.values())
+
+
+NOTHING = MonthSoFar((), 0, {})
+
+
+def month_so_far(
+    *, account_id: int, license_type: str = "", page: int = 0, now: datetime
+) -> MonthSoFar:
+    """The running month of a reseller, without licenses; with the first `PER_PAGE` of each type on
+    page 1; only of one type where given. Refuses `price_unknown`.
+    """
+    account = Account.objects.get(pk=account_id)
+    if account.next_usage_on is None:
+        return NOTHING
+    month = month_before(first_of_next_month(now.date()))
+    running = Running(account_id, month, prepaid(account))
+    tomorrow, rules = now.date() + timedelta(days=1), catalog.rules()
+    priced = _Priced(account, running, rules)
+    so_far = priced.lines(tomorrow)
+    return MonthSoFar(
+        tuple(
+            TypeSoFar(kind, line, _page(running, kind, line, page, tomorrow, rules), page)
+            for kind, line in so_far.items()
+            if license_type in ("", kind.code)
+        ),
+        sum(line.amount_cents for line in so_far.values()),
+        {kind.code: line.amount_cents for kind, line in priced.lines(None).items()},
+    )
+
+
+class _Priced:
+    """The sums of a running month at the prices of its account, read once."""
+
+    def __init__(self, account: Account, running: Running, rules: Rules) -> None:
+        self._running, self._rules = running, rules
+        self._expected = running.days()
+        self._types = LicenseType.objects.in_bulk([*self._expected])
+        self._prices = {pk: price_lists(account, kind) for pk, kind in self._types.items()}
+
+    def lines(self, until: date | None) -> Mapping[LicenseType, UsageTotal]:
+        found = {
+            self._types[pk]: rate_days(
+                days, self._running.month, self._prices[pk], self._rules.usage_rating
+            )
+            for pk, days in (self._running.days(until=until) if until else self._expected).items()
+        }
+        return {kind: line for kind, line in found.items() if line is not None}
+
+
+def _page(
+    running: Running, kind: LicenseType, line: UsageTotal, page: int, until: date, rules: Rules
+) -> tuple[NamedShare, ...]:
+    if not page:
+        return ()
+    held = running.first(kind.pk, page * PER_PAGE, until=until)
+    days = [(one.subject, one.days) for one in held]
+    after = (page - 1) * PER_PAGE
+    shares = shares_of(line, days, rules.usage_rating, after=after)
+    return tuple(map(NamedShare, (one.name for one in held[after:]), shares))

@@ -1,0 +1,262 @@
+"""What a reseller holds in the running month, counted by the database: for pages, where a bill
+reads license by license (`holdings`).
+
+Nearly all licenses are held from one day on, without a gap; those only need counting. What was
+given back, taken again, reinstalled or converted this month is *mixed*, and read one by one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from cln.database.rows import among
+from cln.domain.calendar import Period
+from cln.domain.usage import Holding, days_held
+from cln.enums import ServerStatus
+from cln.licensing import holdings
+from cln.licensing.models import SeatSpan, Server
+from cln.licensing.seats import first_day
+
+_DAY: Final = timedelta(days=1)
+_STEPS_MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A license of a month: what it is, what people call it, its days."""
+
+    subject: str
+    name: str
+    days: int
+
+
+class _Address(NamedTuple):
+    license_type_id: int
+    address: str
+    added_on: date
+    removed_on: date | None
+
+
+@dataclass(frozen=True)
+class Running:
+    """What an account holds in a month that has not ended; one instance reads each thing once."""
+
+    account_id: int
+    month: Period
+    prepaid: Mapping[int, date]
+
+    def days(self, *, until: date | None = None) -> dict[int, Counter[int]]:
+        """By license type (row id): how many licenses are held for how many days of the month, if
+        all are given back on a day.
+        """
+        found: dict[int, Counter[int]] = defaultdict(Counter)
+        for (license_type_id, held_from), count in self._plain.items():
+            found[license_type_id][self._days(held_from, until)] += count
+        for license_type_id, mixed in self._mixed.items():
+            found[license_type_id].update(self._mixed_days(mixed, until).values())
+        for counted in found.values():
+            # Paid for until later: not held yet, as far as this month's bill is concerned.
+            del counted[0]
+        return {pk: +counted for pk, counted in sorted(found.items()) if +counted}
+
+    def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
+        """The first licenses of a type in the order of their subjects, with their days."""
+        mixed = self._mixed[license_type_id]
+        days = self._mixed_days(mixed, until)
+        rows = [Subject(one, self._names[one], held) for one, held in days.items()]
+        rows += self._plain_addresses(license_type_id, count, until, but=mixed.keys())
+        if len(rows) - len(days) < count:
+            rows += self._plain_servers(license_type_id, count, until)
+        return tuple(sorted(rows, key=lambda row: row.subject)[:count])
+
+    def _days(self, held_from: date, until: date | None) -> int:
+        end = min(until or self.month.end, self.month.end)
+        return max(0, (end - max(held_from, self.month.start)).days)
+
+    def _mixed_days(
+        self, mixed: Mapping[str, Sequence[Holding]], until: date | None
+    ) -> dict[str, int]:
+        all_of_them = (one for found in mixed.values() for one in found)
+        if until is not None:
+            ended = (
+                replace(one, held_until=min(one.held_until or until, until)) for one in all_of_them
+            )
+            return days_held(ended, self.month)
+        return days_held(all_of_them, self.month)
+
+    @property
+    def _values(self) -> dict[str, int | date]:
+        return {"account": self.account_id, "start": self.month.start, "end": self.month.end}
+
+    @cached_property
+    def _plain(self) -> Counter[tuple[int, date]]:
+        """How many licenses of a type are held since a day without being mixed."""
+        found: Counter[tuple[int, date]] = Counter()
+        with connection.cursor() as cursor:
+            cursor.execute(_ADDRESSES, self._values)
+            for license_type_id, held_from, count in cursor.fetchall():
+                found[license_type_id, held_from] += count
+            cursor.execute(_SERVERS, self._values)
+            for license_type_id, held_from, count in cursor.fetchall():
+                found[license_type_id, self._paid_from(license_type_id, held_from)] += count
+        for license_type_id, held_from in self._mixed_and_held():
+            found[license_type_id, held_from] -= 1
+        return found
+
+    def _mixed_and_held(self) -> Iterator[tuple[int, date]]:
+        """Those of the mixed ones that the database has counted."""
+        for address in self._mixed_addresses:
+            if address.removed_on is None:
+                yield address.license_type_id, max(address.added_on, self.month.start)
+        for server in self._mixed_servers.values():
+            if server.takes_seat and server.status == ServerStatus.ACTIVE:
+                first = max(first_day(server), self.month.start)
+                yield server.license_type_id, self._paid_from(server.license_type_id, first)
+
+    def _paid_from(self, license_type_id: int, held_from: date) -> date:
+        return max(held_from, self._free_until.get(license_type_id, held_from))
+
+    @cached_property
+    def _free_until(self) -> dict[int, date]:
+        return holdings.free_days(self.account_id, self.prepaid)
+
+    @cached_property
+    def _mixed(self) -> defaultdict[int, dict[str, list[Holding]]]:
+        """The stretches of the mixed ones, by license type and subject."""
+        found: defaultdict[int, dict[str, list[Holding]]] = defaultdict(dict)
+        for row in self._mixed_addresses:
+            one = Holding(f"ip:{row.address}", row.added_on, row.removed_on)
+            found[row.license_type_id].setdefault(one.subject, []).append(one)
+        spans: defaultdict[int, list[SeatSpan]] = defaultdict(list)
+        for span in SeatSpan.objects.filter(server__in=among(self._mixed_servers)):
+            spans[span.server_id].append(span)
+        for server in self._mixed_servers.values():
+            subject = holdings.server_subject(server, self._mixed_servers)
+            stretches = holdings.server_holdings(
+                server, spans[server.pk], subject, self._free_until
+            )
+            for license_type_id, one in stretches:
+                found[license_type_id].setdefault(subject, []).append(one)
+        return found
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        names = {f"ip:{row.address}": row.address for row in self._mixed_addresses}
+        for server in self._mixed_servers.values():
+            subject = holdings.server_subject(server, self._mixed_servers)
+            names[subject] = holdings.server_name(server.hostname, server.address)
+        return names
+
+    @cached_property
+    def _mixed_addresses(self) -> list[_Address]:
+        """Licenses that were given back this month, and those held at the same addresses."""
+        with connection.cursor() as cursor:
+            cursor.execute(_MIXED_ADDRESSES, self._values)
+            return [_Address(*row) for row in cursor.fetchall()]
+
+    @cached_property
+    def _mixed_servers(self) -> dict[int, Server]:
+        """Registrations that ended or changed their seat this month, and those that replaced or
+        were replaced by one of them; oldest first, as names are those of the newest.
+        """
+        after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
+        ended = ~Q(status=ServerStatus.ACTIVE) & Q(removed_at__gte=after)
+        changed = Q(pk__in=SeatSpan.objects.filter(until_on__gt=self.month.start).values("server"))
+        found: dict[int, Server] = {}
+        waiting = {row.pk: row for which in (ended, changed) for row in self._touching(which)}
+        for _ in range(_STEPS_MOST):
+            if not waiting:
+                break
+            found |= waiting
+            waiting = {row.pk: row for row in self._linked(waiting.values()) if row.pk not in found}
+        return dict(sorted(found.items()))
+
+    def _touching(self, which: Q) -> QuerySet[Server]:
+        begun = datetime.combine(self.month.end, time(), tzinfo=UTC)
+        after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
+        rows = Server.objects.filter(which, account=self.account_id, registered_at__lt=begun)
+        touching = rows.filter(Q(removed_at=None) | Q(removed_at__gte=after))
+        return touching.only(*_ASKED)
+
+    def _linked(self, servers: Iterable[Server]) -> QuerySet[Server]:
+        ids = {row.pk for row in servers}
+        replaced = {row.supersedes_id for row in servers if row.supersedes_id is not None}
+        return self._touching(Q(supersedes__in=among(ids)) | Q(pk__in=among(replaced)))
+
+    def _plain_addresses(
+        self, license_type_id: int, count: int, until: date, *, but: Collection[str]
+    ) -> Iterator[Subject]:
+        with connection.cursor() as cursor:
+            limit = count + len(but)
+            cursor.execute(
+                _FIRST_ADDRESSES, [self.account_id, license_type_id, self.month.end, limit]
+            )
+            for address, added_on in cursor.fetchall():
+                subject, days = f"ip:{address}", self._days(added_on, until)
+                if days and subject not in but:
+                    yield Subject(subject, address, days)
+
+    def _plain_servers(self, license_type_id: int, count: int, until: date) -> Iterator[Subject]:
+        with connection.cursor() as cursor:
+            values = [self.account_id, license_type_id, count + len(self._mixed_servers)]
+            cursor.execute(_FIRST_SERVERS, values)
+            for pk, hostname, address, since in cursor.fetchall():
+                subject = holdings.subject_of(pk)
+                days = self._days(self._paid_from(license_type_id, since), until)
+                if days and pk not in self._mixed_servers:
+                    yield Subject(subject, holdings.server_name(hostname, address), days)
+
+
+_ADDRESSES: Final = """
+SELECT license_type_id, greatest(added_on, %(start)s::date) AS held_from, count(*)
+FROM licensing_iplicense
+WHERE account_id = %(account)s AND removed_on IS NULL AND added_on < %(end)s::date
+GROUP BY 1, 2"""
+_MIXED_ADDRESSES: Final = """
+WITH gone AS (
+    SELECT license_type_id, address, added_on, removed_on FROM licensing_iplicense
+    WHERE account_id = %(account)s AND removed_on > %(start)s::date AND added_on < %(end)s::date
+)
+SELECT license_type_id, host(address), added_on, removed_on FROM gone
+UNION ALL
+SELECT held.license_type_id, host(held.address), held.added_on, NULL
+FROM licensing_iplicense AS held
+JOIN (SELECT DISTINCT license_type_id, address FROM gone) AS again
+    USING (license_type_id, address)
+WHERE held.removed_at IS NULL AND held.removed_on IS NULL AND held.account_id = %(account)s
+    AND held.added_on < %(end)s::date"""
+_ASKED: Final = (
+    "account",
+    "license_type",
+    "supersedes",
+    "status",
+    "takes_seat",
+    "seat_since",
+    "registered_at",
+    "removed_at",
+    "hostname",
+    "address",
+)
+_FIRST_DAY: Final = "coalesce(seat_since, (registered_at AT TIME ZONE 'UTC')::date)"
+_SERVERS: Final = f"""
+SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date) AS held_from, count(*)
+FROM licensing_server
+WHERE account_id = %(account)s AND status = 'active' AND takes_seat
+  AND registered_at < %(end)s::date::timestamp AT TIME ZONE 'UTC'
+GROUP BY 1, 2"""
+_FIRST_ADDRESSES: Final = """
+SELECT host(address), added_on FROM licensing_iplicense
+WHERE account_id = %s AND license_type_id = %s AND removed_on IS NULL AND added_on < %s
+ORDER BY host(address) COLLATE "C" LIMIT %s"""
+_FIRST_SERVERS: Final = f"""
+SELECT id, hostname, host(address), {_FIRST_DAY} FROM licensing_server
+WHERE account_id = %s AND license_type_id = %s AND status = 'active' AND takes_seat
+ORDER BY id LIMIT %s"""

@@ -1,0 +1,133 @@
+"""A reseller's running month, as the database counts it, is what the billing run would bill (Q12).
+
+The pages read sums; the bill reads every license. Whatever happened meanwhile, they agree.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from cln.accounts.models import Account
+from cln.catalog.queries import rules
+from cln.domain.errors import Refusal
+from cln.flows import usage_run, usage_so_far
+from cln.flows.usage_so_far import month_so_far
+from cln.licensing.models import Server
+from cln.licensing.servers import undo_reinstall
+from tests.partners import Reseller, becomes
+from tests.world import World
+
+ADDRESSES = [f"203.0.113.{number}" for number in (1, 2, 3, 10, 20)]
+TYPES = ("KernelCare", "Imunify360-30", "Imunify360-1")
+HOSTS = ("web1", "web2", "web3", "web4")
+DAYS = ("2025-12-21", "2025-12-29", "2026-01-02", "2026-01-09", "2026-01-10", "2026-01-31")
+
+
+@pytest.fixture
+def shop(world: World) -> World:
+    """The last days of 2025, with tiers, so that the number of licenses matters."""
+    world.otto.prices("KernelCare", {1: "10.00", 3: "8.00"})
+    world.otto.prices("Imunify360-30", {1: "31.00", 2: "29.99"})
+    world.otto.prices("Imunify360-1", {1: "15.50"})
+    return world.on("2025-12-20")
+
+
+def test_the_running_month_is_counted_as_it_would_be_billed(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R2, R8, Q12: while a reseller is busy over two turns of a month; on pages of two licenses."""
+    monkeypatch.setattr(usage_so_far, "PER_PAGE", 2)
+    zenith = _a_former_customer(shop)
+    dice, done = random.Random("zenith"), 0
+
+    for day in DAYS:
+        shop.on(day)
+        done += sum(_something_happens(zenith, dice) for _ in range(10))
+        assert _as_counted(zenith) == _as_billed(zenith), day
+
+    assert done > 20
+    shop.otto.sets(usage_rating="full_month")
+    assert _as_counted(zenith) == _as_billed(zenith)
+
+
+def _a_former_customer(shop: World) -> Reseller:
+    """Imunify360-1 is paid for a month; KernelCare is tried."""
+    acme = shop.customer("acme")
+    acme.buys("Imunify360-1", 2)
+    acme.starts_trial("KernelCare")
+    becomes(acme, "5000.00")
+    zenith = Reseller(shop, "acme", acme.account_id)
+    zenith.creates_key("Imunify360-30")
+    return zenith
+
+
+def _something_happens(zenith: Reseller, dice: random.Random) -> bool:
+    """One thing that a reseller may do, where it is possible at this moment."""
+    address, product, host = dice.choice(ADDRESSES), dice.choice(TYPES), dice.choice(HOSTS)
+    ip = f"198.51.100.{HOSTS.index(host) + 1}"
+    things = (
+        lambda: zenith.holds_ip(product, address),
+        lambda: zenith.gives_back(product, address),
+        lambda: zenith.converts_ip(address, product),
+        lambda: zenith.registers(host, product, ip=ip),
+        lambda: zenith.registers(host, product, ip=ip),
+        lambda: zenith.removes_server(host),
+        lambda: zenith.converts(host, to=product),
+        lambda: _undo(zenith),
+    )
+    try:
+        dice.choice(things)()
+    except (Refusal, Server.DoesNotExist, Server.MultipleObjectsReturned):
+        return False
+    return True
+
+
+def _undo(zenith: Reseller) -> None:
+    newest = Server.objects.filter(account=zenith.account_id, supersedes__isnull=False).latest("pk")
+    undo_reinstall(
+        account_id=zenith.account_id,
+        server=newest.public_id,
+        actor="acme",
+        now=zenith.world.now,
+    )
+
+
+def _as_counted(zenith: Reseller) -> tuple[object, ...]:
+    """What the pages say: sums, the shares of all pages, and what the month is expected to be."""
+    account_id, now = zenith.account_id, zenith.world.now
+    month = month_so_far(account_id=account_id, now=now)
+    rows = []
+    for one in month.types:
+        shares, page = [], 1
+        while page:
+            [part] = month_so_far(
+                account_id=account_id, license_type=one.license_type.code, page=page, now=now
+            ).types
+            shares += [(row.name, row.share) for row in part.shares]
+            page = part.older
+        line = one.line
+        sums = (line.licenses, line.quantity, line.unit_cents, line.amount_cents)
+        rows.append((one.license_type.code, sums, shares))
+    return rows, month.total_cents, month.expected_cents
+
+
+def _as_billed(zenith: Reseller) -> tuple[object, ...]:
+    account, today = Account.objects.get(pk=zenith.account_id), zenith.world.now.date()
+    month = usage_run.month_before(usage_run.first_of_next_month(today))
+    billed = [
+        usage_run.usage_of(account, month, rules=rules(), until=until)
+        for until in (today + timedelta(days=1), usage_run.NEVER)
+    ]
+    rows = [
+        (
+            one.license_type.code,
+            (one.line.licenses, one.line.quantity, one.line.unit_cents, one.line.amount_cents),
+            [(one.names[share.subject], share) for share in one.line.shares],
+        )
+        for one in billed[0]
+    ]
+    total, expected = (sum(one.line.amount_cents for one in usages) for usages in billed)
+    return rows, total, expected
