@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from cln.billing.models import Invoice
 from cln.billing.queries import InvoiceRow, LineRow, UnknownInvoice, rows_with_lines
@@ -57,6 +57,38 @@ def billed_types(account_id: int) -> list[tuple[str, str]]:
     """The license types the account has invoices of: (code, name)."""
     rows = Invoice.objects.filter(account_id=account_id).order_by("license_type__name")
     return list(rows.values_list("license_type__code", "license_type__name").distinct())
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """All invoices of one subscription type, void ones left out; `total_cents` with tax."""
+
+    license_type: str
+    name: str
+    invoices: int
+    total_cents: int
+    open_cents: int
+    latest_on: date
+
+
+def billed_by_type(account_id: int) -> tuple[Billed, ...]:
+    """What each license type was billed, by name: one group of invoices a subscription type."""
+    rows = (
+        Invoice.objects.filter(account_id=account_id)
+        .exclude(status=InvoiceStatus.VOID)
+        .values_list("license_type__code", "license_type__name")
+        .annotate(
+            invoices=Count("pk"),
+            billed=Sum("total_cents"),
+            due=Sum(
+                F("total_cents") - F("paid_cents"),
+                filter=Q(status=InvoiceStatus.OPEN),
+                default=0,
+            ),
+            latest=Max("issued_on"),
+        )
+    )
+    return tuple(Billed(*row) for row in rows.order_by("license_type__name"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A reseller's licenses by IP: held from today, given back, turned into another type (R2, R3)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -7,11 +8,24 @@ from django.db import transaction
 
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
+from cln.accounts.services import first_of_next_month
 from cln.billing.queries import balance_cents
+from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents
+from cln.flows.usage_run import month_before, usage_of
 from cln.licensing import ip_licenses as licensing
 from cln.licensing.models import IpLicense
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionPreview:
+    """The bill of the running month and of a whole month, before and after; cents, net."""
+
+    month_before: int
+    whole_before: int
+    month_after: int
+    whole_after: int
 
 
 class DepositExhausted(Refusal):
@@ -71,6 +85,40 @@ def convert_ip_license(
             actor=actor,
             now=now,
         )
+
+
+def preview_conversion(
+    *, account_id: int, address: str, license_type: str, now: datetime
+) -> ConversionPreview:
+    """What `convert_ip_license` would do to the next bills, to the cent (Q12): it is done, asked
+    the bills, and taken back. Refusals: those of the verb.
+    """
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        _check_floor(account)
+        before = _bills(account, now)
+        licensing.convert_ip_license(
+            account_id=account_id,
+            address=address,
+            license_type=license_type,
+            actor="",
+            now=now,
+        )
+        after = _bills(account, now)
+        transaction.set_rollback(True)
+    return ConversionPreview(*before, *after)
+
+
+def _bills(account: Account, now: datetime) -> tuple[int, int]:
+    """What the running month and the whole one after it come to if nothing changes; cents, net."""
+    running = first_of_next_month(now.date())
+    days = (running, first_of_next_month(running))
+    rules = catalog.rules()
+    this, following = (
+        sum(usage.line.amount_cents for usage in usage_of(account, month_before(day), rules=rules))
+        for day in days
+    )
+    return this, following
 
 
 def _check_floor(account: Account) -> None:

@@ -109,6 +109,20 @@ class TestInvoices:
         assert "2026-02-28 CloudLinux OS Shared $50.00" in page
         assert "12 invoices together $600.00" in page
 
+    def test_invoices_are_summed_by_subscription(self, shop: tuple[Account, Client]) -> None:
+        """Separate invoices per subscription type (seed 001), told together (pain 19)."""
+        account, client = shop
+        assert "By subscription" not in text_of(client.get("/console/billing/invoices"))
+        with_licenses(account, 2, "kernelcare")
+        in_debt(account)
+
+        page = client.get("/console/billing/invoices")
+
+        says = text_of(page)
+        assert "CloudLinux OS Shared 3 2026-03-31 $100.00 $150.00" in says
+        assert "KernelCare 3 2026-03-31 $11.80 $17.70" in says
+        assert 'href="/console/billing/invoices?type=kernelcare"' in page.content.decode()
+
     def test_invoices_are_found_by_number(self, shop: tuple[Account, Client]) -> None:
         assert "CBI-000001" in text_of(shop[1].get("/console/billing/invoices", {"q": "cbi-0000"}))
         assert "Nothing matches" in text_of(shop[1].get("/console/billing/invoices", {"q": "zzz"}))

@@ -117,6 +117,12 @@ class TestIpLicenses:
         assert "203.0.113.11 203.0.113.11 has a license of KernelCare already." in page
         assert held(account) == ["198.51.100.7", "203.0.113.10"]
 
+    def test_the_form_says_as_whom_we_see_the_visitor(self, zenith: tuple[Account, Client]) -> None:
+        page = text_of(zenith[1].get(f"{PAGE}/add"))
+
+        assert "We see this browser as 127.0.0.1 ." in page
+        assert "curl http://testserver/showip" in page
+
     def test_500_addresses_are_checked_in_a_few_questions(
         self, zenith: tuple[Account, Client], django_assert_max_num_queries: object
     ) -> None:
@@ -194,7 +200,11 @@ class TestIpLicenses:
         assert "imunify360_250" in page
         assert 'value="kernelcare"' not in page
         form = {"license_type": "imunify360_250", "els_allowed": "on"}
-        client.post(f"{PAGE}/{row.public_id}/edit", form)
+        shown = text_of(client.post(f"{PAGE}/{row.public_id}/edit", form))
+        assert "Your bill of this month $1.26 instead of $0.94" in shown
+        assert "A whole month $38.95 instead of $28.95" in shown
+        assert IpLicense.objects.get(pk=row.pk).removed_at is None
+        client.post(f"{PAGE}/{row.public_id}/edit", form | {"confirmed": "1"})
 
         now = IpLicense.objects.get(account=account, address="203.0.113.5", removed_at=None)
         assert (now.license_type.code, now.els_allowed) == ("imunify360_250", True)

@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
-from cln.billing.invoice_lists import compared
+from cln.billing.invoice_lists import billed_by_type, compared
 from cln.catalog.queries import license_types
 from cln.console import gateway_pages, receipts
 from cln.console.invoice_table import deposit_table, invoice_table
@@ -76,6 +76,7 @@ def invoices(request: Request) -> HttpResponse:
         "method": active_method(account_id),
         "offers": gateway_pages.offers(),
         "currency": request.account.currency,
+        "by_type": billed_by_type(account_id),
         **_statements(request),
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),

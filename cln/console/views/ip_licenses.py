@@ -15,7 +15,7 @@ from cln.console.forms.reseller import AddressesForm, AddressForm
 from cln.console.tables import Table
 from cln.domain.errors import Refusal
 from cln.flows.address_lists import Worked, add_listed, remove_listed
-from cln.flows.ip_licenses import convert_ip_license
+from cln.flows.ip_licenses import ConversionPreview, convert_ip_license, preview_conversion
 from cln.licensing.address_lists import (
     AddressRow,
     Verdict,
@@ -25,7 +25,7 @@ from cln.licensing.address_lists import (
     sold_types,
 )
 from cln.licensing.addresses import allow_els
-from cln.web import Request, page, posted, redirect
+from cln.web import Request, client_address, page, posted, redirect
 
 SECTION = "dashboard"
 
@@ -42,7 +42,11 @@ def add(request: Request) -> HttpResponse:
     account_id = request.account.pk
     types = sold_types(account_id=account_id, now=request.now)
     form = AddressesForm(posted(request), types=types)
-    context: dict[str, object] = {"section": SECTION, "form": form}
+    context: dict[str, object] = {
+        "section": SECTION,
+        "form": form,
+        "seen_as": client_address(request),
+    }
     if form.is_valid():
         wish = {
             "license_type": form.cleaned_data["license_type"],
@@ -87,12 +91,37 @@ def edit(request: Request, license: str) -> HttpResponse:
     types = can_become(account_id=request.account.pk, row=row, now=request.now)
     first = {"license_type": row.license_type, "els_allowed": row.els_allowed}
     form = AddressForm(posted(request), types=types, initial=first)
-    if form.is_valid() and _changed(request, form, row):
+    preview = _preview(request, form, row) if form.is_valid() else None
+    if not form.errors and form.is_bound and preview is None and _changed(request, form, row):
         messages.success(request, f"The license at {row.address} is saved.")
         return redirect("ip_licenses")
-    context = {"section": SECTION, "form": form, "row": row}
+    context = {
+        "section": SECTION,
+        "form": form,
+        "row": row,
+        "preview": preview,
+        "wanted": dict(types).get(form["license_type"].value(), ""),
+        "currency": request.account.currency,
+    }
     status = 422 if form.errors else 200
     return render(request, "reseller/edit_ip_license.html", context, status=status)
+
+
+def _preview(request: Request, form: AddressForm, row: AddressRow) -> ConversionPreview | None:
+    """What another type would cost, before the click; None where nothing is to be confirmed."""
+    license_type = form.cleaned_data["license_type"]
+    if license_type == row.license_type or "confirmed" in request.POST:
+        return None
+    try:
+        return preview_conversion(
+            account_id=request.account.pk,
+            address=row.address,
+            license_type=license_type,
+            now=request.now,
+        )
+    except Refusal as refusal:
+        form.add_error("license_type", f"{refusal.message} {refusal.fix}")
+        return None
 
 
 def _changed(request: Request, form: AddressForm, row: AddressRow) -> bool:
