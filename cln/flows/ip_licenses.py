@@ -13,7 +13,8 @@ from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
 from cln.domain.money import format_cents
-from cln.flows.usage_run import month_before, usage_of
+from cln.flows.usage_run import month_before
+from cln.flows.usage_so_far import expected_cents
 from cln.licensing import ip_licenses as licensing
 from cln.licensing.models import IpLicense
 
@@ -111,12 +112,11 @@ def preview_conversion(
 
 def _bills(account: Account, now: datetime) -> tuple[int, int]:
     """What the running month and the whole one after it come to if nothing changes; cents, net."""
-    running = first_of_next_month(now.date())
-    days = (running, first_of_next_month(running))
+    end = first_of_next_month(now.date())
     rules = catalog.rules()
     this, following = (
-        sum(usage.line.amount_cents for usage in usage_of(account, month_before(day), rules=rules))
-        for day in days
+        expected_cents(account, month=month_before(day), rules=rules)
+        for day in (end, first_of_next_month(end))
     )
     return this, following
 

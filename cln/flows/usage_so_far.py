@@ -14,6 +14,7 @@ from cln.accounts.models import Account
 from cln.accounts.services import first_of_next_month
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
+from cln.domain.calendar import Period
 from cln.domain.rules import Rules
 from cln.domain.usage import UsageShare, UsageTotal, rate_days, shares_of
 from cln.flows.usage_run import month_before, prepaid, price_lists
@@ -105,6 +106,14 @@ def month_so_far(
         sum(line.amount_cents for line in so_far.values()),
         {kind.code: line.amount_cents for kind, line in priced.lines(None).items()},
     )
+
+
+def expected_cents(account: Account, *, month: Period, rules: Rules) -> int:
+    """What a month that has not ended will be billed if nothing changes, this or a later one;
+    cents without tax. Refuses `price_unknown`.
+    """
+    lines = _Priced(account, Running(account.pk, month, prepaid(account)), rules).lines(None)
+    return sum(line.amount_cents for line in lines.values())
 
 
 class _Priced:

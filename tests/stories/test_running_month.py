@@ -6,12 +6,13 @@ The pages read sums; the bill reads every license. Whatever happened meanwhile, 
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from cln.accounts.models import Account
 from cln.catalog.queries import rules
+from cln.domain.calendar import Period
 from cln.domain.errors import Refusal
 from cln.flows import usage_run, usage_so_far
 from cln.flows.usage_so_far import month_so_far
@@ -111,7 +112,9 @@ def _as_counted(zenith: Reseller) -> tuple[object, ...]:
         line = one.line
         sums = (line.licenses, line.quantity, line.unit_cents, line.amount_cents)
         rows.append((one.license_type.code, sums, shares))
-    return rows, month.total_cents, month.expected_cents
+    account = Account.objects.get(pk=account_id)
+    later = usage_so_far.expected_cents(account, month=_month_after(now), rules=rules())
+    return rows, month.total_cents, month.expected_cents, later
 
 
 def _as_billed(zenith: Reseller) -> tuple[object, ...]:
@@ -130,4 +133,11 @@ def _as_billed(zenith: Reseller) -> tuple[object, ...]:
         for one in billed[0]
     ]
     total, expected = (sum(one.line.amount_cents for one in usages) for usages in billed)
-    return rows, total, expected
+    later = usage_run.usage_of(account, _month_after(zenith.world.now), rules=rules())
+    return rows, total, expected, sum(one.line.amount_cents for one in later)
+
+
+def _month_after(now: datetime) -> Period:
+    """The month that has not begun."""
+    ahead = usage_run.first_of_next_month(usage_run.first_of_next_month(now.date()))
+    return usage_run.month_before(ahead)
