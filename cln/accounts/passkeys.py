@@ -8,6 +8,7 @@ Verbs open their own transaction.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,16 @@ from cln.domain.errors import Refusal
 NAME_LENGTH: Final = 60
 PASSKEYS_MAX: Final = 20
 _ANSWER_LENGTH_MAX: Final = 20_000
+# What the library raises over bytes that are no passkey's: it has no exception of its own.
+_STUMBLES: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    NotImplementedError,
+    RecursionError,
+    struct.error,
+)
 
 
 class WrongPasskey(Refusal):
@@ -253,7 +264,7 @@ def _parsed(shape: Any, answer: str) -> Any:
         raise WrongPasskey.here()
     try:
         parsed = shape.from_dict(json.loads(answer))
-    except Exception:
+    except _STUMBLES:
         raise WrongPasskey.here() from None
     if not isinstance(parsed, shape):
         raise WrongPasskey.here()
@@ -264,12 +275,12 @@ def _made(state: Mapping[str, Any], answer: str) -> AuthenticatorData:
     parsed = _parsed(RegistrationResponse, answer)
     try:
         return _server().register_complete(state, parsed)
-    except Exception:
+    except _STUMBLES:
         raise WrongPasskey.here() from None
 
 
 def _verify(state: Mapping[str, Any], row: Passkey, parsed: AuthenticationResponse) -> None:
     try:
         _server().authenticate_complete(state, [_credential(row)], parsed)
-    except Exception:
+    except _STUMBLES:
         raise WrongPasskey.here() from None

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import html
 import json
+import random
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
+from fido2.utils import websafe_decode, websafe_encode
 
+from cln.accounts import passkeys
 from cln.accounts.models import AuditEntry, Login, Passkey, RecoveryCode
+from cln.accounts.passkeys import WrongPasskey
 from cln.notifications.models import Message
 from cln.notifications.queries import written
 from tests.authenticator import Device
@@ -190,6 +195,39 @@ def test_rubbish_in_place_of_an_answer_is_refused(anna: Login) -> None:
     mine.get(NEW)
     assert mine.post(NEW, {"name": "", "credential": "{}"}).status_code == 422
     assert Passkey.objects.count() == 0
+
+
+def test_a_spoilt_answer_is_refused_whatever_its_parser_stumbles_over(anna: Login) -> None:
+    device, dice = with_passkey(anna), random.Random("spoilt")
+    made, asked = passkeys.offer(login=anna), passkeys.ask(login=None)
+    new, proof = Device().makes(json.loads(made.options)), device.proves(json.loads(asked.options))
+
+    for _ in range(400):
+        with pytest.raises(WrongPasskey):
+            passkeys.check(login=None, state=asked.state, answer=spoilt(proof, dice), now=START)
+        with suppress(WrongPasskey):
+            passkeys.add(login=anna, name="", state=made.state, answer=spoilt(new, dice), now=START)
+            Passkey.objects.latest("pk").delete()
+    assert passkeys.check(login=None, state=asked.state, answer=proof, now=START) == anna
+
+
+def spoilt(answer: str, dice: random.Random) -> str:
+    """With a byte of one of its parts changed, added or cut off."""
+    whole = json.loads(answer)
+    parts = whole["response"]
+    # Without a handle, as some devices answer, a proof is as good.
+    name = dice.choice(sorted(parts.keys() - {"userHandle"}))
+    part = bytearray(websafe_decode(parts[name]))
+    at = dice.randrange(len(part))
+    match dice.randrange(3):
+        case 0:
+            part[at] ^= dice.randrange(1, 256)
+        case 1:
+            part.insert(at, dice.randrange(256))
+        case _:
+            del part[at:]
+    parts[name] = websafe_encode(bytes(part))
+    return json.dumps(whole)
 
 
 def test_anothers_passkey_is_no_second_factor_and_cannot_be_added_twice(anna: Login) -> None:
