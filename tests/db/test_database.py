@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -19,7 +20,6 @@ from cln.database import EmbeddedServer, EmbeddedServerError
 from cln.database import programs as programs_module
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about what happens as root")
-as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
 
 @pytest.fixture
@@ -164,16 +164,33 @@ def test_a_cluster_of_another_version_is_refused_and_kept(folder: Path) -> None:
     assert (folder / "postgres" / "PG_VERSION").read_text() == "17\n"
 
 
-@as_user
 def test_a_data_directory_that_is_not_writable_is_refused(folder: Path) -> None:
     folder.chmod(0o500)
     try:
-        with pytest.raises(EmbeddedServerError, match=r"is not writable .*CLN_DATA_DIR"):
+        with (
+            _as_nobody(folder),
+            pytest.raises(EmbeddedServerError, match=r"is not writable .*CLN_DATA_DIR"),
+        ):
             EmbeddedServer(folder / "var").start()
     finally:
         folder.chmod(0o700)
 
     assert list(folder.iterdir()) == []
+
+
+@contextmanager
+def _as_nobody(folder: Path) -> Iterator[None]:
+    """Without the rights of root, who may write everywhere; anybody else stays who they are."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(folder, nobody, -1)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
