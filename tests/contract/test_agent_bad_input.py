@@ -4,7 +4,6 @@ Always that door's own no, never a 500, and nothing has changed."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from cln.api import limits
 from cln.licensing.models import IpLicense, Server
 from cln.licensing.services import reveal
 from tests.licensing import an_account, bought, registered
@@ -54,13 +52,6 @@ NASTY: tuple[Any, ...] = (
     {},
     [["x"]],
 )
-
-
-@pytest.fixture(autouse=True)
-def full_buckets() -> Iterator[None]:
-    limits.servers.clear()
-    yield
-    limits.servers.clear()
 
 
 def post(door: str, body: bytes, kind: str = "application/json", secret: str = "") -> HttpResponse:

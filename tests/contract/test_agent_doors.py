@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 from xmlrpc.client import Fault, dumps, loads
@@ -34,13 +33,6 @@ LEASE = "/api/v2/agent/lease"
 AT = "203.0.113.7"
 PROXY = "10.0.0.5"
 UUID = "b1b4a0de-9f8e-4d8e-8a11-6f5d0c2e7a44"
-
-
-@pytest.fixture(autouse=True)
-def full_buckets() -> Iterator[None]:
-    limits.servers.clear()
-    yield
-    limits.servers.clear()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from xmlrpc.client import Fault, dumps, loads
 
 import pytest
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.django_db
 
 AT, ELSEWHERE = "203.0.113.7", "203.0.113.8"
 WAIT = "More than 2 calls in a minute. Wait 30 seconds, and spread the calls."
-
-
-@pytest.fixture(autouse=True)
-def full_buckets() -> Iterator[None]:
-    limits.servers.clear()
-    yield
-    limits.servers.clear()
 
 
 @pytest.fixture
