@@ -166,5 +166,6 @@ def side_navigation(context: template.Context) -> dict[str, object]:
         role=login.role,
         kind=login.account.kind if login.account else "",
         here=(match.url_name or "") if match else "",
+        has=frame.has,
     )
     return {"links": links, "frame": frame}
