@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import ClassVar
 
@@ -32,7 +33,11 @@ class Frame:
     @cached_property
     def sandbox_today(self) -> str:
         """The sandbox's date, "" in production."""
-        return f"{clock.now():%Y-%m-%d}" if settings.CLN_MODE == "sandbox" else ""
+        if settings.CLN_MODE != "sandbox":
+            return ""
+        # Pages have asked the clock; allauth's, and those about errors, have not.
+        now: datetime = getattr(self.request, "now", None) or clock.now()
+        return f"{now:%Y-%m-%d}"
 
     @cached_property
     def login(self) -> Login | None:

@@ -122,8 +122,8 @@ class _Priced:
     def __init__(self, account: Account, running: Running, rules: Rules) -> None:
         self._running, self._rules = running, rules
         self._expected = running.days()
-        self._types = LicenseType.objects.in_bulk([*self._expected])
-        self._prices = {pk: price_lists(account, kind) for pk, kind in self._types.items()}
+        self._types = catalog.license_types_by_id()
+        self._prices = {pk: price_lists(account, self._types[pk]) for pk in self._expected}
 
     def lines(self, until: date | None) -> Mapping[LicenseType, UsageTotal]:
         found = {

@@ -8,22 +8,22 @@ given back, taken again, reinstalled or converted this month is *mixed*, and rea
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from cln.database.rows import among
 from cln.domain.calendar import Period
 from cln.domain.usage import Holding, days_held
 from cln.enums import ServerStatus
 from cln.licensing import holdings
+from cln.licensing.holdings import Registration
 from cln.licensing.models import SeatSpan, Server
-from cln.licensing.seats import first_day
 
 _DAY: Final = timedelta(days=1)
 _STEPS_MOST: Final = 1_000
@@ -60,8 +60,8 @@ class Running:
         found: dict[int, Counter[int]] = defaultdict(Counter)
         for (license_type_id, held_from), count in self._plain.items():
             found[license_type_id][self._days(held_from, until)] += count
-        for license_type_id, mixed in self._mixed.items():
-            found[license_type_id].update(self._mixed_days(mixed, until).values())
+        for license_type_id, days in self._mixed_days(until).items():
+            found[license_type_id].update(days.values())
         for counted in found.values():
             # Paid for until later: not held yet, as far as this month's bill is concerned.
             del counted[0]
@@ -69,10 +69,10 @@ class Running:
 
     def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
         """The first licenses of a type in the order of their subjects, with their days."""
-        mixed = self._mixed[license_type_id]
-        days = self._mixed_days(mixed, until)
+        days = self._mixed_days(until).get(license_type_id, {})
+        mixed = self._mixed[license_type_id].keys()
         rows = [Subject(one, self._names[one], held) for one, held in days.items()]
-        rows += self._plain_addresses(license_type_id, count, until, but=mixed.keys())
+        rows += self._plain_addresses(license_type_id, count, until, but=mixed)
         if len(rows) - len(days) < count:
             rows += self._plain_servers(license_type_id, count, until)
         return tuple(sorted(rows, key=lambda row: row.subject)[:count])
@@ -81,16 +81,21 @@ class Running:
         end = min(until or self.month.end, self.month.end)
         return max(0, (end - max(held_from, self.month.start)).days)
 
-    def _mixed_days(
-        self, mixed: Mapping[str, Sequence[Holding]], until: date | None
-    ) -> dict[str, int]:
-        all_of_them = (one for found in mixed.values() for one in found)
-        if until is not None:
-            ended = (
-                replace(one, held_until=min(one.held_until or until, until)) for one in all_of_them
-            )
-            return days_held(ended, self.month)
-        return days_held(all_of_them, self.month)
+    def _mixed_days(self, until: date | None) -> Mapping[int, Mapping[str, int]]:
+        """By license type: on how many days each of the mixed ones is held, if until then."""
+        if until not in self._known_days:
+            held = self.month
+            if until is not None and until < held.end:
+                held = Period(held.start, max(held.start, until))
+            self._known_days[until] = {
+                license_type_id: days_held((one for found in mixed.values() for one in found), held)
+                for license_type_id, mixed in self._mixed.items()
+            }
+        return self._known_days[until]
+
+    @cached_property
+    def _known_days(self) -> dict[date | None, Mapping[int, Mapping[str, int]]]:
+        return {}
 
     @property
     def _values(self) -> dict[str, int | date]:
@@ -118,7 +123,7 @@ class Running:
                 yield address.license_type_id, max(address.added_on, self.month.start)
         for server in self._mixed_servers.values():
             if server.takes_seat and server.status == ServerStatus.ACTIVE:
-                first = max(first_day(server), self.month.start)
+                first = max(server.first_on, self.month.start)
                 yield server.license_type_id, self._paid_from(server.license_type_id, first)
 
     def _paid_from(self, license_type_id: int, held_from: date) -> date:
@@ -135,9 +140,7 @@ class Running:
         for row in self._mixed_addresses:
             one = Holding(f"ip:{row.address}", row.added_on, row.removed_on)
             found[row.license_type_id].setdefault(one.subject, []).append(one)
-        spans: defaultdict[int, list[SeatSpan]] = defaultdict(list)
-        for span in SeatSpan.objects.filter(server__in=among(self._mixed_servers)):
-            spans[span.server_id].append(span)
+        spans = holdings.spans_of(self._mixed_servers)
         for server in self._mixed_servers.values():
             subject = holdings.server_subject(server, self._mixed_servers)
             stretches = holdings.server_holdings(
@@ -163,14 +166,14 @@ class Running:
             return [_Address(*row) for row in cursor.fetchall()]
 
     @cached_property
-    def _mixed_servers(self) -> dict[int, Server]:
+    def _mixed_servers(self) -> dict[int, Registration]:
         """Registrations that ended or changed their seat this month, and those that replaced or
         were replaced by one of them; oldest first, as names are those of the newest.
         """
         after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
         ended = ~Q(status=ServerStatus.ACTIVE) & Q(removed_at__gte=after)
         changed = Q(pk__in=SeatSpan.objects.filter(until_on__gt=self.month.start).values("server"))
-        found: dict[int, Server] = {}
+        found: dict[int, Registration] = {}
         waiting = {row.pk: row for which in (ended, changed) for row in self._touching(which)}
         for _ in range(_STEPS_MOST):
             if not waiting:
@@ -179,14 +182,14 @@ class Running:
             waiting = {row.pk: row for row in self._linked(waiting.values()) if row.pk not in found}
         return dict(sorted(found.items()))
 
-    def _touching(self, which: Q) -> QuerySet[Server]:
+    def _touching(self, which: Q) -> Iterator[Registration]:
         begun = datetime.combine(self.month.end, time(), tzinfo=UTC)
         after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
         rows = Server.objects.filter(which, account=self.account_id, registered_at__lt=begun)
         touching = rows.filter(Q(removed_at=None) | Q(removed_at__gte=after))
-        return touching.only(*_ASKED)
+        return holdings.registrations(touching)
 
-    def _linked(self, servers: Iterable[Server]) -> QuerySet[Server]:
+    def _linked(self, servers: Iterable[Registration]) -> Iterator[Registration]:
         ids = {row.pk for row in servers}
         replaced = {row.supersedes_id for row in servers if row.supersedes_id is not None}
         return self._touching(Q(supersedes__in=among(ids)) | Q(pk__in=among(replaced)))
@@ -215,10 +218,17 @@ class Running:
                     yield Subject(subject, holdings.server_name(hostname, address), days)
 
 
+# Nearly all are from before the month: grouped by type alone, they are counted in index order.
 _ADDRESSES: Final = """
-SELECT license_type_id, greatest(added_on, %(start)s::date) AS held_from, count(*)
+SELECT license_type_id, %(start)s::date AS held_from, count(*)
 FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL AND added_on < %(end)s::date
+WHERE account_id = %(account)s AND removed_on IS NULL AND added_on <= %(start)s::date
+GROUP BY 1
+UNION ALL
+SELECT license_type_id, added_on, count(*)
+FROM licensing_iplicense
+WHERE account_id = %(account)s AND removed_on IS NULL
+  AND added_on > %(start)s::date AND added_on < %(end)s::date
 GROUP BY 1, 2"""
 _MIXED_ADDRESSES: Final = """
 WITH gone AS (
@@ -233,18 +243,6 @@ JOIN (SELECT DISTINCT license_type_id, address FROM gone) AS again
     USING (license_type_id, address)
 WHERE held.removed_at IS NULL AND held.removed_on IS NULL AND held.account_id = %(account)s
     AND held.added_on < %(end)s::date"""
-_ASKED: Final = (
-    "account",
-    "license_type",
-    "supersedes",
-    "status",
-    "takes_seat",
-    "seat_since",
-    "registered_at",
-    "removed_at",
-    "hostname",
-    "address",
-)
 _FIRST_DAY: Final = "coalesce(seat_since, (registered_at AT TIME ZONE 'UTC')::date)"
 _SERVERS: Final = f"""
 SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date) AS held_from, count(*)
