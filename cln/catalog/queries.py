@@ -16,7 +16,7 @@ from cln.catalog.prices import price_book
 from cln.database.prepared import columns, fetch_tuples, instance, width
 from cln.domain.calendar import Interval
 from cln.domain.errors import Refusal
-from cln.domain.pricing import PriceList, SurchargeRate
+from cln.domain.pricing import PriceList, PriceUnknown, SurchargeRate, Tier, list_in_force
 from cln.domain.rules import Rules
 
 USUAL_CURRENCY = "USD"
@@ -180,6 +180,40 @@ def license_types(
 def _priced(currency: str) -> frozenset[int]:
     """The license types with a public price list in the currency, by row id."""
     return frozenset(pk for (pk,) in fetch_tuples(_PRICED, (currency,)))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What one license costs on a day, by how many are held; no tiers: on request only."""
+
+    license_type: LicenseTypeRow
+    monthly: tuple[Tier, ...]
+    yearly: tuple[Tier, ...]
+
+    @property
+    def columns(self) -> tuple[tuple[Tier, Tier | None], ...]:
+        """Each monthly tier with the yearly one for as many."""
+        yearly = {tier.from_quantity: tier for tier in self.yearly}
+        return tuple((tier, yearly.get(tier.from_quantity)) for tier in self.monthly)
+
+
+def prices(*, currency: str, on: date, account_id: int | None = None) -> tuple[PriceRow, ...]:
+    """Every license type with the prices in force on a day: the public ones, or the account's."""
+    book = price_book(account_ids=[account_id] if account_id else [])
+
+    def tiers(license_type: str, interval: Interval) -> tuple[Tier, ...]:
+        lists = book.lists(
+            license_type=license_type, interval=interval, currency=currency, account_id=account_id
+        )
+        try:
+            return list_in_force(lists, on).tiers
+        except PriceUnknown:
+            return ()
+
+    return tuple(
+        PriceRow(row, tiers(row.code, Interval.MONTH), tiers(row.code, Interval.YEAR))
+        for row in license_types(currency=currency)
+    )
 
 
 def price_lists_for(

@@ -42,6 +42,7 @@ PUBLIC = [
     path("", public.landing, name="landing"),
     path("console/check-license", public.check_license, name="check_license"),
     path("console/install", public.install, name="install"),
+    path("console/prices", public.prices, name="prices"),
     path("status", public.status, name="status"),
     path("console/register/customer", sign_up.sign_up, name="account_signup"),
     path("console/register/reseller", reseller_sign_up.register, name="reseller_signup"),

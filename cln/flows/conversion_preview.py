@@ -30,7 +30,7 @@ class ConversionOption:
     license_type: str
     name: str
     user_limit: int | None
-    why_not: str
+    why_not: Refusal | None
     added: Preview | None
 
 
@@ -82,11 +82,12 @@ class _Options:
 
     def of(self, row: catalog.LicenseTypeRow) -> ConversionOption:
         """The answer for one license type."""
-        added, why_not = None, ""
+        added: Preview | None = None
+        why_not: Refusal | None = None
         try:
             added = self._added(self._types[row.code])
         except Refusal as refusal:
-            why_not = f"{refusal.message} {refusal.fix}".strip()
+            why_not = refusal
         return ConversionOption(row.code, row.name, row.user_limit, why_not, added)
 
     def _added(self, license_type: LicenseType) -> Preview | None:

@@ -121,6 +121,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "landing",
         "check_license",
         "install",
+        "prices",
         "status",
         "account_signup",
         "reseller_signup",
