@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
@@ -100,7 +101,7 @@ class Frame:
     @cached_property
     def role_name(self) -> str:
         """The role as people read it."""
-        return ROLE_NAMES[Role(self.login.role)] if self.login else ""
+        return gettext(ROLE_NAMES[Role(self.login.role)]) if self.login else ""
 
     @cached_property
     def may(self) -> dict[str, bool]:
