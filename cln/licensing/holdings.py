@@ -1,5 +1,6 @@
 """What a reseller held in a month, license by license: the facts of its bill (R2, R8)."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,16 +11,20 @@ from django.db.models import Q
 from cln.domain.calendar import Period
 from cln.domain.usage import Holding
 from cln.enums import ServerStatus
+from cln.licensing.emailing import EmailSwitches
 from cln.licensing.models import IpLicense, SeatSpan, Server, Trial
 from cln.licensing.seats import first_day
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The holdings of one license type (its row id), and what people call each subject."""
+    """The holdings of one license type (its row id), those of them with Imunify Email (S2), and
+    what people call each subject.
+    """
 
     license_type_id: int
     holdings: tuple[Holding, ...]
+    emailing: tuple[Holding, ...]
     names: Mapping[str, str]
 
 
@@ -30,23 +35,35 @@ def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> t
     before the conversion); the days of a trial are free. Two registrations of one machine, the
     second in the seat of the first, are one subject.
     """
-    free_until = free_days(account_id, prepaid)
-    found: dict[int, list[Holding]] = {}
+    free_until, emailing = free_days(account_id, prepaid), EmailSwitches(account_id).where()
+    found: defaultdict[int, list[Holding]] = defaultdict(list)
+    with_email: defaultdict[int, list[Holding]] = defaultdict(list)
     names: dict[str, str] = {}
     for address in _addresses(account_id, month):
         subject = f"ip:{address.address}"
         names[subject] = address.address
-        found.setdefault(address.license_type_id, []).append(
-            Holding(subject, address.added_on, address.removed_on)
-        )
+        holding = Holding(subject, address.added_on, address.removed_on)
+        found[address.license_type_id].append(holding)
+        if emailing.of_ip_license(address.pk):
+            with_email[address.license_type_id].append(holding)
     servers = _servers(account_id, month)
     for server in servers.values():
         subject = server_subject(server, servers)
         names[subject] = server_name(server.hostname, server.address)
         spans = list(server.seat_spans.all())
         for license_type_id, holding in server_holdings(server, spans, subject, free_until):
-            found.setdefault(license_type_id, []).append(holding)
-    return tuple(Held(pk, tuple(found[pk]), names) for pk in sorted(found))
+            found[license_type_id].append(holding)
+            if emailing.of_server(server):
+                with_email[license_type_id].append(holding)
+    return tuple(
+        Held(
+            pk,
+            tuple(found[pk]),
+            tuple(with_email[pk] if pk in emailing.license_types else ()),
+            names,
+        )
+        for pk in sorted(found)
+    )
 
 
 def _addresses(account_id: int, month: Period) -> list[IpLicense]:
