@@ -173,11 +173,20 @@ def test_a_check_in_tells_of_the_machine_and_keeps_what_it_brings(cln: Cln, web1
     assert (state["next_at"], state["seen_at"], state["failures"]) == (NOW + 4 * 3600, NOW, 0)
 
 
+# As administrators have published it, of versions from 2016 to 2021.
+PATCHED = """kpatch-state: patch is applied
+kpatch-for: Linux version 3.16.0-4-amd64 (gcc version 4.8.4 (Debian 4.8.4-1) ) #1 SMP (2016-07-02)
+kpatch-build-time: Fri Oct 21 02:05:59 2016
+"""
+
+
 @pytest.mark.parametrize(
     ("script", "level"),
     [
-        ('echo "kpatch-state: patch is applied"; echo "kpatch-description: 12-;5.14.0-1"', "12"),
-        ('test "$1" = --info', "0"),
+        (f"cat <<'END'\n{PATCHED}kpatch-description: 3;3.16.36-1+deb8u2\nEND", "3"),
+        (f"cat <<'END'\n{PATCHED}kpatch-description: 1-:1615812815;5.4.0-1028.31\nEND", "1"),
+        (f"cat <<'END'\n{PATCHED}kpatch-description: 12-extra:1615812815;5.14\nEND", "12"),
+        ('test "$1" = --info && echo "No patches applied, but some are available"', "0"),
         ("exit 3", ""),
         (None, ""),
     ],
