@@ -25,7 +25,7 @@ class ProductRetired(Refusal):
     code: ClassVar[str] = "product_retired"
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def _accelerate_wp(call: Call) -> object:
     """The sites that count in a month, as their servers and panels have reported them (B-63)."""
     wanted = [product.strip() for product in call.filled("products").split(",")]
