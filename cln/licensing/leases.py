@@ -26,6 +26,7 @@ from cln.licensing.surcharges import FEATURE_PRODUCT
 RUNNING = (LicenseState.ACTIVE, LicenseState.TRIAL)
 _SEEN = """
     SELECT s.secret_hash, s.id, s.public_id, s.status, host(s.address), p.code,
+        s.users, l.user_limit, l.name, s.by_address,
         t.server_id IS NOT NULL, coalesce(t.boot, ''), t.former_boots, coalesce(t.fingerprint, ''),
         k.kid, k.cipher, i.stretch_days,
         EXISTS (SELECT FROM licensing_clonecase c WHERE c.server_id = s.id),
@@ -72,6 +73,10 @@ class SeenServer:
     status: str
     address: str
     product: str
+    users: int | None
+    user_limit: int | None
+    license_name: str
+    by_address: bool
     has_trace: bool
     boot: str
     former_boots: Sequence[str] | None

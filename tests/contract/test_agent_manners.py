@@ -207,6 +207,34 @@ def test_a_check_in_tells_up_to_which_level_kernelcare_has_patched(
     assert told["kernel"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "names", "count"),
+    [
+        ("var/cpanel/users", ("anna", "bert", "system"), "2"),
+        ("usr/local/directadmin/data/users", ("anna",), "1"),
+        ("home", ("anna",), ""),
+    ],
+)
+def test_a_check_in_tells_the_panels_accounts_and_says_what_cln_thinks_of_them(
+    cln: Cln,
+    web1: Web1,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    names: tuple[str, ...],
+    count: str,
+) -> None:
+    """AI-6: too many users are told on the server, too, and are no failure."""
+    cln.answers_check_in(message="Too many users.", upgrade_url="https://cln.example/x")
+    for name in names:
+        web1.machine.write(f"{folder}/{name}", "")
+
+    assert web1.runs("check-in") == 0
+
+    [(_, _, told)] = cln.asked
+    assert told["users"] == count
+    assert "Too many users. https://cln.example/x" in capsys.readouterr().out
+
+
 def test_usage_is_reported_as_it_comes(cln: Cln, web1: Web1) -> None:
     path = "/api/v2/agent/usage"
     cln.answers[path] = (200, {}, {"server": "srv_1", "product": "AWP_CDN", "uses": 1})
