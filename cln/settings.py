@@ -138,6 +138,11 @@ CLN_CHANNELS_DIR = (
 CLN_BASE_URL = (os.environ.get("CLN_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")
 CLN_GATEWAY = os.environ.get("CLN_GATEWAY") or ("sandbox" if CLN_MODE == "sandbox" else "")
 CLN_GATEWAY_SECONDS = _number("CLN_GATEWAY_SECONDS", 30)
+# Who keeps the data of backups: "sandbox", or the dotted path of an adapter; empty = nobody.
+CLN_BACKUP_PROVIDER = os.environ.get(
+    "CLN_BACKUP_PROVIDER", "sandbox" if CLN_MODE == "sandbox" else ""
+)
+CLN_BACKUP_CREATION = _flag("CLN_BACKUP_CREATION")
 CLN_STRIPE_SECRET_KEY = os.environ.get("CLN_STRIPE_SECRET_KEY", "")
 CLN_STRIPE_WEBHOOK_SECRET = os.environ.get("CLN_STRIPE_WEBHOOK_SECRET", "")
 CLN_STRIPE_API_BASE = os.environ.get("CLN_STRIPE_API_BASE") or "https://api.stripe.com"
@@ -158,6 +163,11 @@ if CLN_MODE == "production":
     if CLN_GATEWAY == "sandbox":
         raise ImproperlyConfigured(
             "CLN_GATEWAY is the sandbox gateway, which moves no money; production refuses it."
+        )
+    if CLN_BACKUP_PROVIDER == "sandbox":
+        raise ImproperlyConfigured(
+            "CLN_BACKUP_PROVIDER is the sandbox provider, which keeps no data; production refuses "
+            "it."
         )
     for _name in ("CLN_STRIPE_API_BASE", "CLN_PAYPAL_API_BASE"):
         if not globals()[_name].startswith("https://"):
@@ -247,6 +257,7 @@ INSTALLED_APPS = [
     "cln.billing",
     "cln.licensing",
     "cln.payments",
+    "cln.backups",
     "cln.notifications",
 ]
 AUTH_USER_MODEL = "accounts.Login"

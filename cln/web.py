@@ -12,6 +12,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -43,6 +44,7 @@ from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.audit import coming_from
 from cln.accounts.models import Account, Login
 from cln.accounts.standing import is_blocked
+from cln.catalog.once import asking_once
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, Role
@@ -116,7 +118,7 @@ def page(
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             entered = cast(Request, request)
             try:
-                with passing(request.path_info):
+                with passing(request.path_info), _showing(request):
                     entered.now = clock.now()
                     stop = (
                         _not_here(entered, access)
@@ -138,6 +140,11 @@ def page(
         return answer
 
     return declare
+
+
+def _showing(request: HttpRequest) -> AbstractContextManager[None]:
+    """What only shows something asks the catalog the same question once."""
+    return asking_once() if request.method == "GET" else nullcontext()
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:

@@ -182,6 +182,12 @@ class Invoice(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["account", "-issued_on"], name="invoice_by_account"),
+            # Each page of the console counts them, beside Billing.
+            models.Index(
+                fields=["account", "issued_on", "id"],
+                condition=Q(status="open"),
+                name="invoice_unpaid",
+            ),
             models.Index(
                 fields=["retry_at"],
                 condition=Q(retry_at__isnull=False),

@@ -10,6 +10,7 @@ from datetime import date
 from django.db.models import Q
 
 from cln.catalog import models
+from cln.catalog.once import asked_once
 from cln.database.rows import among
 from cln.domain.calendar import Interval
 from cln.domain.pricing import PriceList, Tier
@@ -50,6 +51,11 @@ class PriceBook:
 
 def price_book(*, account_ids: Sequence[int]) -> PriceBook:
     """The general price lists and those of the accounts."""
+    return _book(tuple(account_ids))
+
+
+@asked_once
+def _book(account_ids: tuple[int, ...]) -> PriceBook:
     concerned = Q(account=None) | Q(account__in=among(account_ids))
     tiers: defaultdict[int, list[Tier]] = defaultdict(list)
     found = models.PriceTier.objects.filter(

@@ -10,10 +10,11 @@ from typing import ClassVar
 from django.db.models import Q
 
 from cln.catalog import models
+from cln.catalog.once import asked_once
 from cln.catalog.prices import price_book
 from cln.domain.calendar import Interval
 from cln.domain.errors import Refusal
-from cln.domain.pricing import PriceList, SurchargeRate
+from cln.domain.pricing import PriceList, PriceUnknown, SurchargeRate, Tier, list_in_force
 from cln.domain.rules import Rules
 
 USUAL_CURRENCY = "USD"
@@ -57,12 +58,14 @@ class ProductRow:
     install_command: str
 
 
+@asked_once
 def products() -> tuple[ProductRow, ...]:
     """All products, in the order of the catalog."""
     rows = models.Product.objects.order_by("position", "pk")
     return tuple(ProductRow(row.code, row.name, row.install_command) for row in rows)
 
 
+@asked_once
 def get_license_type(code: str) -> models.LicenseType:
     """Return the license type with its product. Refuses UnknownLicenseType."""
     try:
@@ -121,6 +124,7 @@ def sold_by_address(*, account_id: int, currency: str, on: date) -> tuple[models
     return tuple(rows.order_by("ip_type"))
 
 
+@asked_once
 def currencies(*, on: date) -> tuple[str, ...]:
     """The currencies with a public price list in force on a day, the usual one first."""
     lists = models.PriceList.objects.filter(account=None, effective_on__lte=on)
@@ -140,6 +144,7 @@ def checked_currency(text: str, *, on: date) -> str:
     return currency
 
 
+@asked_once
 def license_types(
     *, product: str | None = None, currency: str = USUAL_CURRENCY
 ) -> tuple[LicenseTypeRow, ...]:
@@ -169,6 +174,40 @@ def license_types(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What one license costs on a day, by how many are held; no tiers: on request only."""
+
+    license_type: LicenseTypeRow
+    monthly: tuple[Tier, ...]
+    yearly: tuple[Tier, ...]
+
+    @property
+    def columns(self) -> tuple[tuple[Tier, Tier | None], ...]:
+        """Each monthly tier with the yearly one for as many."""
+        yearly = {tier.from_quantity: tier for tier in self.yearly}
+        return tuple((tier, yearly.get(tier.from_quantity)) for tier in self.monthly)
+
+
+def prices(*, currency: str, on: date, account_id: int | None = None) -> tuple[PriceRow, ...]:
+    """Every license type with the prices in force on a day: the public ones, or the account's."""
+    book = price_book(account_ids=[account_id] if account_id else [])
+
+    def tiers(license_type: str, interval: Interval) -> tuple[Tier, ...]:
+        lists = book.lists(
+            license_type=license_type, interval=interval, currency=currency, account_id=account_id
+        )
+        try:
+            return list_in_force(lists, on).tiers
+        except PriceUnknown:
+            return ()
+
+    return tuple(
+        PriceRow(row, tiers(row.code, Interval.MONTH), tiers(row.code, Interval.YEAR))
+        for row in license_types(currency=currency)
+    )
+
+
 def price_lists_for(
     *, license_type: str, interval: Interval, currency: str, account_id: int | None = None
 ) -> tuple[PriceList, ...]:
@@ -179,13 +218,32 @@ def price_lists_for(
     )
 
 
+@asked_once
 def rules() -> Rules:
     """The operator's switches and day counts: the defaults with the overrides of the one row."""
     row = models.OperatorRules.objects.first()
     return Rules.from_overrides(row.overrides if row is not None else {})
 
 
+@asked_once
 def surcharge_rates(code: str) -> tuple[SurchargeRate, ...]:
     """The dated percentages of one surcharge (S1), oldest first."""
     rows = models.SurchargeRate.objects.filter(code=code).order_by("from_on")
     return tuple(SurchargeRate(from_on=row.from_on, percent=row.percent) for row in rows)
+
+
+@asked_once
+def tax_rates() -> tuple[tuple[str, date, int], ...]:
+    """Country, first day and basis points of every rate that was, is or will be in force."""
+    return tuple(models.TaxRate.objects.values_list("country", "from_on", "basis_points"))
+
+
+@asked_once
+def license_types_by_id() -> dict[int, models.LicenseType]:
+    """Every license type with its product, by row id."""
+    return {row.pk: row for row in models.LicenseType.objects.select_related("product")}
+
+
+def ids_of_product(code: str) -> list[int]:
+    """The license types of a product, by row id: cheaper for long lists than a join."""
+    return [pk for pk, row in license_types_by_id().items() if row.product.code == code]

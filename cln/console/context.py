@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import ClassVar
 
@@ -13,11 +14,13 @@ from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Login
 from cln.accounts.standing import is_blocked
+from cln.backups.services import has_backups
 from cln.billing.queries import balance_cents, unpaid_count
 from cln.catalog.queries import ProductRow, products
 from cln.console import cart
 from cln.domain.money import money_text
 from cln.enums import AccountKind, Role
+from cln.flows.backups import is_offered
 
 
 @dataclass
@@ -30,7 +33,11 @@ class Frame:
     @cached_property
     def sandbox_today(self) -> str:
         """The sandbox's date, "" in production."""
-        return f"{clock.now():%Y-%m-%d}" if settings.CLN_MODE == "sandbox" else ""
+        if settings.CLN_MODE != "sandbox":
+            return ""
+        # Pages have asked the clock; allauth's, and those about errors, have not.
+        now: datetime = getattr(self.request, "now", None) or clock.now()
+        return f"{now:%Y-%m-%d}"
 
     @cached_property
     def login(self) -> Login | None:
@@ -60,6 +67,18 @@ class Frame:
         if not self.may[Permission.VIEW_BILLING]:
             return ""
         return money_text(balance_cents(account.pk), account.currency)
+
+    def has(self, what: str) -> bool:
+        """Whether the account has what only some have; asked where a menu depends on it."""
+        assert what == "backups", what
+        if not settings.CLN_BACKUP_PROVIDER or self.login is None or not self.login.account_id:
+            return False
+        return self.offers_backups or has_backups(self.login.account_id)
+
+    @cached_property
+    def offers_backups(self) -> bool:
+        """Whether new backups are made."""
+        return is_offered()
 
     @cached_property
     def is_reseller(self) -> bool:

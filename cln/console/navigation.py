@@ -6,6 +6,7 @@ A page is linked only where the login's role may open it: the map asks the view 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -19,7 +20,9 @@ from cln.enums import AccountKind
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page of a section. `also`: pages below it; `kind`: "" for every account."""
+    """A page of a section. `also`: pages below it; `kind`: "" for every account; `only_with`: what
+    the account must have, or the page is not offered.
+    """
 
     label: str
     route: str
@@ -30,6 +33,7 @@ class Entry:
     query: str = ""
     of_product: bool = False
     badge: str = ""
+    only_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,13 @@ DASHBOARD: Final = (
             "server_account", "new_server_account", "edit_server_account", "remove_server_account"
         ),
         kind=AccountKind.RESELLER,
+    ),
+    Entry(
+        "CL Backup",
+        "backups",
+        "archive-box",
+        _also("backup", "new_backup", "resize_backup", "remove_backup", "relink_backup"),
+        only_with="backups",
     ),
     Entry("Buy licenses", "purchase_products", "plus-circle", kind=AccountKind.CUSTOMER),
     Entry("Submit ticket", "submit_ticket", "chat-bubble-left-right", heading="Help"),
@@ -162,15 +173,29 @@ def may_open(url: str, *, role: str) -> bool:
     return access is None or access.permission is None or may(role, access.permission)
 
 
+def nothing(_what: str) -> bool:
+    """An account that has nothing only some have."""
+    return False
+
+
 def side(
-    section: str, *, role: str, kind: str = AccountKind.CUSTOMER, here: str = ""
+    section: str,
+    *,
+    role: str,
+    kind: str = AccountKind.CUSTOMER,
+    here: str = "",
+    has: Callable[[str], bool] = nothing,
 ) -> tuple[Link, ...]:
-    """The pages of a section that this role may open; `here` is the route of the open page."""
+    """The pages of a section that this role may open; `here` is the route of the open page, `has`
+    says whether the account has what only some have.
+    """
     links = []
     for entry in SECTIONS.get(section, PRODUCT):
         argument = section if entry.of_product else ""
         needed = permission_of(entry.route, argument)
         if entry.kind not in ("", kind) or (needed and not may(role, needed)):
+            continue
+        if entry.only_with and not has(entry.only_with):
             continue
         url = reverse(entry.route, args=[argument] if argument else [])
         links.append(

@@ -9,6 +9,7 @@ from cln.console.views import (
     account,
     api_access,
     api_tokens,
+    backups,
     billing,
     convert,
     dashboard,
@@ -41,6 +42,7 @@ PUBLIC = [
     path("", public.landing, name="landing"),
     path("console/check-license", public.check_license, name="check_license"),
     path("console/install", public.install, name="install"),
+    path("console/prices", public.prices, name="prices"),
     path("status", public.status, name="status"),
     path("console/register/customer", sign_up.sign_up, name="account_signup"),
     path("console/register/reseller", reseller_sign_up.register, name="reseller_signup"),
@@ -86,6 +88,7 @@ SANDBOX = [
     path("sandbox/mail", sandbox.mails, name="sandbox_mails"),
     path("sandbox/mail/<int:message_id>", sandbox.mail, name="sandbox_mail"),
     path("sandbox/clock", sandbox.clock, name="sandbox_clock"),
+    path("sandbox/backups/<slug:reference>", sandbox.backup, name="sandbox_backup"),
     path("sandbox/design", sandbox.design, name="sandbox_design"),
 ]
 LICENSES = [
@@ -133,6 +136,12 @@ LICENSES = [
         name="cancel_window",
     ),
     path("console/watch", groups.watch, name="watch"),
+    path("console/servers/<slug:server>/backup", backups.create, name="new_backup"),
+    path("console/backups", backups.backups, name="backups"),
+    path("console/backups/<slug:backup>", backups.backup, name="backup"),
+    path("console/backups/<slug:backup>/resize", backups.resize, name="resize_backup"),
+    path("console/backups/<slug:backup>/remove", backups.remove, name="remove_backup"),
+    path("console/backups/<slug:backup>/relink", backups.relink, name="relink_backup"),
     path("console/servers/<slug:server>/remove", servers.remove, name="remove_server"),
     path("console/servers/<slug:server>/identity", servers.identity, name="server_identity"),
     path(

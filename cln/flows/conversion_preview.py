@@ -29,7 +29,7 @@ class ConversionOption:
     license_type: str
     name: str
     user_limit: int | None
-    why_not: str
+    why_not: Refusal | None
     added: Preview | None
 
 
@@ -73,7 +73,8 @@ def _option(
     now: datetime,
 ) -> ConversionOption:
     license_type = catalog.get_license_type(row.code)
-    added, why_not = None, ""
+    added: purchase.Preview | None = None
+    why_not: Refusal | None = None
     try:
         check_move(server=server, license_type=license_type)
         free = has_free_seat(account_id=account.pk, license_type=license_type, now=now)
@@ -87,5 +88,5 @@ def _option(
                 now=now,
             )
     except Refusal as refusal:
-        why_not = f"{refusal.message} {refusal.fix}".strip()
+        why_not = refusal
     return ConversionOption(row.code, row.name, row.user_limit, why_not, added)

@@ -21,12 +21,13 @@ from cln.accounts.services import (
     rotate_api_secret,
     update_tax_details,
 )
+from cln.backups import services as backups
 from cln.enums import AccountKind, MethodKind
 from cln.flows import purchase, reseller, timeline
 from cln.flows.collection import set_payment_method
 from cln.licensing.ip_licenses import add_ip_license
 from cln.licensing.keys import reveal
-from cln.licensing.models import ActivationKey
+from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import Hints, Report, check_in, register_server
 from cln.payments.gateways.sandbox import Script, token_for
 
@@ -93,6 +94,7 @@ def _make(now: datetime) -> dict[str, Any]:
     keys = {code: _default_key(customer, code) for code in HOLDINGS}
     reseller.top_up(account_id=partner.pk, amount_cents=500_00, actor=ACTOR, now=begin)
     _register_servers(keys, since=begin, now=now)
+    _keep_a_backup(customer, now=begin)
     for license_type, address in IP_LICENSES:
         add_ip_license(
             account_id=partner.pk,
@@ -174,6 +176,13 @@ def _register_servers(keys: dict[str, str], *, since: datetime, now: datetime) -
             report=Report(os_version=version),
             now=now - timedelta(minutes=7 * days),
         )
+
+
+def _keep_a_backup(account: Account, *, now: datetime) -> None:
+    """One from before the product was retired: today only an operator's setting makes new ones."""
+    server = Server.objects.get(account=account, hostname="shop.acme.example")
+    with transaction.atomic():
+        backups.add(server=server, size_gb=50, data_center="EU1", actor=ACTOR, now=now)
 
 
 def _write(path: Path, demo: dict[str, Any]) -> None:

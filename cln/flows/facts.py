@@ -47,7 +47,7 @@ class Facts:
         self.rules = rules
         self.accounts = {account.pk: account for account in accounts}
         self.subscriptions: dict[int, list[Subscription]] = {pk: [] for pk in self.accounts}
-        types = {row.pk: row for row in LicenseType.objects.select_related("product")}
+        types = catalog.license_types_by_id()
         found = Subscription.objects.filter(
             account__in=among(self.accounts), status=SubscriptionStatus.ACTIVE
         )

@@ -14,7 +14,7 @@ from cln.billing import issuing as billing
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balances_of
 from cln.billing.seller import seller
-from cln.catalog.models import TaxRate
+from cln.catalog.queries import tax_rates
 from cln.clock import start_of_day
 from cln.domain import tax
 from cln.domain.calendar import Period
@@ -40,9 +40,9 @@ class Taxes:
 
     def __init__(self) -> None:
         self._rates: defaultdict[str, list[tax.RateFrom]] = defaultdict(list)
-        for rate in TaxRate.objects.all():
-            percent = Fraction(rate.basis_points, 100)
-            self._rates[rate.country].append(tax.RateFrom(rate.from_on, percent))
+        for country, from_on, basis_points in tax_rates():
+            percent = Fraction(basis_points, 100)
+            self._rates[country].append(tax.RateFrom(from_on, percent))
         self._seller_country = seller().country
         self._decided: dict[tuple[str, bool, date], tax.TaxDecision] = {}
 

@@ -24,6 +24,7 @@ from cln.accounts import upkeep
 from cln.flows import (
     alerts,
     autopay,
+    backups,
     billing_run,
     books,
     clones,
@@ -151,6 +152,15 @@ def watch_servers(timestamp: int) -> None:
     with _sole_finder("alerts") as is_mine:
         if is_mine:
             alerts.scan(now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name="settle_backups", queueing_lock="settle_backups")
+def settle_backups(timestamp: int) -> None:
+    """Tell the provider of backups what is wanted, and ask what is used."""
+    with _sole_finder("backups") as is_mine:
+        if is_mine:
+            backups.settle_due(now=clock.now())
 
 
 @app.periodic(cron=EVERY_MORNING)

@@ -13,11 +13,13 @@ from django.db import connection
 from django.db.models import DateField, DateTimeField, Model
 
 from cln.accounts.models import Account, DepositOrder
+from cln.backups.models import Backup
 from cln.billing.models import Invoice, Subscription
 from cln.enums import MessageKind
 from cln.flows import (
     alerts,
     autopay,
+    backups,
     billing_run,
     collection,
     deposit,
@@ -96,6 +98,7 @@ WORK: Sequence[Work] = (
     Work(Trial, "next_step_at", lambda now: trials.step_due(now=now)),
     Work(Server, "alert_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
     Work(Server, "recovery_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
+    Work(Backup, "settle_at", lambda now: backups.settle_due(now=now)),
     Work(Message, "send_after", _send_all, only=f"WHERE kind = '{MessageKind.EMAIL}'"),
 )
 

@@ -153,8 +153,8 @@ class _Priced:
         self._running, self._rules = running, rules
         self._emails = EmailSwitches(account.pk)
         self._expected = running.days()
-        self._types = LicenseType.objects.in_bulk([*self._expected])
-        self._prices = {pk: price_lists(account, kind) for pk, kind in self._types.items()}
+        self._types = catalog.license_types_by_id()
+        self._prices = {pk: price_lists(account, self._types[pk]) for pk in self._expected}
 
     def lines(
         self, until: date | None, imagined: Imagined | None = None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Protocol
 
-from cln.catalog.models import LicenseType
-from cln.licensing.models import Server
+from cln.catalog.queries import ids_of_product
 from cln.licensing.surcharges import (
     FEATURE_PRODUCT,
     IMUNIFY_EMAIL,
@@ -15,6 +14,18 @@ from cln.licensing.surcharges import (
     as_if,
     settings_of,
 )
+
+
+class HasKey(Protocol):
+    """A server as far as its features are concerned."""
+
+    @property
+    def pk(self) -> int:
+        """Its row id."""
+
+    @property
+    def key_id(self) -> int | None:
+        """That of its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Emailing:
         """Whether nothing of the account can have it."""
         return not (self.everywhere or self.keys or self.servers or self.ip_licenses)
 
-    def of_server(self, server: Server) -> bool:
+    def of_server(self, server: HasKey) -> bool:
         """Whether a server has it: the account's word, else its key's, else its own."""
         if server.key_id in self.decided:
             return self.everywhere or server.key_id in self.keys
@@ -62,15 +73,10 @@ class EmailSwitches:
             return Emailing(frozenset())
         on = [level for level, enabled in settings.items() if enabled and of_account is None]
         return Emailing(
-            license_types=self._license_types,
+            license_types=frozenset(ids_of_product(FEATURE_PRODUCT[IMUNIFY_EMAIL])),
             everywhere=bool(of_account),
             keys=frozenset(level.key_id for level in on if level.key_id),
             decided=frozenset(level.key_id for level in settings if level.key_id),
             servers=frozenset(level.server_id for level in on if level.server_id),
             ip_licenses=frozenset(level.ip_license_id for level in on if level.ip_license_id),
         )
-
-    @cached_property
-    def _license_types(self) -> frozenset[int]:
-        types = LicenseType.objects.filter(product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL])
-        return frozenset(types.values_list("pk", flat=True))

@@ -8,14 +8,14 @@ given back, taken again, reinstalled or converted this month is *mixed*, and rea
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from cln.database.rows import among
 from cln.domain.calendar import Period
@@ -23,8 +23,8 @@ from cln.domain.usage import Holding, days_held
 from cln.enums import ServerStatus
 from cln.licensing import holdings
 from cln.licensing.emailing import Emailing
+from cln.licensing.holdings import Registration
 from cln.licensing.models import SeatSpan, Server
-from cln.licensing.seats import first_day
 
 _DAY: Final = timedelta(days=1)
 _STEPS_MOST: Final = 1_000
@@ -67,19 +67,33 @@ class Running:
         found: dict[int, Counter[int]] = defaultdict(Counter)
         for (license_type_id, held_from), count in self._plain.items():
             found[license_type_id][self._days(held_from, until)] += count
-        for license_type_id, mixed in self._mixed.items():
-            found[license_type_id].update(self._mixed_days(mixed, until).values())
+        for license_type_id, days in self._mixed_days(until).items():
+            found[license_type_id].update(days.values())
         for counted in found.values():
             # Paid for until later: not held yet, as far as this month's bill is concerned.
             del counted[0]
         return {pk: +counted for pk, counted in sorted(found.items()) if +counted}
 
+    def emailing_days(
+        self, emailing: Emailing, *, until: date | None = None
+    ) -> Mapping[int, Counter[int]]:
+        """The same of what has Imunify Email (S2)."""
+        if emailing.is_nowhere:
+            return {}
+        if emailing.everywhere:
+            days = self.days(until=until)
+            return {pk: found for pk, found in days.items() if pk in emailing.license_types}
+        some = replace(self, emailing=emailing)
+        for name in _READ_ONCE:
+            some.__dict__[name] = getattr(self, name)
+        return some.days(until=until)
+
     def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
         """The first licenses of a type in the order of their subjects, with their days."""
-        mixed = self._mixed[license_type_id]
-        days = self._mixed_days(mixed, until)
+        days = self._mixed_days(until).get(license_type_id, {})
+        mixed = self._mixed[license_type_id].keys()
         rows = [Subject(one, self._names[one], held) for one, held in days.items()]
-        rows += self._plain_addresses(license_type_id, count, until, but=mixed.keys())
+        rows += self._plain_addresses(license_type_id, count, until, but=mixed)
         if len(rows) - len(days) < count:
             rows += self._plain_servers(license_type_id, count, until)
         return tuple(sorted(rows, key=lambda row: row.subject)[:count])
@@ -88,16 +102,21 @@ class Running:
         end = min(until or self.month.end, self.month.end)
         return max(0, (end - max(held_from, self.month.start)).days)
 
-    def _mixed_days(
-        self, mixed: Mapping[str, Sequence[Holding]], until: date | None
-    ) -> dict[str, int]:
-        all_of_them = (one for found in mixed.values() for one in found)
-        if until is not None:
-            ended = (
-                replace(one, held_until=min(one.held_until or until, until)) for one in all_of_them
-            )
-            return days_held(ended, self.month)
-        return days_held(all_of_them, self.month)
+    def _mixed_days(self, until: date | None) -> Mapping[int, Mapping[str, int]]:
+        """By license type: on how many days each of the mixed ones is held, if until then."""
+        if until not in self._known_days:
+            held = self.month
+            if until is not None and until < held.end:
+                held = Period(held.start, max(held.start, until))
+            self._known_days[until] = {
+                license_type_id: days_held((one for found in mixed.values() for one in found), held)
+                for license_type_id, mixed in self._mixed.items()
+            }
+        return self._known_days[until]
+
+    @cached_property
+    def _known_days(self) -> dict[date | None, Mapping[int, Mapping[str, int]]]:
+        return {}
 
     @property
     def _values(self) -> dict[str, int | date | list[int]]:
@@ -118,20 +137,6 @@ class Running:
         """The conditions on IP licenses and on servers."""
         return ("", "") if self.emailing is None else (_EMAILING_ADDRESSES, _EMAILING_SERVERS)
 
-    def emailing_days(
-        self, emailing: Emailing, *, until: date | None = None
-    ) -> Mapping[int, Counter[int]]:
-        """The same as `days` of what has Imunify Email (S2)."""
-        if emailing.is_nowhere:
-            return {}
-        if emailing.everywhere:
-            days = self.days(until=until)
-            return {pk: found for pk, found in days.items() if pk in emailing.license_types}
-        some = replace(self, emailing=emailing)
-        for name in _READ_ONCE:
-            some.__dict__[name] = getattr(self, name)
-        return some.days(until=until)
-
     def _counts(self, license_type_id: int, has_it: bool) -> bool:
         """Whether one that has Imunify Email or not is asked for."""
         return self.emailing is None or (has_it and license_type_id in self.emailing.license_types)
@@ -140,7 +145,7 @@ class Running:
         has_it = self.emailing is not None and self.emailing.of_ip_license(row.pk)
         return self._counts(row.license_type_id, has_it)
 
-    def _counts_server(self, server: Server, license_type_id: int) -> bool:
+    def _counts_server(self, server: Registration, license_type_id: int) -> bool:
         has_it = self.emailing is not None and self.emailing.of_server(server)
         return self._counts(license_type_id, has_it)
 
@@ -168,7 +173,7 @@ class Running:
         for server in self._mixed_servers.values():
             is_asked = self._counts_server(server, server.license_type_id)
             if is_asked and server.takes_seat and server.status == ServerStatus.ACTIVE:
-                first = max(first_day(server), self.month.start)
+                first = max(server.first_on, self.month.start)
                 yield server.license_type_id, self._paid_from(server.license_type_id, first)
 
     def _paid_from(self, license_type_id: int, held_from: date) -> date:
@@ -187,7 +192,7 @@ class Running:
             found[row.license_type_id].setdefault(one.subject, []).append(one)
         for server in self._mixed_servers.values():
             subject = holdings.server_subject(server, self._mixed_servers)
-            spans = self._spans.get(server.pk, ())
+            spans = self._spans[server.pk]
             stretches = holdings.server_holdings(server, spans, subject, self._free_until)
             for license_type_id, one in stretches:
                 if self._counts_server(server, license_type_id):
@@ -195,11 +200,8 @@ class Running:
         return found
 
     @cached_property
-    def _spans(self) -> Mapping[int, Sequence[SeatSpan]]:
-        spans: defaultdict[int, list[SeatSpan]] = defaultdict(list)
-        for span in SeatSpan.objects.filter(server__in=among(self._mixed_servers)):
-            spans[span.server_id].append(span)
-        return spans
+    def _spans(self) -> defaultdict[int, list[holdings.Span]]:
+        return holdings.spans_of(self._mixed_servers)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -217,14 +219,14 @@ class Running:
             return [_Address(*row) for row in cursor.fetchall()]
 
     @cached_property
-    def _mixed_servers(self) -> dict[int, Server]:
+    def _mixed_servers(self) -> dict[int, Registration]:
         """Registrations that ended or changed their seat this month, and those that replaced or
         were replaced by one of them; oldest first, as names are those of the newest.
         """
         after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
         ended = ~Q(status=ServerStatus.ACTIVE) & Q(removed_at__gte=after)
         changed = Q(pk__in=SeatSpan.objects.filter(until_on__gt=self.month.start).values("server"))
-        found: dict[int, Server] = {}
+        found: dict[int, Registration] = {}
         waiting = {row.pk: row for which in (ended, changed) for row in self._touching(which)}
         for _ in range(_STEPS_MOST):
             if not waiting:
@@ -233,14 +235,14 @@ class Running:
             waiting = {row.pk: row for row in self._linked(waiting.values()) if row.pk not in found}
         return dict(sorted(found.items()))
 
-    def _touching(self, which: Q) -> QuerySet[Server]:
+    def _touching(self, which: Q) -> Iterator[Registration]:
         begun = datetime.combine(self.month.end, time(), tzinfo=UTC)
         after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
         rows = Server.objects.filter(which, account=self.account_id, registered_at__lt=begun)
         touching = rows.filter(Q(removed_at=None) | Q(removed_at__gte=after))
-        return touching.only(*_ASKED)
+        return holdings.registrations(touching)
 
-    def _linked(self, servers: Iterable[Server]) -> QuerySet[Server]:
+    def _linked(self, servers: Iterable[Registration]) -> Iterator[Registration]:
         ids = {row.pk for row in servers}
         replaced = {row.supersedes_id for row in servers if row.supersedes_id is not None}
         return self._touching(Q(supersedes__in=among(ids)) | Q(pk__in=among(replaced)))
@@ -269,10 +271,17 @@ class Running:
                     yield Subject(subject, holdings.server_name(hostname, address), days)
 
 
+# Nearly all are from before the month: grouped by type alone, they are counted in index order.
 _ADDRESSES: Final = """
-SELECT license_type_id, greatest(added_on, %(start)s::date) AS held_from, count(*)
+SELECT license_type_id, %(start)s::date AS held_from, count(*)
 FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL AND added_on < %(end)s::date {which}
+WHERE account_id = %(account)s AND removed_on IS NULL AND added_on <= %(start)s::date {which}
+GROUP BY 1
+UNION ALL
+SELECT license_type_id, added_on, count(*)
+FROM licensing_iplicense
+WHERE account_id = %(account)s AND removed_on IS NULL
+  AND added_on > %(start)s::date AND added_on < %(end)s::date {which}
 GROUP BY 1, 2"""
 _MIXED_ADDRESSES: Final = """
 WITH gone AS (
@@ -287,19 +296,6 @@ JOIN (SELECT DISTINCT license_type_id, address FROM gone) AS again
     USING (license_type_id, address)
 WHERE held.removed_at IS NULL AND held.removed_on IS NULL AND held.account_id = %(account)s
     AND held.added_on < %(end)s::date"""
-_ASKED: Final = (
-    "account",
-    "key",
-    "license_type",
-    "supersedes",
-    "status",
-    "takes_seat",
-    "seat_since",
-    "registered_at",
-    "removed_at",
-    "hostname",
-    "address",
-)
 _FIRST_DAY: Final = "coalesce(seat_since, (registered_at AT TIME ZONE 'UTC')::date)"
 _SERVERS: Final = f"""
 SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date) AS held_from, count(*)

@@ -1,19 +1,20 @@
 """What a reseller held in a month, license by license: the facts of its bill (R2, R8)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import UTC, date
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce, TruncDate
 
+from cln.database.rows import among
 from cln.domain.calendar import Period
 from cln.domain.usage import Holding
 from cln.enums import ServerStatus
 from cln.licensing.emailing import EmailSwitches
 from cln.licensing.models import IpLicense, SeatSpan, Server, Trial
-from cln.licensing.seats import first_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,33 @@ class Held:
     holdings: tuple[Holding, ...]
     emailing: tuple[Holding, ...]
     names: Mapping[str, str]
+
+
+class Registration(NamedTuple):
+    """What a bill asks of a server's row; a reseller has many, and a model of each takes its time.
+
+    `first_on`: since which day it is what it is now, as `seats.first_day` says.
+    """
+
+    pk: int
+    license_type_id: int
+    supersedes_id: int | None
+    key_id: int | None
+    status: str
+    takes_seat: bool
+    first_on: date
+    removed_on: date | None
+    hostname: str
+    address: str
+
+
+class Span(NamedTuple):
+    """Days on which a server took a seat of another license type than now, or took one at all."""
+
+    server_id: int
+    license_type_id: int
+    from_on: date
+    until_on: date
 
 
 def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> tuple[Held, ...]:
@@ -47,11 +75,13 @@ def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> t
         if emailing.of_ip_license(address.pk):
             with_email[address.license_type_id].append(holding)
     servers = _servers(account_id, month)
+    spans = spans_of(servers)
     for server in servers.values():
         subject = server_subject(server, servers)
         names[subject] = server_name(server.hostname, server.address)
-        spans = list(server.seat_spans.all())
-        for license_type_id, holding in server_holdings(server, spans, subject, free_until):
+        for license_type_id, holding in server_holdings(
+            server, spans[server.pk], subject, free_until
+        ):
             found[license_type_id].append(holding)
             if emailing.of_server(server):
                 with_email[license_type_id].append(holding)
@@ -72,15 +102,31 @@ def _addresses(account_id: int, month: Period) -> list[IpLicense]:
     return list(touching.order_by("added_on", "id"))
 
 
-def _servers(account_id: int, month: Period) -> dict[int, Server]:
+def _servers(account_id: int, month: Period) -> dict[int, Registration]:
     """Every registration that lasted into the month, by id, oldest first."""
     rows = Server.objects.filter(account=account_id, registered_at__date__lt=month.end)
     touching = rows.filter(Q(removed_at=None) | Q(removed_at__date__gt=month.start))
-    return {row.pk: row for row in touching.prefetch_related("seat_spans").order_by("id")}
+    return {row.pk: row for row in registrations(touching.order_by("id"))}
+
+
+def registrations(rows: QuerySet[Server]) -> Iterator[Registration]:
+    """These rows, as far as bills ask them."""
+    first_on = Coalesce("seat_since", TruncDate("registered_at", tzinfo=UTC))
+    days = rows.annotate(first_on=first_on, removed_on=TruncDate("removed_at", tzinfo=UTC))
+    return map(Registration._make, days.values_list(*("pk", *Registration._fields[1:])))
+
+
+def spans_of(servers: Iterable[int]) -> defaultdict[int, list[Span]]:
+    """What is written down of earlier seats, by the row id of the server."""
+    found: defaultdict[int, list[Span]] = defaultdict(list)
+    rows = SeatSpan.objects.filter(server__in=among(servers)).values_list(*Span._fields)
+    for row in map(Span._make, rows):
+        found[row.server_id].append(row)
+    return found
 
 
 def server_holdings(
-    server: Server, spans: Sequence[SeatSpan], subject: str, free_until: Mapping[int, date]
+    server: Registration, spans: Sequence[Span], subject: str, free_until: Mapping[int, date]
 ) -> Iterator[tuple[int, Holding]]:
     """The stretches of a server that are billed, each with its license type (row id)."""
     for license_type_id, holding in _stretches(server, spans, subject):
@@ -90,23 +136,23 @@ def server_holdings(
 
 
 def _stretches(
-    server: Server, spans: Sequence[SeatSpan], subject: str
+    server: Registration, spans: Sequence[Span], subject: str
 ) -> list[tuple[int, Holding]]:
     found = [
         (span.license_type_id, Holding(subject, span.from_on, span.until_on)) for span in spans
     ]
     if server.takes_seat:
         until = None if server.status == ServerStatus.ACTIVE else _last_day(server)
-        found.append((server.license_type_id, Holding(subject, first_day(server), until)))
+        found.append((server.license_type_id, Holding(subject, server.first_on, until)))
     return found
 
 
-def _last_day(server: Server) -> date:
-    assert server.removed_at is not None, "a constraint says so"
-    return server.removed_at.date()
+def _last_day(server: Registration) -> date:
+    assert server.removed_on is not None, "a constraint says so"
+    return server.removed_on
 
 
-def server_subject(server: Server, known: Mapping[int, Server]) -> str:
+def server_subject(server: Registration, known: Mapping[int, Registration]) -> str:
     """By the oldest registration whose seat this one has inherited."""
     while server.supersedes_id is not None and server.supersedes_id in known:
         server = known[server.supersedes_id]

@@ -253,7 +253,8 @@ class Server(models.Model):
                 name="server_active",
             ),
             models.Index(
-                fields=["key"],
+                # The order of a key's page.
+                fields=["key", "registered_at", "id"],
                 # So that bills count those of a key (S2) without a look at the rest of the row.
                 include=["account", "license_type", "by_address"],
                 condition=Q(status="active"),
@@ -396,6 +397,11 @@ class IpLicense(models.Model):
                 name="ip_license_list_by_age",
             ),
             # What the running month counts, and its statement in the order of its lines (R2).
+            models.Index(
+                fields=["account", "license_type", "added_on"],
+                condition=Q(removed_on=None),
+                name="ip_license_by_day",
+            ),
             models.Index(
                 F("account"),
                 F("license_type"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Subquery
 
+from cln.catalog.queries import ids_of_product, license_types_by_id
 from cln.database.prepared import fetch_tuples
 from cln.domain.silence import Standing
 from cln.enums import ServerStatus
@@ -177,11 +178,11 @@ def servers_of(
     """The servers of the account, newest registration first; a page of them where limited."""
     found = ordered(_servers(account_id, filters), SERVER_SORTS, sort, descending=descending)
     if limit is None:
-        return tuple(map(server_row, found[offset:]))
+        return _shown(found[offset:])
     # Which rows first, then what they hold: 100,000 wide rows are not joined to show fifty.
     page = list(found.values_list("pk", flat=True)[offset : offset + limit])
     rows = _server_rows().in_bulk(page)
-    return tuple(server_row(rows[pk]) for pk in page)
+    return _shown(rows[pk] for pk in page)
 
 
 def servers_after(
@@ -195,7 +196,7 @@ def servers_after(
         found = found.filter(
             pk__lt=Server.objects.filter(account=account_id, public_id=after).values("pk")
         )
-    return tuple(map(server_row, found.order_by("-pk")[:limit]))
+    return _shown(found.order_by("-pk")[:limit])
 
 
 def keys_after(account_id: int, license_type: str, *, after: str, limit: int) -> tuple[KeyRow, ...]:
@@ -218,7 +219,7 @@ def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[Se
     rows = _server_rows().filter(
         account=account_id, key__public_id=key, status=ServerStatus.REMOVED, removed_at=at
     )
-    return tuple(map(server_row, rows.order_by("pk")))
+    return _shown(rows.order_by("pk"))
 
 
 def count_servers(account_id: int, filters: ServerFilter = EVERYTHING) -> int:
@@ -238,7 +239,7 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
     earlier = server.supersedes_id
     while earlier is not None and len(history) < 50:
         row = _server_rows().get(pk=earlier, account=account_id)
-        history.append(server_row(row))
+        history += _shown([row])
         earlier = row.supersedes_id
     return ServerDetails(
         server=server_row(server),
@@ -261,7 +262,7 @@ def _beside(server: Server) -> tuple[ServerRow, ...]:
         hostname=server.hostname,
         address=server.address,
     )
-    return tuple(map(server_row, others.exclude(pk=server.pk).order_by("pk")[:20]))
+    return _shown(others.exclude(pk=server.pk).order_by("pk")[:20])
 
 
 def reinstalls_of(account_id: int, *, now: datetime) -> tuple[ServerDetails, ...]:
@@ -272,9 +273,10 @@ def reinstalls_of(account_id: int, *, now: datetime) -> tuple[ServerDetails, ...
         supersedes__isnull=False,
         registered_at__gte=now - timedelta(hours=UNDO_HOURS),
     )
+    found = list(taken_over.order_by("-registered_at", "-pk"))
     return tuple(
-        ServerDetails(server_row(row), (), undo_until(row))
-        for row in taken_over.order_by("-registered_at", "-pk")
+        ServerDetails(shown, (), undo_until(row))
+        for row, shown in zip(found, _shown(found), strict=True)
     )
 
 
@@ -329,14 +331,14 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     if filters.ids is not None:
         found = found.filter(public_id__in=filters.ids)
     for column, value in (
-        ("license_type__product__code", filters.product),
+        ("license_type__in", filters.product and ids_of_product(filters.product)),
+        ("key", filters.key and _key_id(filters.key)),
         ("license_type__code", filters.license_type),
-        ("key__public_id", filters.key),
         ("group__name", filters.group),
         ("registered_at__date__gte", filters.registered_from),
         ("registered_at__date__lte", filters.registered_until),
     ):
-        if value:
+        if value not in ("", None):
             found = found.filter(**{column: value})
     if filters.standing is not None and filters.at is not None:
         found = with_standing(found, filters.standing, now=filters.at)
@@ -346,5 +348,19 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
     return found
 
 
+def _key_id(public_id: str) -> Subquery:
+    """Not joined: then an index gives the servers of a key in the order of its page."""
+    return Subquery(ActivationKey.objects.filter(public_id=public_id).values("pk"))
+
+
 def _server_rows() -> QuerySet[Server]:
-    return Server.objects.select_related("license_type__product", "key", "group")
+    return Server.objects.select_related("key", "group")
+
+
+def _shown(servers: Iterable[Server]) -> tuple[ServerRow, ...]:
+    """As rows. There are few license types: they are put beside the servers, not joined to each."""
+    found = list(servers)
+    types = license_types_by_id() if found else {}
+    for server in found:
+        server.license_type = types[server.license_type_id]
+    return tuple(map(server_row, found))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, QuerySet
 
+from cln.catalog.queries import ids_of_product, license_types_by_id
 from cln.database.rows import among
 from cln.enums import ServerStatus
 from cln.licensing.models import OLD_VERSIONS, FeatureSetting, Server
@@ -118,8 +119,12 @@ def _alone(server_ids: frozenset[int]) -> Sequence[tuple[int, int | None, str]]:
 
 def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
     """How many there are by account and license type."""
-    grouped = servers.values_list("account_id", "license_type__code").order_by()
-    return tuple(grouped.annotate(count=Count("*")))
+    types = license_types_by_id()
+    grouped = servers.values_list("account_id", "license_type_id").order_by()
+    return tuple(
+        (account_id, types[license_type_id].code, count)
+        for account_id, license_type_id, count in grouped.annotate(count=Count("*"))
+    )
 
 
 def settings_of(account_ids: Sequence[int]) -> Settings:
@@ -140,7 +145,7 @@ def as_if(settings: Settings, imagined: Imagined | None) -> Settings:
 
 def _emailers() -> QuerySet[Server]:
     """Those of the product that has the feature."""
-    return _running().filter(license_type__product__code=FEATURE_PRODUCT[IMUNIFY_EMAIL])
+    return _running().filter(license_type__in=ids_of_product(FEATURE_PRODUCT[IMUNIFY_EMAIL]))
 
 
 def _running() -> QuerySet[Server]:

@@ -25,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 
 from cln import clock
 from cln.accounts.models import Account, Login, ServerAccount
+from cln.backups.models import Backup
 from cln.billing.models import Invoice
 from cln.console.urls import urlpatterns
 from cln.enums import AccountKind
@@ -154,6 +155,8 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
     ]
     held = IpLicense.objects.filter(account=account, removed_at=None)[:1]
     things += [("", {"license": license.public_id}) for license in held]
+    kept = Backup.objects.filter(account=account, removed_at=None)[:1]
+    things += [("", {"backup": backup.public_id}) for backup in kept]
     accounts = ServerAccount.objects.filter(account=account)
     things += [("", {"server_account": row.pk}) for row in accounts[:1]]
     things += [("", {"key": key.public_id}) for key in (email_key, plain_key)]

@@ -9,8 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import transaction
+
 from cln.accounts.models import Account
 from cln.accounts.services import create_account, create_login
+from cln.backups import services as backups
 from cln.enums import AccountKind, MethodKind, Role
 from cln.flows import collection, reseller, usage_run
 from cln.flows.purchase import buy
@@ -18,7 +21,7 @@ from cln.licensing.features import Spot, set_feature
 from cln.licensing.groups import create_group
 from cln.licensing.ip_licenses import add_ip_license
 from cln.licensing.keys import create_key
-from cln.licensing.models import ActivationKey
+from cln.licensing.models import ActivationKey, Server
 from cln.licensing.server_accounts import Person, add_server_account
 from cln.licensing.surcharges import IMUNIFY_EMAIL
 from cln.management.large_crowd import (
@@ -36,6 +39,7 @@ USERNAME: Final = "large"
 PASSWORD: Final = "a password of a benchmark"
 LICENSE_TYPES: Final = ("cloudlinux", "kernelcare", "imunify360_30")
 GROUPS: Final = 20
+BACKUPS: Final = 50
 DEPOSIT_CENTS: Final = 100_000_00
 
 
@@ -63,6 +67,7 @@ def _customer(size: Size, *, now: datetime) -> Account:
     repeat_invoices(_copies(size), days_earlier)
     add_crowd(account.pk, _beside_defaults(size, size.servers), now=now)
     _turn_email_on(account.pk, now=now)
+    _keep_backups(account.pk, size, now=now)
     return account
 
 
@@ -94,6 +99,7 @@ def _reseller(size: Size, *, now: datetime) -> Account:
     )
     add_ip_crowd(account.pk, size.servers, now=now)
     _turn_email_on(account.pk, now=now)
+    _keep_backups(account.pk, size, now=now)
     account.refresh_from_db()
     return account
 
@@ -124,6 +130,13 @@ def _turn_email_on(account_id: int, *, now: datetime) -> None:
         actor=ACTOR,
         now=now,
     )
+
+
+def _keep_backups(account_id: int, size: Size, *, now: datetime) -> None:
+    """Some of its servers have a backup each."""
+    for server in Server.objects.filter(account=account_id)[: min(size.servers, BACKUPS)]:
+        with transaction.atomic():
+            backups.add(server=server, size_gb=10, data_center="EU1", actor=ACTOR, now=now)
 
 
 def _signed_up(kind: AccountKind, *, now: datetime) -> Account:

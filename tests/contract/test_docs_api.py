@@ -97,7 +97,7 @@ def _keep_what_clients_keep(answered: str, known: dict[str, str]) -> None:
         ("README.md", 2),
         ("agent.md", 17),
         ("kernelcare.md", 9),
-        ("v1.md", 20),
+        ("v1.md", 21),
         ("xmlrpc.md", 1),
         ("rhn.md", 1),
     ],

@@ -79,10 +79,10 @@ PLAIN: Mapping[str, str] = {
     "group/servers/list": "success:true\n",
     "group/servers/put": "success:true\nid:…\nhostName:acme-kc\nip:203.0.113.1\ntype:KERNELCARE\n",
     "group/servers/remove": "success:true\n",
-    "ab/list": RETIRED,
+    "ab/list": "success:true\nserverId:…\nsize:50\nbackupId:…\ndatacenter:EU1\n",
     "ab/im/create": RETIRED,
-    "ab/resize": RETIRED,
-    "ab/remove": RETIRED,
+    "ab/resize": "success:true\nserverId:…\nsize:55\nbackupId:…\ndatacenter:EU1\n",
+    "ab/remove": "success:true\nserverId:…\nsize:50\nbackupId:…\ndatacenter:EU1\n",
 }
 
 

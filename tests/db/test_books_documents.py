@@ -30,6 +30,7 @@ FALSEHOODS = {
         """,
         [
             "amount of line 2 of invoice CBI-000002: 4000, not 5000",
+            "units of line 2 of invoice CBI-000002: 5, not 4",
         ],
     ),
     "a tax of another rate": (

@@ -19,6 +19,7 @@ FALSEHOODS = {
     "a license left out of the statement": (
         "DELETE FROM billing_usageshare WHERE position = 2",
         [
+            "amount of usage invoice CBI-000001: expected 1000, found 2000",
             "quantity of the statement of usage invoice CBI-000001: expected 0, found 1",
             "statement of usage invoice CBI-000001: expected 2000, found 1000",
         ],

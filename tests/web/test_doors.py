@@ -6,11 +6,13 @@ import pytest
 from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import URLPattern
+from pytest_django import Settings
 
 from cln.accounts import passkeys
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account, ApiToken, Login, Passkey
 from cln.accounts.tokens import create_token
+from cln.backups.models import Backup
 from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
@@ -20,6 +22,7 @@ from cln.licensing.models import ActivationKey, Server
 from cln.payments.models import PaymentAttempt
 from cln.web import Access
 from tests.authenticator import Device
+from tests.backups import a_backup
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
 from tests.reselling import refunds_first
@@ -96,6 +99,8 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "window": "0",
         "passkey": "0",
         "server_account": "0",
+        "backup": "bkp_x",
+        "reference": "bkp_x",
     }
     path = str(route.pattern)
     for name, value in (names | ids).items():
@@ -116,6 +121,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "landing",
         "check_license",
         "install",
+        "prices",
         "status",
         "account_signup",
         "reseller_signup",
@@ -127,6 +133,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "sandbox_mail",
         "sandbox_clock",
         "sandbox_design",
+        "sandbox_backup",
         "two_factor_sign_in",
         "passkey_sign_in",
         "confirm_new_email",
@@ -147,7 +154,10 @@ def test_every_page_with_a_permission_sends_strangers_to_the_sign_in(client: Cli
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None:
+def test_a_role_opens_exactly_the_pages_its_permissions_name(
+    role: Role, settings: Settings
+) -> None:
+    settings.CLN_BACKUP_CREATION = True  # else the page of a new one refuses everybody
     account, client = a_visitor(role=role)
     with_licenses(account, 2, "kernelcare")
     key = ActivationKey.objects.get()
@@ -164,6 +174,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(role: Role) -> None
         "api_token": a_token(account, other),
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
+        "backup": a_backup(account.pk, server.public_id, now=START).public_id,
         "passkey": str(_passkey_of(account.logins.exclude(pk=other.pk).get())),
     }
 
@@ -207,7 +218,10 @@ def test_a_reader_of_the_profile_cannot_change_the_company() -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str) -> None:
+def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(
+    method: str, settings: Settings
+) -> None:
+    settings.CLN_BACKUP_CREATION = True
     account, _ = a_visitor("Acme")
     with_licenses(account, 2, "kernelcare")
     key = ActivationKey.objects.get()
@@ -225,6 +239,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "credit_note": CreditNote.objects.get().public_id,
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
+        "backup": a_backup(account.pk, server.public_id, now=START).public_id,
         "passkey": str(_passkey_of(login)),
     }
     absent = {
@@ -237,6 +252,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
         "credit_note": "cn_never",
         "payment": "att_never",
         "group": "999999",
+        "backup": "bkp_never",
         "passkey": "999999",
     }
     mallory = signed_in(a_login(a_customer("Zenith"), name="mallory"))
@@ -258,6 +274,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(method: str)
     assert UserSession.objects.filter(user=login).count() == 1
     assert ApiToken.objects.get().revoked_at is None
     assert Passkey.objects.count() == 1
+    assert [*Backup.objects.values_list("size_gb", "removed_at")] == [(50, None)]
 
 
 def a_token(account: Account, login: Login) -> str:

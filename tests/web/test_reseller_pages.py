@@ -54,6 +54,15 @@ def added(client: Client, addresses: str, **more: str) -> object:
     return client.post(f"{PAGE}/add", form | more)
 
 
+def test_the_dashboard_counts_the_addresses_and_explains_no_first_steps(
+    zenith: tuple[Account, Client],
+) -> None:
+    page = text_of(zenith[1].get("/console/dashboard"))
+
+    assert "KernelCare 1 license, 0 heard" in page
+    assert "Your first licensed server" not in page
+
+
 class TestIpLicenses:
     def test_the_list_shows_address_type_and_when(self, zenith: tuple[Account, Client]) -> None:
         page = text_of(zenith[1].get(PAGE))

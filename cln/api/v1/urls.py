@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from django.http import HttpResponse
 from django.urls import URLPattern, path
 
-from cln.api.v1 import els, groups, imunify, ipl, kcare_keys, monitoring, status, usage
+from cln.api.v1 import backups, els, groups, imunify, ipl, kcare_keys, monitoring, status, usage
 
 Doors = Mapping[str, Callable[..., HttpResponse]]
 
@@ -45,10 +45,10 @@ CALLS: Doors = {
     "group/servers/list": groups.list_servers,
     "group/servers/put": groups.put_servers,
     "group/servers/remove": groups.remove_servers,
-    "ab/list": usage.backup,
-    "ab/im/create": usage.backup,
-    "ab/resize": usage.backup,
-    "ab/remove": usage.backup,
+    "ab/list": backups.list_all,
+    "ab/im/create": backups.create,
+    "ab/resize": backups.resize,
+    "ab/remove": backups.remove,
 }
 
 

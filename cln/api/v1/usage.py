@@ -1,10 +1,9 @@
-"""Usage of AccelerateWP, and what was retired (facts §7.10, §7.11)."""
+"""Usage of AccelerateWP (facts §7.10)."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
-from typing import ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -12,17 +11,10 @@ from django.views.decorators.csrf import csrf_exempt
 from cln.api.arguments import BadArgument, wants_bare
 from cln.api.envelope import Form
 from cln.api.v1.calls import Call, signed
-from cln.domain.errors import Refusal
 from cln.enums import AddOn
 from cln.licensing import add_ons
 
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
-
-
-class ProductRetired(Refusal):
-    """The product is not offered any more."""
-
-    code: ClassVar[str] = "product_retired"
 
 
 @signed(refused=[], verb="HEAD")
@@ -40,12 +32,6 @@ def _accelerate_wp(call: Call) -> object:
         month=date.fromisoformat(f"{month}-01"),
     )
     return [_entity(use) for use in uses]
-
-
-@signed(refused=[])
-def backup(call: Call) -> object:
-    """CloudLinux Backup ended on 2023-10-01 (P-50)."""
-    raise ProductRetired("CloudLinux Backup was retired on 2023-10-01.")
 
 
 @csrf_exempt

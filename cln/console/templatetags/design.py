@@ -10,7 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
-from heroicons.templatetags.heroicons import heroicon_micro, heroicon_outline
+from heroicons.templatetags.heroicons import heroicon_micro, heroicon_mini, heroicon_outline
 
 from cln.console import navigation
 from cln.console.context import Frame
@@ -18,6 +18,10 @@ from cln.console.server_table import status_of
 from cln.licensing.queries import ServerRow
 
 register = template.Library()
+
+# In place of the tags of the same names: each drawing is made once, not on every page.
+for _draw in (heroicon_micro, heroicon_mini, heroicon_outline):
+    register.simple_tag(cache(_draw), name=_draw.__name__)
 
 # State is never told by colour alone: each word has its icon (ux).
 STATES: Final = {
@@ -162,5 +166,6 @@ def side_navigation(context: template.Context) -> dict[str, object]:
         role=login.role,
         kind=login.account.kind if login.account else "",
         here=(match.url_name or "") if match else "",
+        has=frame.has,
     )
     return {"links": links, "frame": frame}

@@ -1,4 +1,4 @@
-"""Mails and the clock of a sandbox; none of this exists in production."""
+"""Mails, the clock and the backups of a sandbox; none of this exists in production."""
 
 import datetime as dt
 
@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
+from cln.backups.sandbox import kept
 from cln.console.forms.sandbox import AdvanceForm
 from cln.console.tables import Bulk, Column, Filter, Query, Table
 from cln.console.templatetags.design import STATES
@@ -41,6 +42,15 @@ def clock(request: Request) -> HttpResponse:
         messages.success(request, f"It is now {until:%Y-%m-%d}. Everything due has been done.")
         return redirect("sandbox_clock")
     return render(request, "sandbox/clock.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@page("GET", permission=None, sandbox_only=True)
+def backup(request: Request, reference: str) -> HttpResponse:
+    """Where a provider's own pages would be: what the sandbox provider keeps."""
+    row = kept(reference)
+    if row is None:
+        raise Http404
+    return render(request, "sandbox/backup.html", {"kept": row})
 
 
 @page("GET", "POST", permission=None, sandbox_only=True)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from cln.accounts.models import Account
-from cln.flows.books import deposits, money, rights
+from cln.flows.books import deposits, money, prices, rights
 from cln.notifications.services import queue_mail
 
 MOST_TOLD = 50
@@ -39,7 +39,7 @@ def check_books(*, account_id: int | None = None) -> tuple[Difference, ...]:
     """
     rows: list[tuple[int | None, str, str, str]] = []
     with _one_snapshot(), connection.cursor() as cursor:
-        for query in (*money.CHECKS, *rights.CHECKS, *deposits.CHECKS):
+        for query in (*money.CHECKS, *prices.CHECKS, *rights.CHECKS, *deposits.CHECKS):
             cursor.execute(_narrowed(query), {"account_id": account_id})
             rows += cursor.fetchall()
         names = Account.objects.in_bulk({row[0] for row in rows if row[0] is not None})

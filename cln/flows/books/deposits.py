@@ -7,11 +7,15 @@ SELECT account_id, what || ' of usage invoice ' || number, expected::text, found
     FROM billing_invoice i
     JOIN billing_invoiceline l ON l.invoice_id = i.id AND l.kind = 'usage'
     LEFT JOIN (
-        SELECT invoice_id, sum(amount_cents) AS cents, sum(quantity) AS quantity, count(*) AS count
+        SELECT invoice_id, sum(amount_cents) AS cents, sum(quantity) AS quantity, count(*) AS count,
+               sum(days) AS days
         FROM billing_usageshare GROUP BY invoice_id
     ) s ON s.invoice_id = i.id
     CROSS JOIN LATERAL (VALUES
         ('statement', l.amount_cents, coalesce(s.cents, 0)),
+        -- By the day, or each license in full, as the switch was.
+        ('amount', round(l.unit_cents * CASE WHEN s.quantity = s.count THEN s.quantity
+            ELSE s.days::numeric / (upper(l.period) - lower(l.period)) END), l.amount_cents),
         -- Shares of a day are rounded to a millionth each.
         ('quantity of the statement', 0, CASE
             WHEN abs(l.quantity - coalesce(s.quantity, 0)) <= coalesce(s.count, 0) * 0.000001
