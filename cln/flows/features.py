@@ -18,7 +18,7 @@ from cln.flows.issuing import Taxes
 from cln.flows.upcoming import upcoming_of
 from cln.flows.usage_run import month_before
 from cln.flows.usage_so_far import expected_as_if
-from cln.licensing.features import ACCOUNT, FeatureLevel, Spot, imagined_level, levels_of
+from cln.licensing.features import ACCOUNT, FeatureLevel, Spot, levels_at, place_of
 from cln.licensing.surcharges import Imagined
 
 
@@ -44,10 +44,11 @@ def switches_of(
 ) -> tuple[FeatureSwitch, ...]:
     """The features of a level and what each answer would change on the next invoices, to the cent.
 
-    Refusals: those of `licensing.features.levels_of`, `price_unknown`.
+    Refusals: those of `licensing.features.place_of`, `price_unknown`.
     """
     account = Account.objects.get(pk=account_id)
-    levels = levels_of(account_id=account_id, spot=spot)
+    place = place_of(account_id=account_id, spot=spot)
+    levels = levels_at(place)
     if not levels:
         return ()
     facts = cache(lambda: Facts([account], rules=catalog.rules()))
@@ -61,8 +62,7 @@ def switches_of(
         same = bool(enabled) is bool(level.here) if is_lowest else enabled is level.here
         if same or level.inherited is not None:
             return 0
-        then = imagined_level(account_id=account_id, enabled=enabled, spot=spot)
-        return int(total(then) - total(None))
+        return int(total(Imagined(place.level, enabled)) - total(None))
 
     def choice(level: FeatureLevel, enabled: bool | None) -> FeatureChoice:
         return FeatureChoice(enabled, enabled is level.here, cost(level, enabled))

@@ -5,6 +5,10 @@ A server that lives by the IP license of its address has no level of its own: it
 license's, which is what is billed.
 """
 
+from __future__ import annotations
+
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +22,7 @@ from cln.domain.errors import Refusal
 from cln.licensing.access import get_key, get_server
 from cln.licensing.ip_licenses import get_ip_license
 from cln.licensing.models import FeatureSetting, IpLicense, Server
-from cln.licensing.surcharges import FEATURE_PRODUCT, Imagined, Level
+from cln.licensing.surcharges import FEATURE_PRODUCT, Level
 
 
 class UnknownFeature(Refusal):
@@ -39,12 +43,48 @@ class Spot:
 ACCOUNT = Spot()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a feature is set: its row ids, its product ("" = any), what people call it, and what is
+    above it, the highest first.
+    """
+
+    level: Level
+    product: str = ""
+    name: str = "account"
+    above: Sequence[tuple[str, Level]] = ()
+
+
+def place_of(*, account_id: int, spot: Spot = ACCOUNT) -> Place:
+    """What is meant. Refusals: `unknown_key`, `unknown_server`, `unknown_ip_license`."""
+    of_account = Level(account_id)
+    above = [("account", of_account)]
+    if spot.key:
+        key = get_key(account_id=account_id, public_id=spot.key)
+        level, product = of_account._replace(key_id=key.pk), key.license_type.product.code
+        return Place(level, product, spot.key, above)
+    if spot.ip_license:
+        held = get_ip_license(account_id=account_id, public_id=spot.ip_license)
+        return _of_ip_license(held, above)
+    if not spot.server:
+        return Place(of_account)
+    row = get_server(account_id=account_id, public_id=spot.server)
+    license_of = _license_of(row) if row.by_address else None
+    if license_of is not None:
+        return _of_ip_license(license_of, above)
+    if row.key is not None and row.key.removed_at is None:
+        above.append(("key", of_account._replace(key_id=row.key_id)))
+    level = of_account._replace(server_id=row.pk)
+    return Place(level, row.license_type.product.code, spot.server, above)
+
+
 def features_of(*, account_id: int, spot: Spot = ACCOUNT) -> dict[str, bool | None]:
     """What is set at one level, None = unset.
 
     Refusals: `unknown_key`, `unknown_server`, `unknown_ip_license`.
     """
-    return _set_at(_found(account_id, spot).level)
+    [here] = _set_at([place_of(account_id=account_id, spot=spot).level])
+    return here
 
 
 def features_on(*, account_id: int, ip_licenses: Sequence[int]) -> dict[int, tuple[str, ...]]:
@@ -79,26 +119,18 @@ class FeatureLevel:
         return bool(self.here if self.inherited is None else self.inherited)
 
 
-def levels_of(*, account_id: int, spot: Spot = ACCOUNT) -> tuple[FeatureLevel, ...]:
-    """Each feature of the product of what is meant, or of the account: what is set here and what a
-    higher level has decided. Refusals: those of `features_of`.
-    """
-    place = _found(account_id, spot)
-    here = _set_at(place.level)
-    above = [(name, _set_at(level)) for name, level in place.above]
+def levels_at(place: Place) -> tuple[FeatureLevel, ...]:
+    """Each feature of the product of the place: what is set there, and what was decided above."""
+    names = [name for name, _ in place.above]
+    here, *stronger = _set_at([place.level, *(level for _, level in place.above)])
     found = []
     for feature, of_product in FEATURE_PRODUCT.items():
         if place.product not in ("", of_product):
             continue
-        said = ((name, values[feature]) for name, values in above)
+        said = ((name, values[feature]) for name, values in zip(names, stronger, strict=True))
         name, value = next(((name, on) for name, on in said if on is not None), ("", None))
         found.append(FeatureLevel(feature, here[feature], value, name))
     return tuple(found)
-
-
-def imagined_level(*, account_id: int, enabled: bool | None, spot: Spot = ACCOUNT) -> Imagined:
-    """A setting that is only thought of, for what it would cost."""
-    return Imagined(_found(account_id, spot).level, enabled)
 
 
 def set_feature(
@@ -119,7 +151,7 @@ def set_feature(
         raise UnknownFeature(
             f"There is no feature {feature[:40]!r}.", f"Known: {', '.join(FEATURE_PRODUCT)}."
         )
-    place = _found(account_id, spot)
+    place = place_of(account_id=account_id, spot=spot)
     if place.product not in ("", FEATURE_PRODUCT[feature]):
         raise UnknownFeature(f"{feature} is no feature of {place.product}.")
     with transaction.atomic():
@@ -140,43 +172,9 @@ def set_feature(
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A level: its row ids, its product ("" = any), what people call it, and what is above it, the
-    highest first.
-    """
-
-    level: Level
-    product: str = ""
-    name: str = "account"
-    above: Sequence[tuple[str, Level]] = ()
-
-
-def _found(account_id: int, spot: Spot) -> _Place:
-    of_account = Level(account_id)
-    above = [("account", of_account)]
-    if spot.key:
-        key = get_key(account_id=account_id, public_id=spot.key)
-        level, product = of_account._replace(key_id=key.pk), key.license_type.product.code
-        return _Place(level, product, spot.key, above)
-    if spot.ip_license:
-        held = get_ip_license(account_id=account_id, public_id=spot.ip_license)
-        return _of_ip_license(held, above)
-    if not spot.server:
-        return _Place(of_account)
-    row = get_server(account_id=account_id, public_id=spot.server)
-    license_of = _license_of(row) if row.by_address else None
-    if license_of is not None:
-        return _of_ip_license(license_of, above)
-    if row.key is not None and row.key.removed_at is None:
-        above.append(("key", of_account._replace(key_id=row.key_id)))
-    level = of_account._replace(server_id=row.pk)
-    return _Place(level, row.license_type.product.code, spot.server, above)
-
-
-def _of_ip_license(held: IpLicense, above: Sequence[tuple[str, Level]]) -> _Place:
+def _of_ip_license(held: IpLicense, above: Sequence[tuple[str, Level]]) -> Place:
     level = Level(held.account_id, ip_license_id=held.pk)
-    return _Place(level, held.product.code, held.address, above)
+    return Place(level, held.product.code, held.address, above)
 
 
 def _license_of(server: Server) -> IpLicense | None:
@@ -190,7 +188,10 @@ def _license_of(server: Server) -> IpLicense | None:
     return held.first()
 
 
-def _set_at(level: Level) -> dict[str, bool | None]:
-    rows = FeatureSetting.objects.filter(**level._asdict())
-    known = dict(rows.values_list("feature", "enabled"))
-    return {feature: known.get(feature) for feature in FEATURE_PRODUCT}
+def _set_at(levels: Sequence[Level]) -> list[dict[str, bool | None]]:
+    """What is set at each of these levels; None = unset."""
+    wanted = (Q(**level._asdict()) for level in levels)
+    rows = FeatureSetting.objects.filter(functools.reduce(operator.or_, wanted))
+    columns = (*Level._fields, "feature", "enabled")
+    known = {tuple(row[:-1]): row[-1] for row in rows.values_list(*columns)}
+    return [{one: known.get((*level, one)) for one in FEATURE_PRODUCT} for level in levels]

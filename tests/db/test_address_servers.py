@@ -16,7 +16,7 @@ from cln.licensing.access import lock_pool
 from cln.licensing.addresses import allow_els
 from cln.licensing.agents import Presented, check_in_agent
 from cln.licensing.door import Hints
-from cln.licensing.features import ACCOUNT, Spot, features_of, levels_of, set_feature
+from cln.licensing.features import ACCOUNT, Spot, features_of, levels_at, place_of, set_feature
 from cln.licensing.handover import move_code
 from cln.licensing.models import Entitlement, FeatureSetting, IpLicense, Server
 from cln.licensing.moves import check_move
@@ -297,7 +297,7 @@ def test_the_features_of_a_server_by_address_are_those_of_its_license() -> None:
 
     assert switched(True, at_server) == ["imunify_email"]
     assert features_of(account_id=account.pk, spot=at_license) == {"imunify_email": True}
-    [level] = levels_of(account_id=account.pk, spot=at_server)
+    [level] = levels_at(place_of(account_id=account.pk, spot=at_server))
     assert (level.here, level.inherited, level.from_level) == (True, None, "")
     assert switched(False, ACCOUNT) == []
     assert switched(None, ACCOUNT) == ["imunify_email"]

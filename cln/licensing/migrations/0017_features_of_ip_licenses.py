@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0011_unused_notice'),
-        ('licensing', '0015_what_is_counted_by_day'),
+        ('licensing', '0016_address_lists'),
     ]
 
     operations = [
