@@ -59,7 +59,7 @@ def test_the_dashboard_counts_the_addresses_and_explains_no_first_steps(
 ) -> None:
     page = text_of(zenith[1].get("/console/dashboard"))
 
-    assert "KernelCare 1 license, 0 heard" in page
+    assert "KernelCare 1 license, 0 checked in" in page
     assert "Your first licensed server" not in page
 
 
