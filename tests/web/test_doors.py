@@ -100,6 +100,7 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "passkey": "0",
         "server_account": "0",
         "backup": "bkp_x",
+        "address_list": "lst_x",
         "reference": "bkp_x",
     }
     path = str(route.pattern)

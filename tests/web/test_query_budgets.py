@@ -88,6 +88,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "submit_ticket": (8, 9),
     "ip_licenses": (0, 12),
     "add_ip_licenses": (0, 11),
+    "address_lists": (0, 10),
     "edit_ip_license": (0, 12),
     "server_accounts": (0, 29),
     "new_server_account": (0, 9),
