@@ -304,7 +304,7 @@ class TestDeposit:
         page = text_of(zenith[1].get("/console/billing/invoices"))
 
         assert "Payment received" in page
-        assert page.index("Invoice 2026-") < page.index("Payment received")
+        assert page.index("Invoice · PDF of CBI-000001 2026-") < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
 
     def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(
