@@ -228,8 +228,9 @@ WHERE c.kind = 'add' AND (
        AND (s.billed_periods > c.period OR s.status = 'ended' AND s.ended_on > c."on"))
 """
 
-# S1, S2: a percentage of the renewal's unit price, for servers of the licenses that it renews. The
-# source is surcharge:<code> or addon:<code>.
+# S1, S2: a percentage of the unit price of the renewal or the month of usage, for servers of its
+# licenses; of usage by their days, which a quantity of millionths tells. The source is
+# surcharge:<code> or addon:<code>.
 SURCHARGES = """
 WITH surcharges AS (
     SELECT l.*, i.account_id, i.license_type_id,
@@ -242,7 +243,8 @@ WITH surcharges AS (
     FROM surcharges x
     JOIN catalog_licensetype t ON t.id = x.license_type_id
     JOIN catalog_product p ON p.id = t.product_id
-    LEFT JOIN billing_invoiceline r ON r.invoice_id = x.invoice_id AND r.kind = 'recurring'
+    LEFT JOIN billing_invoiceline r ON r.invoice_id = x.invoice_id
+         AND r.kind IN ('recurring', 'usage')
     LEFT JOIN LATERAL (
         SELECT percent FROM catalog_surchargerate
         WHERE code = x.code AND from_on <= lower(x.period) ORDER BY from_on DESC LIMIT 1
@@ -255,9 +257,9 @@ WITH surcharges AS (
         ('price list', 'list ' || r.price_list_id, 'list ' || x.price_list_id),
         ('servers', CASE WHEN x.quantity > r.quantity THEN 'at most ' || r.quantity::bigint
             ELSE x.quantity::bigint::text END, x.quantity::bigint::text),
-        ('amount', round(x.quantity * x.unit_cents
+        ('amount', round(round(x.quantity * (upper(x.period) - lower(x.period))) * x.unit_cents
             * CASE x.source WHEN 'addon:imunify_email' THEN 10 ELSE coalesce(dated.percent, 0) END
-            / 100)::bigint::text, x.amount_cents::text)
+            / (100 * (upper(x.period) - lower(x.period))))::bigint::text, x.amount_cents::text)
     ) AS f (what, expected, found)
 )
 SELECT account_id, what, coalesce(expected, 'none'), coalesce(found, 'none')
