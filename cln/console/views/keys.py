@@ -20,6 +20,7 @@ from cln.enums import AccountKind
 from cln.flows.features import switches_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
+from cln.licensing.features import Spot
 from cln.licensing.key_lists import remove_keys
 from cln.licensing.key_ranges import coverage_of
 from cln.licensing.sticky import set_sticky
@@ -91,7 +92,7 @@ def details(request: Request, key: str) -> HttpResponse:
         "command": install_command(row.text),
         "refused": queries.refused_registrations_of(account_id, now=request.now, key=key),
         "sticky_form": StickyForm(initial={"sticky_on": row.sticky_on}),
-        "switches": switches_of(account_id=account_id, key=key, now=request.now),
+        "switches": switches_of(account_id=account_id, spot=Spot(key=key), now=request.now),
         "settable": reverse("key_feature", args=[key]),
     }
     may_edit = may(request.login.role, Permission.EDIT_SERVERS)

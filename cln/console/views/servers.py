@@ -24,6 +24,7 @@ from cln.flows.features import switches_of
 from cln.flows.upcoming import savings_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
+from cln.licensing.features import Spot
 from cln.licensing.groups import groups_of, move_to_group
 from cln.licensing.restoring import put_back
 from cln.licensing.watch_rules import set_period
@@ -60,7 +61,7 @@ def details(request: Request, server: str) -> HttpResponse:
         "has_other_types": bool(_can_become(row)),
         "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
-        "switches": switches_of(account_id=account_id, server=server, now=request.now),
+        "switches": switches_of(account_id=account_id, spot=Spot(server=server), now=request.now),
         "settable": reverse("server_feature", args=[server]),
         "watch_form": WatchForm(initial={"period": row.period}),
         "now": request.now,
