@@ -60,7 +60,7 @@ def test_the_dashboard_counts_the_addresses_and_explains_no_first_steps(
 ) -> None:
     page = text_of(zenith[1].get("/console/dashboard"))
 
-    assert "KernelCare 1 license, 0 heard" in page
+    assert "KernelCare 1 license, 0 checked in" in page
     assert "Your first licensed server" not in page
 
 
@@ -327,7 +327,7 @@ class TestDeposit:
         page = text_of(zenith[1].get("/console/billing/invoices"))
 
         assert "Payment received" in page
-        assert page.index("Invoice 2026-") < page.index("Payment received")
+        assert page.index("Invoice · PDF of CBI-000001 2026-") < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
 
     def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(

@@ -49,7 +49,8 @@ def add(request: Request) -> HttpResponse:
     """Add one address at once; a list is shown first as what would become of each line."""
     account_id = request.account.pk
     types = sold_types(account_id=account_id, now=request.now)
-    form = AddressesForm(posted(request), types=types)
+    wanted = {"license_type": request.GET.get("type", "")}
+    form = AddressesForm(posted(request), types=types, initial=wanted)
     context: dict[str, object] = {
         "section": SECTION,
         "form": form,
