@@ -76,24 +76,29 @@ def simulate_autopay(
 ) -> Replay:
     """What a rule would have charged in the past months: their ledger again, without its top-ups.
 
-    A month is 30 days. The balance begins as it was. Refusals: `bad_autopay_target`.
+    A month is 30 days. The balance begins as it was, and a younger deposit with its first payment.
+    Refusals: `bad_autopay_target`.
     """
     account, rules = Account.objects.get(pk=account_id), catalog.rules()
     rule = check_autopay_rule(rule, rules)
     since = now - timedelta(days=months * DAYS_OF_A_MONTH)
-    moved = Transfer.objects.filter(
-        Q(credit=LedgerAccount.BALANCE) | Q(debit=LedgerAccount.BALANCE),
-        account=account,
-        at__gt=since,
-        at__lte=now,
+    moves = Transfer.objects.filter(
+        Q(credit=LedgerAccount.BALANCE) | Q(debit=LedgerAccount.BALANCE), account=account
     )
-    change, spent = 0, Counter[datetime]()
-    for row in moved.order_by("id"):
-        cents = row.cents if row.credit == LedgerAccount.BALANCE else -row.cents
-        change += cents
+    rows = list(moves.filter(at__gt=since, at__lte=now).order_by("id"))
+    begin = balance_cents(account_id) - sum(map(_moved, rows))
+    if rows and not moves.filter(at__lte=since).exists():
+        first = rows.pop(0)
+        begin, since = _moved(first), first.at
+    spent = Counter[datetime]()
+    for row in rows:
         if row.kind != PAYMENT_RECEIVED:
             # What one commit moved is decided on once, as in life.
-            spent[row.at] += cents
-    begin = balance_cents(account_id) - change
+            spent[row.at] += _moved(row)
     days = [(at.date(), cents) for at, cents in sorted(spent.items())]
     return replay(begin, days, rule, rules, on=since.date())
+
+
+def _moved(row: Transfer) -> int:
+    """What it added to the deposit, or took from it, in cents."""
+    return row.cents if row.credit == LedgerAccount.BALANCE else -row.cents

@@ -1,6 +1,6 @@
 """Another license type for a server, in one step and without a new registration (Q14)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -194,8 +194,16 @@ def _cancel_freed_unit(
     return credit
 
 
-def freed_credit(*, account_id: int, license_type: str, now: datetime) -> int | None:
+def freed_credit(
+    *,
+    account_id: int,
+    license_type: str,
+    known: Callable[[], Facts] | None = None,
+    now: datetime,
+) -> int | None:
     """What a conversion would credit for the unit it frees; None = it is paid by the day (R8).
+
+    `known` gives the facts of the account, which are moved on to today.
 
     Refusals: `not_subscribed`, `order_pending`.
     """
@@ -203,7 +211,7 @@ def freed_credit(*, account_id: int, license_type: str, now: datetime) -> int | 
     if subscription is None:
         return None
     account = subscription.account
-    facts = Facts([account], rules=catalog.rules())
+    facts = known() if known else Facts([account], rules=catalog.rules())
     late = foresee(account, facts, through=now.date())
     mine = facts.live(subscription)
     most = _foreseen_paid(account, mine, late)
@@ -217,6 +225,8 @@ def _foreseen_paid(
     """What credit will have paid of the newest renewal the worker is late with (M5); None = it is
     late with none.
     """
+    if not late:
+        return None
     taxes = Taxes()
     dues = [
         upcoming_of(

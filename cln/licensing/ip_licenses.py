@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import Count
 
 from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
@@ -15,6 +16,7 @@ from cln.domain.licensing import AccountBlocked
 from cln.ids import public_id
 from cln.licensing import address_rights, partners
 from cln.licensing.events import ip_license_event
+from cln.licensing.feature_rows import copy_features
 from cln.licensing.models import IpLicense
 from cln.licensing.moves import SameLicenseType
 from cln.licensing.registration import plain_text
@@ -22,6 +24,9 @@ from cln.notifications.events import EventType
 
 BECOMES = {"imunify360": ("imunify360", "imunify")}
 """From which products an address comes to another: ImunifyAV+ grows into Imunify360 (IPL-6)."""
+
+
+COUNTED = ("license_type__product__code", "license_type__product__name", "held", "heard")
 
 
 class NotSoldByAddress(Refusal):
@@ -141,6 +146,7 @@ def convert_ip_license(
             now=now,
         )
         address_rights.follow(old, license_type=row)
+        copy_features(old, added)
         record(
             account_id=account_id,
             actor=actor,
@@ -179,6 +185,15 @@ def register_by_address(
     return row
 
 
+def get_ip_license(*, account_id: int, public_id: str) -> IpLicense:
+    """A license that the account holds. Refuses `unknown_ip_license` (absent, removed, foreign)."""
+    rows = IpLicense.objects.select_related("product", "license_type")
+    row = rows.filter(account=account_id, public_id=public_id, removed_at=None).first()
+    if row is None:
+        raise IpLicenseNotFound("There is no such IP license.", "Choose one from the list.")
+    return row
+
+
 def held_at(*, account_id: int, address: str) -> str:
     """The code of the one license type that the account holds at an address.
 
@@ -207,6 +222,27 @@ def ip_licenses_of(account_id: int) -> tuple[IpLicenseRow, ...]:
         )
         for row in rows.select_related("license_type").order_by("id")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class IpLicenseCount:
+    """How many licenses of a product are held at addresses, and how many of them were heard."""
+
+    product: str
+    product_name: str
+    held: int
+    heard: int
+
+
+def count_ip_licenses(account_id: int) -> tuple[IpLicenseCount, ...]:
+    """What the account holds at addresses, by product in the order of the catalog."""
+    counted = (
+        IpLicense.objects.filter(account_id=account_id, removed_at=None)
+        .values("license_type__product__code", "license_type__product__name")
+        .annotate(held=Count("id"), heard=Count("last_check_in_at"))
+        .order_by("license_type__product__position")
+    )
+    return tuple(IpLicenseCount(*row) for row in counted.values_list(*COUNTED))
 
 
 def _taken(license_type: LicenseType, address: str) -> AddressTaken:

@@ -7,6 +7,7 @@ from itertools import count
 
 from cln.accounts.models import Account, Login
 from cln.enums import Role
+from cln.flows import ip_licenses
 from cln.licensing.models import ActivationKey, Server
 from cln.payments.gateways.sandbox import Script
 from tests.browser.site import BEGIN, Site
@@ -59,6 +60,17 @@ class People:
     def asks_a_price(self, license_type: str, unit_cents: int) -> None:
         """Put on sale what the catalog sells on request only."""
         self._site.does(on_sale, license_type, unit_cents)
+
+    def holds_address(self, account: Account, license_type: str, address: str) -> None:
+        """License an address of a reseller."""
+        self._site.does(
+            ip_licenses.add_ip_license,
+            account_id=account.pk,
+            license_type=license_type,
+            address=address,
+            actor="test",
+            now=BEGIN,
+        )
 
     def server(
         self, account: Account, hostname: str, license_type: str, address: str = "198.51.100.7"

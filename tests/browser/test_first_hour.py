@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from playwright.sync_api import Locator, expect
 
 from cln import clock
 from cln.domain.totp import code_at, step_at
+from tests import visitors
+from tests.browser.people import People
 from tests.browser.visitor import PASSWORD, Visitor
 
 Arrive = Callable[..., Visitor]
@@ -246,7 +249,7 @@ def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: A
     owner = visitor()
     owner.signs_up("olga@pair.example", company="Pair")
     owner.signs_in("olga@pair.example")
-    secret = _turns_two_factor_on(owner)
+    secret = _turns_two_factor_on(owner).secret
     _invites(owner, "carl@pair.example", role="Billing")
 
     colleague = visitor()
@@ -268,6 +271,30 @@ def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: A
     again.sees("Signed out everywhere else.")
     owner.opens("/console/dashboard")
     owner.sees("Forgotten the password?")
+
+
+def test_who_lost_the_phone_signs_in_with_a_recovery_code_once(people: People) -> None:
+    lena, _ = people.customer("lena")
+    codes = _turns_two_factor_on(lena, password=visitors.PASSWORD).codes
+    _signs_out(lena)
+    lena.signs_in("lena", password=visitors.PASSWORD)
+    lena.page.get_by_label("Code", exact=True).fill(codes[3])
+    lena.looks("recovery-code")
+    lena.clicks("Sign in", on=lena.page.locator("main"))
+    expect(lena.page).to_have_url(f"{lena.site}/console/dashboard")
+    lena.opens("/console/profile/security")
+    lena.sees("9 recovery codes left.")
+    lena.opens("/console/profile/audit")
+    lena.sees("recovery code")
+    lena.looks("audit")
+
+    _signs_out(lena)
+    lena.signs_in("lena", password=visitors.PASSWORD)
+    lena.page.get_by_label("Code", exact=True).fill(codes[3])
+    lena.clicks("Sign in", on=lena.page.locator("main"))
+    expect(lena.page.get_by_role("alert")).to_be_visible()
+    lena.opens("/console/dashboard")
+    lena.sees("One more step: your code")
 
 
 def test_a_passkey_is_made_and_opens_every_door_a_password_does(visitor: Arrive) -> None:
@@ -312,10 +339,18 @@ def _signs_out(somebody: Visitor) -> None:
     somebody.page.context.clear_cookies()
 
 
-def _turns_two_factor_on(owner: Visitor) -> str:
+@dataclass(frozen=True)
+class SecondFactor:
+    """What the app knows, and what is kept on paper."""
+
+    secret: str
+    codes: list[str]
+
+
+def _turns_two_factor_on(owner: Visitor, *, password: str = PASSWORD) -> SecondFactor:
     owner.opens("/console/profile/security")
     owner.clicks("Turn on")
-    owner.page.get_by_label("Password").fill(PASSWORD)
+    owner.page.get_by_label("Password").fill(password)
     owner.clicks("Go on")
     secret = owner.page.locator(".copyline code").inner_text().replace(" ", "")
     owner.looks("two-factor")
@@ -323,10 +358,11 @@ def _turns_two_factor_on(owner: Visitor) -> str:
     owner.clicks("Turn on")
     owner.sees("Your recovery codes")
     expect(owner.page.locator(".codes li")).to_have_count(10)
+    codes = owner.page.locator(".codes li").all_inner_texts()
     owner.clicks("I have kept them")
     owner.sees("10 recovery codes left.")
     owner.looks("security")
-    return secret
+    return SecondFactor(secret, codes)
 
 
 def _code(secret: str, *, later: int = 0) -> str:

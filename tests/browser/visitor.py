@@ -159,7 +159,8 @@ class Visitor:
         self.sees(f"It is now {to}. Everything due has been done.")
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # A form that is refused says so on the page; Chromium notes its status as well.
+        if message.type in ("error", "warning") and "status of 422" not in message.text:
             self.troubles.append(f"console: {message.text} ({self.page.url})")
 
     def _miss(self, request: Request) -> None:

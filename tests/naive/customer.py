@@ -252,6 +252,12 @@ class Customer(Life):
         """
         return all(unit.held and not unit.layer for one in self.live() for unit in one.units)
 
+    def left_some(self, number: int) -> bool:
+        """Whether refunds of the invoice paid whole licenses back that were left (ADR 46)."""
+        invoice = self.invoices[number]
+        units = sum(unit.invoice is invoice for one in self.live() for unit in one.units)
+        return invoice.credited * units >= invoice.total
+
     def must_not_be_blocked(self) -> None:
         if self.is_blocked:
             raise No("account_blocked")

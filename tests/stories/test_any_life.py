@@ -305,7 +305,7 @@ class Life(RuleBasedStateMachine):
         rows = self.naive.invoices
         number = data.draw(some([n for n, row in enumerate(rows) if row.status == "paid"]))
         amount = None if cents is None else f"{cents / 100:.2f}"
-        takes = cents is None and self.naive.is_as_billed()
+        takes = cents is None and self.naive.is_as_billed() and not self.naive.left_some(number)
         self.lives.both(
             days,
             partial(

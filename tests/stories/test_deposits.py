@@ -324,6 +324,22 @@ def test_the_figures_of_a_rule_come_from_the_months_behind(shop: World) -> None:
     assert zenith.deposit == "476.00"
 
 
+def test_the_figures_of_a_rule_begin_with_the_deposit_where_it_is_younger(shop: World) -> None:
+    """R4: nothing is charged before there was a deposit, and its first payment counts."""
+    zenith = a_reseller(shop, deposit="100.00")
+    zenith.holds_ip("Imunify360-30", ONE)
+    shop.on("2026-02-16")
+
+    found = simulate_autopay(
+        account_id=zenith.account_id,
+        rule=AutopayRule(AutopayMode.ADD_FUNDS, 200_00),
+        now=shop.now,
+    )
+
+    assert [(f"{day:%m-%d}", cents) for day, cents in found.charges] == [("02-01", 131_00)]
+    assert (found.lowest_cents, found.balance_cents) == (69_00, 200_00)
+
+
 # -- debt ------------------------------------------------------------------------------------------
 
 

@@ -228,6 +228,17 @@ def test_the_operator_may_leave_the_licenses(shop: World, acme: Customer) -> Non
     assert (acme.server_status("web1"), acme.holds("CloudLinux OS")) == ("active", 1)
 
 
+def test_a_license_that_was_left_stays_when_the_others_are_refunded(shop: World) -> None:
+    """P10: a later refund takes what it pays back itself; who wants the rest back unsubscribes."""
+    acme = shop.customer("acme")
+    acme.buys("KernelCare", servers=3, monthly=True)
+
+    assert refunds_to(shop, acme, 1, "15.00", remove_licenses=False).licenses == 0
+    assert refunds_to(shop, acme, 1).licenses == 2
+
+    assert (acme.holds("KernelCare"), acme.invoices) == (1, ["2026-01-10 KernelCare 30.00 paid"])
+
+
 def test_a_refund_of_a_past_period_removes_nothing(shop: World, acme: Customer) -> None:
     """P10: those licenses have been used; the running period is paid by another invoice."""
     shop.on("2026-02-15")
