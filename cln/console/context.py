@@ -40,6 +40,11 @@ class Frame:
         now: datetime = getattr(self.request, "now", None) or clock.now()
         return f"{now:%Y-%m-%d}"
 
+    @property
+    def language(self) -> str:
+        """What the pages speak, for those who read them aloud."""
+        return settings.LANGUAGE_CODE
+
     @cached_property
     def login(self) -> Login | None:
         """Who is signed in, if anybody with an account."""
