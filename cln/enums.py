@@ -36,6 +36,20 @@ class SubscriptionStatus(StrEnum):
 LIVE_SUBSCRIPTION = (SubscriptionStatus.PENDING, SubscriptionStatus.ACTIVE)
 
 
+class AddressAction(StrEnum):
+    ADD = "add"
+    REMOVE = "remove"
+
+
+class AddressResult(StrEnum):
+    """What became of a line of a list of addresses."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    REFUSED = "refused"
+    LEFT_OUT = "left_out"  # held already, or listed twice
+
+
 class InvoicePurpose(StrEnum):
     ORDER = "order"  # first purchase: licenses wait for its payment
     RENEWAL = "renewal"

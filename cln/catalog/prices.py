@@ -6,12 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Final
 
-from django.db.models import Q
-
-from cln.catalog import models
 from cln.catalog.once import asked_once
-from cln.database.rows import among
+from cln.database.prepared import fetch_tuples
 from cln.domain.calendar import Interval
 from cln.domain.pricing import PriceList, Tier
 
@@ -56,16 +54,10 @@ def price_book(*, account_ids: Sequence[int]) -> PriceBook:
 
 @asked_once
 def _book(account_ids: tuple[int, ...]) -> PriceBook:
-    concerned = Q(account=None) | Q(account__in=among(account_ids))
     tiers: defaultdict[int, list[Tier]] = defaultdict(list)
-    found = models.PriceTier.objects.filter(
-        price_list__in=models.PriceList.objects.filter(concerned)
-    ).order_by("from_quantity")
-    for list_id, *tier in found.values_list("price_list_id", "from_quantity", "unit_cents"):
+    for list_id, *tier in fetch_tuples(_TIERS, (list(account_ids),)):
         tiers[list_id].append(Tier(*tier))
-    rows = models.PriceList.objects.filter(concerned).values_list(
-        "account_id", "id", "license_type__code", "interval", "currency", "effective_on"
-    )
+    rows = fetch_tuples(_LISTS, (list(account_ids),))
     return PriceBook(
         (account_id, PriceList(pk, code, Interval(interval), currency, on, tuple(tiers[pk])))
         for account_id, pk, code, interval, currency, on in rows
@@ -99,3 +91,15 @@ def _for_a_year(monthly: PriceList) -> PriceList:
         for tier in monthly.tiers
     )
     return replace(monthly, interval=Interval.YEAR, tiers=tiers)
+
+
+# General lists, and those of some accounts.
+_CONCERNED: Final = "(l.account_id IS NULL OR l.account_id = ANY(%s::bigint[]))"
+_TIERS: Final = f"""
+SELECT t.price_list_id, t.from_quantity, t.unit_cents
+FROM catalog_pricetier t JOIN catalog_pricelist l ON l.id = t.price_list_id
+WHERE {_CONCERNED} ORDER BY t.from_quantity"""
+_LISTS: Final = f"""
+SELECT l.account_id, l.id, c.code, l.interval, l.currency, l.effective_on
+FROM catalog_pricelist l JOIN catalog_licensetype c ON c.id = l.license_type_id
+WHERE {_CONCERNED}"""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db.models import Q
 
 from cln.catalog import models
 from cln.catalog.once import asked_once
 from cln.catalog.prices import price_book
+from cln.database.prepared import columns, fetch_tuples, instance, width
 from cln.domain.calendar import Interval
 from cln.domain.errors import Refusal
-from cln.domain.pricing import PriceList, SurchargeRate
+from cln.domain.pricing import PriceList, PriceUnknown, SurchargeRate, Tier, list_in_force
 from cln.domain.rules import Rules
 
 USUAL_CURRENCY = "USD"
@@ -61,8 +63,7 @@ class ProductRow:
 @asked_once
 def products() -> tuple[ProductRow, ...]:
     """All products, in the order of the catalog."""
-    rows = models.Product.objects.order_by("position", "pk")
-    return tuple(ProductRow(row.code, row.name, row.install_command) for row in rows)
+    return tuple(ProductRow(*row) for row in fetch_tuples(_PRODUCTS, ()))
 
 
 @asked_once
@@ -151,11 +152,12 @@ def license_types(
     """All license types, or those of one product, in the order of the catalog; `priced` is meant
     in the currency.
     """
-    found = models.LicenseType.objects.select_related("product")
-    if product is not None:
-        found = found.filter(product__code=product)
-    lists = models.PriceList.objects.filter(account=None, currency=currency)
-    priced = set(lists.values_list("license_type_id", flat=True))
+    found = [
+        row
+        for row in license_types_by_id().values()
+        if product is None or row.product.code == product
+    ]
+    priced = _priced(currency)
     return tuple(
         LicenseTypeRow(
             code=row.code,
@@ -170,7 +172,47 @@ def license_types(
             trial_servers=row.trial_servers,
             priced=row.pk in priced,
         )
-        for row in found.order_by("product__position", "position", "pk")
+        for row in sorted(found, key=lambda row: (row.product.position, row.position, row.pk))
+    )
+
+
+@asked_once
+def _priced(currency: str) -> frozenset[int]:
+    """The license types with a public price list in the currency, by row id."""
+    return frozenset(pk for (pk,) in fetch_tuples(_PRICED, (currency,)))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What one license costs on a day, by how many are held; no tiers: on request only."""
+
+    license_type: LicenseTypeRow
+    monthly: tuple[Tier, ...]
+    yearly: tuple[Tier, ...]
+
+    @property
+    def columns(self) -> tuple[tuple[Tier, Tier | None], ...]:
+        """Each monthly tier with the yearly one for as many."""
+        yearly = {tier.from_quantity: tier for tier in self.yearly}
+        return tuple((tier, yearly.get(tier.from_quantity)) for tier in self.monthly)
+
+
+def prices(*, currency: str, on: date, account_id: int | None = None) -> tuple[PriceRow, ...]:
+    """Every license type with the prices in force on a day: the public ones, or the account's."""
+    book = price_book(account_ids=[account_id] if account_id else [])
+
+    def tiers(license_type: str, interval: Interval) -> tuple[Tier, ...]:
+        lists = book.lists(
+            license_type=license_type, interval=interval, currency=currency, account_id=account_id
+        )
+        try:
+            return list_in_force(lists, on).tiers
+        except PriceUnknown:
+            return ()
+
+    return tuple(
+        PriceRow(row, tiers(row.code, Interval.MONTH), tiers(row.code, Interval.YEAR))
+        for row in license_types(currency=currency)
     )
 
 
@@ -187,29 +229,48 @@ def price_lists_for(
 @asked_once
 def rules() -> Rules:
     """The operator's switches and day counts: the defaults with the overrides of the one row."""
-    row = models.OperatorRules.objects.first()
-    return Rules.from_overrides(row.overrides if row is not None else {})
+    rows = fetch_tuples(_RULES, ())
+    return Rules.from_overrides(json.loads(rows[0][0]) if rows else {})
 
 
 @asked_once
 def surcharge_rates(code: str) -> tuple[SurchargeRate, ...]:
     """The dated percentages of one surcharge (S1), oldest first."""
-    rows = models.SurchargeRate.objects.filter(code=code).order_by("from_on")
-    return tuple(SurchargeRate(from_on=row.from_on, percent=row.percent) for row in rows)
+    rows = fetch_tuples(_SURCHARGE_RATES, (code,))
+    return tuple(SurchargeRate(from_on=from_on, percent=percent) for from_on, percent in rows)
 
 
 @asked_once
 def tax_rates() -> tuple[tuple[str, date, int], ...]:
     """Country, first day and basis points of every rate that was, is or will be in force."""
-    return tuple(models.TaxRate.objects.values_list("country", "from_on", "basis_points"))
+    return tuple(tuple(row) for row in fetch_tuples(_TAX_RATES, ()))
 
 
 @asked_once
 def license_types_by_id() -> dict[int, models.LicenseType]:
     """Every license type with its product, by row id."""
-    return {row.pk: row for row in models.LicenseType.objects.select_related("product")}
+    found = {}
+    for row in fetch_tuples(_LICENSE_TYPES, ()):
+        one = instance(models.LicenseType, row)
+        one.product = instance(models.Product, row, start=width(models.LicenseType))
+        found[one.pk] = one
+    return found
 
 
 def ids_of_product(code: str) -> list[int]:
     """The license types of a product, by row id: cheaper for long lists than a join."""
     return [pk for pk, row in license_types_by_id().items() if row.product.code == code]
+
+
+# Asked by nearly every page: a query set takes longer to write these than PostgreSQL to answer.
+_PRODUCTS: Final = "SELECT code, name, install_command FROM catalog_product ORDER BY position, id"
+_LICENSE_TYPES: Final = f"""
+SELECT {columns(models.LicenseType, "t")}, {columns(models.Product, "p")}
+FROM catalog_licensetype t JOIN catalog_product p ON p.id = t.product_id"""
+_PRICED: Final = """
+SELECT DISTINCT license_type_id FROM catalog_pricelist
+WHERE account_id IS NULL AND currency = %s"""
+_RULES: Final = "SELECT overrides::text FROM catalog_operatorrules ORDER BY id LIMIT 1"
+_SURCHARGE_RATES: Final = """
+SELECT from_on, percent FROM catalog_surchargerate WHERE code = %s ORDER BY from_on"""
+_TAX_RATES: Final = "SELECT country, from_on, basis_points FROM catalog_taxrate"

@@ -67,7 +67,8 @@ DASHBOARD: Final = (
         "IP licenses",
         "ip_licenses",
         "globe-alt",
-        _also("add_ip_licenses", "remove_ip_licenses", "edit_ip_license"),
+        _also("add_ip_licenses", "remove_ip_licenses", "edit_ip_license")
+        | _also("address_lists", "address_list"),
         kind=AccountKind.RESELLER,
     ),
     Entry(

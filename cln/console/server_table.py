@@ -167,7 +167,7 @@ def _empty(narrowed: Narrowed) -> Empty:
         return Empty("No server uses this key", "Run the command above on one.", "server-stack")
     return Empty(
         "No server yet",
-        "Run the install command of a product on a server: it stands on the dashboard.",
+        "Run the install command of a product on a server: the dashboard has it with your key.",
         "server-stack",
         "Go to the dashboard",
         reverse("dashboard"),

@@ -7,6 +7,7 @@ from cln.console.limits import limited
 from cln.console.sign_in import Reauthenticate
 from cln.console.views import (
     account,
+    address_lists,
     api_access,
     api_tokens,
     backups,
@@ -42,6 +43,7 @@ PUBLIC = [
     path("", public.landing, name="landing"),
     path("console/check-license", public.check_license, name="check_license"),
     path("console/install", public.install, name="install"),
+    path("console/prices", public.prices, name="prices"),
     path("status", public.status, name="status"),
     path("console/register/customer", sign_up.sign_up, name="account_signup"),
     path("console/register/reseller", reseller_sign_up.register, name="reseller_signup"),
@@ -243,6 +245,12 @@ RESELLER = [
     path("console/ip-licenses", ip_licenses.ip_licenses, name="ip_licenses"),
     path("console/ip-licenses/add", ip_licenses.add, name="add_ip_licenses"),
     path("console/ip-licenses/remove", ip_licenses.remove, name="remove_ip_licenses"),
+    path("console/ip-licenses/lists", address_lists.address_lists, name="address_lists"),
+    path(
+        "console/ip-licenses/lists/<slug:address_list>",
+        address_lists.address_list,
+        name="address_list",
+    ),
     path("console/ip-licenses/<slug:license>/edit", ip_licenses.edit, name="edit_ip_license"),
     path("console/server-accounts", server_accounts.server_accounts, name="server_accounts"),
     path("console/server-accounts/new", server_accounts.add, name="new_server_account"),

@@ -1,5 +1,6 @@
 """Another license type for a server, in one step and without a new registration (Q14)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -26,7 +27,7 @@ from cln.domain.invoicing import (
 )
 from cln.enums import AttemptState, InvoiceStatus
 from cln.flows.billing_run import bring_current, current_facts
-from cln.flows.facts import NEW_CHANGE_ID, facts_of
+from cln.flows.facts import NEW_CHANGE_ID, Facts, facts_of
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import settle_from_balance
 from cln.licensing import partners
@@ -192,15 +193,23 @@ def _cancel_freed_unit(
     return credit
 
 
-def freed_credit(*, account_id: int, license_type: str, now: datetime) -> int | None:
+def freed_credit(
+    *,
+    account_id: int,
+    license_type: str,
+    known: Callable[[], Facts] | None = None,
+    now: datetime,
+) -> int | None:
     """What a conversion would credit for the unit it frees; None = it is paid by the day (R8).
+
+    `known` gives the facts of the account, which are moved on to today.
 
     Refusals: `not_subscribed`, `order_pending`.
     """
     subscription = _freed(account_id=account_id, license_type=license_type)
     if subscription is None:
         return None
-    facts = current_facts(subscription.account, now=now)
+    facts = current_facts(subscription.account, known=known() if known else None, now=now)
     mine = facts.live(subscription)
     return _credit(mine, facts.of(mine), now=now)
 

@@ -9,15 +9,16 @@ from functools import cache
 
 from cln.accounts.models import Account
 from cln.catalog import queries as catalog
+from cln.catalog.models import LicenseType
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind
 from cln.flows import purchase
 from cln.flows.conversion import freed_credit
 from cln.flows.facts import Facts
 from cln.flows.purchase import Preview
+from cln.licensing import moves
 from cln.licensing.access import get_server
 from cln.licensing.models import Server
-from cln.licensing.moves import check_move, has_free_seat
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ConversionOption:
     license_type: str
     name: str
     user_limit: int | None
-    why_not: str
+    why_not: Refusal | None
     added: Preview | None
 
 
@@ -50,42 +51,56 @@ def preview_conversion(*, account_id: int, server: str, now: datetime) -> Conver
     """
     row = get_server(account_id=account_id, public_id=server)
     account = Account.objects.get(pk=account_id)
-    types = catalog.license_types(product=row.license_type.product.code, currency=account.currency)
     known = cache(lambda: Facts([account], rules=catalog.rules()))
-    options = tuple(
-        _option(account, row, one, known, now=now)
-        for one in types
+    options = _Options(account, row, known, now=now)
+    others = tuple(
+        options.of(one)
+        for one in catalog.license_types(
+            product=row.license_type.product.code, currency=account.currency
+        )
         if one.has_keys and one.code != row.license_type.code
     )
     try:
-        credit = freed_credit(account_id=account_id, license_type=row.license_type.code, now=now)
+        credit = freed_credit(
+            account_id=account_id, license_type=row.license_type.code, known=known, now=now
+        )
     except Refusal:
         credit = None
-    return Conversion(options, credit if row.takes_seat else None)
+    return Conversion(others, credit if row.takes_seat else None)
 
 
-def _option(
-    account: Account,
-    server: Server,
-    row: catalog.LicenseTypeRow,
-    known: Callable[[], Facts],
-    *,
-    now: datetime,
-) -> ConversionOption:
-    license_type = catalog.get_license_type(row.code)
-    added, why_not = None, ""
-    try:
-        check_move(server=server, license_type=license_type)
-        free = has_free_seat(account_id=account.pk, license_type=license_type, now=now)
-        if not free and account.kind == AccountKind.CUSTOMER:
-            added = purchase.preview(
-                account_id=account.pk,
-                license_type=row.code,
-                quantity=1,
-                interval=None,
-                known=known(),
-                now=now,
-            )
-    except Refusal as refusal:
-        why_not = f"{refusal.message} {refusal.fix}".strip()
-    return ConversionOption(row.code, row.name, row.user_limit, why_not, added)
+class _Options:
+    """What a server may change to, with what decides it read once for all license types."""
+
+    def __init__(
+        self, account: Account, server: Server, known: Callable[[], Facts], *, now: datetime
+    ) -> None:
+        self._account, self._server, self._known, self._now = account, server, known, now
+        self._types = {row.code: row for row in catalog.license_types_by_id().values()}
+        self._keys = moves.default_keys(account.pk)
+        self._with_room = moves.types_with_room(account_id=account.pk, now=now)
+
+    def of(self, row: catalog.LicenseTypeRow) -> ConversionOption:
+        """The answer for one license type."""
+        added: Preview | None = None
+        why_not: Refusal | None = None
+        try:
+            added = self._added(self._types[row.code])
+        except Refusal as refusal:
+            why_not = refusal
+        return ConversionOption(row.code, row.name, row.user_limit, why_not, added)
+
+    def _added(self, license_type: LicenseType) -> Preview | None:
+        """What would be bought. Refuses where the server may not change to it."""
+        moves.check_fits(server=self._server, license_type=license_type)
+        moves.check_room(self._keys.get(license_type.pk))
+        if license_type.pk in self._with_room or self._account.kind != AccountKind.CUSTOMER:
+            return None
+        return purchase.preview(
+            account_id=self._account.pk,
+            license_type=license_type.code,
+            quantity=1,
+            interval=None,
+            known=self._known(),
+            now=self._now,
+        )

@@ -13,7 +13,7 @@ from cln.flows.billing_run import foresee
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
 from cln.flows.upcoming import upcoming_of
-from cln.licensing.features import FeatureLevel, imagined_level, levels_of
+from cln.licensing.features import FeatureLevel, imagined_at, levels_at, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ def switches_of(
     Refusals: `unknown_key`, `unknown_server`.
     """
     account = Account.objects.get(pk=account_id)
-    levels = levels_of(account_id=account_id, key=key, server=server)
+    place = place_of(account_id=account_id, key=key, server=server)
+    levels = levels_at(place)
     if not levels:
         return ()
     facts = cache(lambda: Facts([account], rules=catalog.rules()))
@@ -49,11 +50,10 @@ def switches_of(
 
     def cost(level: FeatureLevel, enabled: bool | None) -> int:
         # What a higher level has decided, or a server is already, needs no counting.
-        same = bool(enabled) is bool(level.here) if server else enabled is level.here
+        same = bool(enabled) is bool(level.here) if place.server else enabled is level.here
         if same or level.inherited is not None:
             return 0
-        then = imagined_level(account_id=account_id, enabled=enabled, key=key, server=server)
-        return int(total(then) - total(None))
+        return int(total(imagined_at(place, enabled=enabled)) - total(None))
 
     def choice(level: FeatureLevel, enabled: bool | None) -> FeatureChoice:
         return FeatureChoice(enabled, enabled is level.here, cost(level, enabled))

@@ -43,7 +43,7 @@ def add_ip_license(
     Refusals: `deposit_exhausted` and those of `licensing.ip_licenses.add_ip_license`.
     """
     with transaction.atomic(durable=True):
-        _check_floor(lock_account(account_id))
+        check_floor(lock_account(account_id))
         return licensing.add_ip_license(
             account_id=account_id,
             license_type=license_type,
@@ -78,7 +78,7 @@ def convert_ip_license(
     Refusals: `deposit_exhausted` and those of `licensing.ip_licenses.convert_ip_license`.
     """
     with transaction.atomic(durable=True):
-        _check_floor(lock_account(account_id))
+        check_floor(lock_account(account_id))
         return licensing.convert_ip_license(
             account_id=account_id,
             address=address,
@@ -96,7 +96,7 @@ def preview_conversion(
     """
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        _check_floor(account)
+        check_floor(account)
         before = _bills(account, now)
         licensing.convert_ip_license(
             account_id=account_id,
@@ -121,8 +121,11 @@ def _bills(account: Account, now: datetime) -> tuple[int, int]:
     return this, following
 
 
-def _check_floor(account: Account) -> None:
-    """Nothing new is given below the floor; what is held is billed all the same (R3)."""
+def check_floor(account: Account) -> None:
+    """Nothing new is given below the floor; what is held is billed all the same (R3).
+
+    Refusals: `deposit_exhausted`.
+    """
     if account.floor_cents is None:
         return
     balance = balance_cents(account.pk)

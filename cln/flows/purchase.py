@@ -93,7 +93,7 @@ def preview(
 
     `known`: the facts of the account, where several things are previewed. Refusals: those of `buy`.
     """
-    account = Account.objects.get(pk=account_id)
+    account = known.accounts[account_id] if known else Account.objects.get(pk=account_id)
     rules = catalog.rules()
     order = checked_order(
         account, license_type, quantity, interval, today=now.date(), rules=rules, known=known

@@ -31,12 +31,14 @@ from cln.flows import (
     collection,
     deposit,
     dunning,
+    long_lists,
     refunds,
     reseller,
     trials,
     unused,
     usage_run,
 )
+from cln.licensing.long_lists import forget_lists
 from cln.notifications import delivery
 from cln.notifications import services as notifications
 
@@ -155,6 +157,21 @@ def watch_servers(timestamp: int) -> None:
 
 
 @app.periodic(cron=EVERY_MINUTE)
+@app.task(name="work_address_lists", queueing_lock="work_address_lists")
+def work_address_lists(timestamp: int) -> None:
+    """Go on with lists of addresses whose worker was lost."""
+    with _sole_finder("address lists") as is_mine:
+        if is_mine:
+            long_lists.work_due(now=clock.now())
+
+
+@app.task(name=long_lists.TASK)
+def work_address_list(list_id: int) -> None:
+    """Work off one list of addresses, whose sender is waiting."""
+    long_lists.work_off(list_id=list_id, now=clock.now())
+
+
+@app.periodic(cron=EVERY_MINUTE)
 @app.task(name="settle_backups", queueing_lock="settle_backups")
 def settle_backups(timestamp: int) -> None:
     """Tell the provider of backups what is wanted, and ask what is used."""
@@ -191,8 +208,9 @@ def send_webhooks(timestamp: int) -> None:
 @app.periodic(cron=NIGHTLY)
 @app.task(name="tidy_api", queueing_lock="tidy_api")
 def tidy_api(timestamp: int) -> None:
-    """Forget yesterday's answers to API calls, and who called."""
+    """Forget yesterday's answers to API calls and who called, and old lists of addresses."""
     upkeep.forget_requests(now=clock.system_now())
+    forget_lists(now=clock.now())
     rates.forget_idle(seconds=upkeep.KEPT_FOR.total_seconds())
 
 

@@ -24,12 +24,13 @@ from cln.flows import (
     collection,
     deposit,
     dunning,
+    long_lists,
     refunds,
     reseller,
     trials,
     usage_run,
 )
-from cln.licensing.models import Server, Trial
+from cln.licensing.models import AddressList, Server, Trial
 from cln.notifications.models import Message
 from cln.notifications.services import send_due
 from cln.payments.models import AutopayRuleRow, PaymentAttempt, Refund
@@ -98,6 +99,7 @@ WORK: Sequence[Work] = (
     Work(Trial, "next_step_at", lambda now: trials.step_due(now=now)),
     Work(Server, "alert_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
     Work(Server, "recovery_after", lambda now: alerts.scan(now=now), only=_SERVER_RUNS),
+    Work(AddressList, "work_at", lambda now: long_lists.work_due(now=now)),
     Work(Backup, "settle_at", lambda now: backups.settle_due(now=now)),
     Work(Message, "send_after", _send_all, only=f"WHERE kind = '{MessageKind.EMAIL}'"),
 )

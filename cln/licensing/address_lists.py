@@ -26,7 +26,7 @@ IP_LICENSE_SORTS: Final[Mapping[str, str]] = {
     "last_check_in": "last_check_in_at",
     "type": "license_type__name",
 }
-LISTED_MAX: Final = 1_000
+LISTED_MAX: Final = 5_000
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
@@ -128,7 +128,7 @@ def read_list(*, account_id: int, license_type: str, text: str) -> tuple[Line, .
     """What would become of each address of a list, without changing anything: three questions,
     however long it is. Addresses are separated by blanks, commas, semicolons or lines.
 
-    Refusals: `unknown_license_type`, `too_many_addresses` (1,000).
+    Refusals: `unknown_license_type`, `too_many_addresses` (5,000).
     """
     kind = get_license_type(license_type)
     words = [word for word in _SEPARATORS.split(text) if word]

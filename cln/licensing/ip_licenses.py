@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import Count
 
 from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
@@ -22,6 +23,9 @@ from cln.notifications.events import EventType
 
 BECOMES = {"imunify360": ("imunify360", "imunify")}
 """From which products an address comes to another: ImunifyAV+ grows into Imunify360 (IPL-6)."""
+
+
+COUNTED = ("license_type__product__code", "license_type__product__name", "held", "heard")
 
 
 class NotSoldByAddress(Refusal):
@@ -207,6 +211,27 @@ def ip_licenses_of(account_id: int) -> tuple[IpLicenseRow, ...]:
         )
         for row in rows.select_related("license_type").order_by("id")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class IpLicenseCount:
+    """How many licenses of a product are held at addresses, and how many of them were heard."""
+
+    product: str
+    product_name: str
+    held: int
+    heard: int
+
+
+def count_ip_licenses(account_id: int) -> tuple[IpLicenseCount, ...]:
+    """What the account holds at addresses, by product in the order of the catalog."""
+    counted = (
+        IpLicense.objects.filter(account_id=account_id, removed_at=None)
+        .values("license_type__product__code", "license_type__product__name")
+        .annotate(held=Count("id"), heard=Count("last_check_in_at"))
+        .order_by("license_type__product__position")
+    )
+    return tuple(IpLicenseCount(*row) for row in counted.values_list(*COUNTED))
 
 
 def _taken(license_type: LicenseType, address: str) -> AddressTaken:

@@ -11,6 +11,7 @@ from cln.accounts.models import Account, ServerAccount
 from cln.catalog.models import LicenseType, Product
 from cln.enums import EntitlementKind, ServerStatus, one_of
 from cln.licensing.add_on_models import AddOnSpan
+from cln.licensing.address_list_models import AddressList, AddressListLine
 from cln.licensing.agent_models import (
     CloneCase,
     LeaseIncident,
@@ -24,6 +25,8 @@ from cln.licensing.watch_models import CheckInTally, MaintenanceWindow, Outage, 
 __all__ = [
     "ActivationKey",
     "AddOnSpan",
+    "AddressList",
+    "AddressListLine",
     "CheckInTally",
     "CloneCase",
     "Entitlement",

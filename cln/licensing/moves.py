@@ -52,8 +52,20 @@ def check_move(
 ) -> None:
     """Whether a server may have another license type at all; `key` None = its default key.
 
+    Refusals: those of `check_fits`, `key_limit_reached` (the key is full).
+    """
+    check_fits(server=server, license_type=license_type)
+    keys = ActivationKey.objects.filter(
+        account_id=server.account_id, license_type=license_type, is_default=True, removed_at=None
+    )
+    check_room(key or keys.first())
+
+
+def check_fits(*, server: Server, license_type: LicenseType) -> None:
+    """Whether a server may have another license type, as far as both of them say.
+
     Refusals: `server_removed`, `bound_to_address`, `wrong_product`, `same_license_type`,
-    `too_many_users`, `key_limit_reached` (the key is full).
+    `too_many_users`.
     """
     if server.by_address:
         raise BoundToAddress(
@@ -74,16 +86,28 @@ def check_move(
             f"The server has {users} users; {license_type.name} allows {limit}.",
             "Choose a license type for more users.",
         )
-    keys = ActivationKey.objects.filter(
-        account_id=server.account_id, license_type=license_type, is_default=True, removed_at=None
-    )
-    check_room(key or keys.first())
 
 
 def has_free_seat(*, account_id: int, license_type: LicenseType, now: datetime) -> bool:
     """Whether one more server could run under the license type, without locking anything."""
     row = Entitlement.objects.filter(account_id=account_id, license_type=license_type).first()
-    if row is None or (row.valid_until is not None and row.valid_until <= now):
+    return row is not None and _has_room(row, now)
+
+
+def types_with_room(*, account_id: int, now: datetime) -> frozenset[int]:
+    """The license types (row ids) for which `has_free_seat` is true."""
+    rows = Entitlement.objects.filter(account_id=account_id)
+    return frozenset(row.license_type_id for row in rows if _has_room(row, now))
+
+
+def default_keys(account_id: int) -> dict[int, ActivationKey]:
+    """The default keys of an account, by license type (row id)."""
+    rows = ActivationKey.objects.filter(account=account_id, is_default=True, removed_at=None)
+    return {row.license_type_id: row for row in rows}
+
+
+def _has_room(row: Entitlement, now: datetime) -> bool:
+    if row.valid_until is not None and row.valid_until <= now:
         return False
     return row.quantity is None or row.used < row.quantity
 

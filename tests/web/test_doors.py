@@ -100,6 +100,7 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "passkey": "0",
         "server_account": "0",
         "backup": "bkp_x",
+        "address_list": "lst_x",
         "reference": "bkp_x",
     }
     path = str(route.pattern)
@@ -121,6 +122,7 @@ def test_the_public_pages_are_exactly_these() -> None:
         "landing",
         "check_license",
         "install",
+        "prices",
         "status",
         "account_signup",
         "reseller_signup",

@@ -1,5 +1,7 @@
 """Activation keys as people manage them: lists, ranges, default, sticky tag, features, edition."""
 
+import html
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -271,6 +273,17 @@ class TestEdition:
         assert "5 licenses." in text_of(client.get("/console/edition"))
         client.post("/console/edition", {"edition": "shared"})
         assert [row.license_type for row in subscriptions_of(account.pk)] == ["cloudlinux"]
+
+    def test_an_edition_without_a_public_price_leads_to_a_ticket_that_asks_for_it(self) -> None:
+        account, client = a_visitor()
+        with_licenses(account, 5)
+
+        page = client.get("/console/edition").content.decode()
+
+        assert "There is no public price for this license." in page
+        [about] = re.findall(r'href="(/console/support\?about=[^"]+)"', page)
+        ticket = client.get(html.unescape(about)).content.decode()
+        assert 'value="Price of CloudLinux OS Shared Pro"' in ticket
 
     def test_without_licenses_there_is_nothing_to_change(self) -> None:
         _, client = a_visitor()

@@ -26,7 +26,7 @@ from tests.visitors import text_of
 
 pytestmark = pytest.mark.django_db
 
-STATUS, INSTALL = "/status", "/console/install"
+STATUS, INSTALL, PRICES = "/status", "/console/install", "/console/prices"
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,25 @@ class TestStatus:
         answer = Client().get(STATUS)
 
         assert (answer.status_code, answer["Retry-After"]) == (429, "60")
+
+
+class TestPrices:
+    def test_a_stranger_reads_every_step_and_what_is_sold_on_request_only(self) -> None:
+        """Pain 6: the bulk price and where it begins, without signing up."""
+        open_shop()
+
+        page = text_of(Client().get(PRICES))
+
+        steps = "1+ $14.00 $140.00 2+ $12.00 $120.00 5+ $10.00 $100.00 50+ $9.00 $90.00"
+        assert "CloudLinux OS Shared free to try for 30 days" in page
+        assert f"Licenses Each, a month a year {steps} Price on request" in page
+        assert "Price on request: CloudLinux OS Shared Pro, CloudLinux OS Solo" in page
+
+    def test_another_currency_has_its_own_and_an_unknown_one_is_the_usual(self) -> None:
+        open_shop()
+
+        assert "1+ 12.90 EUR 129.00 EUR" in text_of(Client().get(PRICES, {"currency": "EUR"}))
+        assert "1+ $14.00" in text_of(Client().get(PRICES, {"currency": "<b>"}))
 
 
 class TestInstall:

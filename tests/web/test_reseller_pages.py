@@ -13,6 +13,7 @@ from cln.billing.queries import balance_cents
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import Role
 from cln.flows.autopay import autopay_rule
+from cln.flows.long_lists import begin_removal
 from cln.flows.usage_run import run_due
 from cln.licensing.models import ActivationKey, IpLicense
 from cln.licensing.server_accounts import Person, add_server_account
@@ -52,6 +53,15 @@ def held(account: Account) -> list[str]:
 def added(client: Client, addresses: str, **more: str) -> object:
     form = {"license_type": "kernelcare", "addresses": addresses}
     return client.post(f"{PAGE}/add", form | more)
+
+
+def test_the_dashboard_counts_the_addresses_and_explains_no_first_steps(
+    zenith: tuple[Account, Client],
+) -> None:
+    page = text_of(zenith[1].get("/console/dashboard"))
+
+    assert "KernelCare 1 license, 0 heard" in page
+    assert "Your first licensed server" not in page
 
 
 class TestIpLicenses:
@@ -138,7 +148,7 @@ class TestIpLicenses:
             ("", "This field is required."),
             ("203.0.113.300", "'203.0.113.300' is not an IP address."),
             ("100.64.1.1", "(CGNAT), not public."),
-            ("192.0.2.1 " * 1_001, "The list has 1,001 addresses, more than 1,000."),
+            ("192.0.2.1 " * 5_001, "The list has 5,001 addresses, more than 5,000."),
         ],
     )
     def test_a_list_that_cannot_be_worked_off_is_explained(
@@ -323,6 +333,7 @@ def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
     ids = {
         "license": IpLicense.objects.get().public_id,
         "server_account": str(_server_account(zenith[0])),
+        "address_list": begin_removal(account_id=zenith[0].pk, rows=(), actor="zoe", now=START),
     }
     walked = 0
     for name, route in pages().items():
@@ -336,7 +347,7 @@ def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
         expected = done if access.permission in PERMISSIONS[role] else 403
         assert status == expected, f"{role} {name}"
 
-    assert walked == 13
+    assert walked == 15
 
 
 def _server_account(account: Account) -> int:

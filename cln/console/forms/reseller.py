@@ -16,8 +16,8 @@ class AddressesForm(forms.Form):
     license_type = forms.ChoiceField(label="License type")
     addresses = forms.CharField(
         label="IP addresses",
-        help_text="One, or a whole list: separated by lines, blanks or commas; 1,000 at most.",
-        max_length=60_000,
+        help_text="One, or a whole list: separated by lines, blanks or commas; 5,000 at most.",
+        max_length=250_000,
         widget=forms.Textarea(
             attrs={"rows": 6, "spellcheck": "false", "placeholder": "203.0.113.10"}
         ),

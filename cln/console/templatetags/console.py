@@ -93,6 +93,8 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
         attrs["aria-describedby"] = f"{bound.id_for_label}_error"
     if radio:
         widget.attrs["class"] = css
+    if widget.attrs.get("placeholder") == bound.label:
+        del widget.attrs["placeholder"]  # the label says it already, and stays
     html = (
         ""
         if radio

@@ -1,5 +1,6 @@
 """What is owed, what was paid, what comes next, and with what."""
 
+from itertools import groupby
 from typing import Final
 
 from django.contrib import messages
@@ -53,9 +54,18 @@ def upcoming(request: Request) -> HttpResponse:
     """`/console/billing/upcoming`: every invoice of the next 12 months, as things stand (Q12)."""
     names = {row.code: row.name for row in license_types()}
     coming = upcoming_year(account_id=request.account.pk, now=request.now)
+    months = [list(of) for _, of in groupby(coming, key=lambda one: one.on.replace(day=1))]
     context = {
         "section": "billing",
-        "upcoming": [{"name": names[one.license_type], "invoice": one} for one in coming],
+        "months": [
+            {
+                "first": of[0].on,
+                "total_cents": sum(one.total_cents for one in of),
+                "invoices": [{"name": names[one.license_type], "invoice": one} for one in of],
+            }
+            for of in months
+        ],
+        "count": len(coming),
         "total_cents": sum(one.total_cents for one in coming),
         "currency": request.account.currency,
     }

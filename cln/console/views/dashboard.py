@@ -6,8 +6,10 @@ from django.shortcuts import render
 from cln.accounts.access import Permission
 from cln.console import cards
 from cln.console.navigation import may_open
+from cln.enums import AccountKind
 from cln.flows.trials import start_trial as begin_trial
 from cln.licensing.first_steps import first_steps_of
+from cln.licensing.ip_licenses import IpLicenseCount, count_ip_licenses
 from cln.web import Request, page, redirect
 
 # What HTMX asks anew until the first server is heard.
@@ -22,6 +24,7 @@ def dashboard(request: Request) -> HttpResponse:
         return render(request, "dashboard.html#steps", {"steps": steps, "live": True})
     held = cards.cards_of(request.account.pk, now=request.now)
     products = {card.held.product for card in held}
+    by_address = _by_address(request)
     context = {
         "section": "dashboard",
         "cards": held,
@@ -32,9 +35,17 @@ def dashboard(request: Request) -> HttpResponse:
         ],
         "offers": cards.offers_of(request.account, but=products, now=request.now),
         "steps": steps,
+        # Whoever has licenses at addresses needs no first steps: nothing has to register.
+        "is_new": not (steps.are_done or by_address),
+        "by_address": by_address,
         "has_begun": cards.has_begun(held),
     }
     return render(request, "dashboard.html", context)
+
+
+def _by_address(request: Request) -> tuple[IpLicenseCount, ...]:
+    is_reseller = request.account.kind == AccountKind.RESELLER
+    return count_ip_licenses(request.account.pk) if is_reseller else ()
 
 
 @page("POST", permission=Permission.ORDER_LICENSES)

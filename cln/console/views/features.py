@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from cln.accounts.access import Permission
+from cln.catalog.queries import license_types
 from cln.console.forms.licenses import FeatureForm
 from cln.domain.errors import Refusal
 from cln.flows.editions import EDITIONS, EditionPreview, preview_edition, set_edition
@@ -17,6 +18,7 @@ from cln.licensing.features import set_feature
 from cln.web import Request, page, posted, redirect
 
 SECTION = "dashboard"
+PRODUCT = "cloudlinux"
 
 
 @page("GET", permission=Permission.VIEW_SERVERS)
@@ -63,20 +65,22 @@ def edition(request: Request) -> HttpResponse:
         )
         messages.success(request, "All CloudLinux OS licenses have the other edition now.")
         return redirect("edition")
-    context = {"section": "cloudlinux", "previews": _previews(request)}
+    context = {"section": PRODUCT, "previews": _previews(request)}
     return render(request, "features/edition.html", context)
 
 
-def _previews(request: Request) -> list[tuple[str, EditionPreview | None, str]]:
-    """Each edition: its code, what it would cost, or why it cannot be had."""
-    found: list[tuple[str, EditionPreview | None, str]] = []
-    for code in EDITIONS:
+def _previews(request: Request) -> list[tuple[str, str, EditionPreview | None, Refusal | None]]:
+    """Each edition: its code, its name, what it would cost, or why it cannot be had."""
+    found: list[tuple[str, str, EditionPreview | None, Refusal | None]] = []
+    names = {row.code: row.name for row in license_types(product=PRODUCT)}
+    for code, license_type in EDITIONS.items():
+        name = names[license_type]
         try:
             preview = preview_edition(account_id=request.account.pk, edition=code, now=request.now)
         except Refusal as refusal:
-            found.append((code, None, f"{refusal.message} {refusal.fix}".strip()))
+            found.append((code, name, None, refusal))
         else:
-            found.append((code, preview, ""))
+            found.append((code, name, preview, None))
     return found
 
 

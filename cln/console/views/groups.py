@@ -34,7 +34,7 @@ from cln.notifications.report_settings import reports_of
 from cln.web import Request, forbidden, page, posted, redirect
 
 SECTION = "dashboard"
-SILENT_SHOWN = 100
+SILENT_SHOWN = 50
 
 
 @page("GET", "POST", permission=Permission.VIEW_SERVERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,12 +13,15 @@ from cln.accounts.access import Permission, may
 from cln.catalog.queries import products
 from cln.console.address_table import address_table, chosen
 from cln.console.forms.reseller import AddressesForm, AddressForm
-from cln.console.tables import Table
+from cln.console.tables import Selection, Table
 from cln.domain.errors import Refusal
 from cln.flows.address_lists import Worked, add_listed, remove_listed
 from cln.flows.ip_licenses import ConversionPreview, convert_ip_license, preview_conversion
+from cln.flows.long_lists import AT_ONCE, begin_addition, begin_removal
 from cln.licensing.address_lists import (
+    LISTED_MAX,
     AddressRow,
+    Line,
     Verdict,
     can_become,
     ip_license,
@@ -28,6 +32,7 @@ from cln.licensing.addresses import allow_els
 from cln.web import Request, client_address, page, posted, redirect
 
 SECTION = "dashboard"
+LINES_SHOWN = 200
 
 
 @page("GET", permission=Permission.VIEW_SERVERS, resellers_only=True)
@@ -60,10 +65,8 @@ def add(request: Request) -> HttpResponse:
             if len(lines) == 1 and lines[0].verdict is Verdict.REFUSED:
                 form.add_error("addresses", lines[0].why)
             elif len(lines) == 1 or "confirmed" in request.POST:
-                actor = request.login.username
-                done = add_listed(account_id=account_id, actor=actor, now=request.now, **wish)
-                return _told(request, done, "added")
-            context |= {"lines": lines, "count": sum(x.verdict is Verdict.ADD for x in lines)}
+                return _added(request, lines, wish)
+            context |= _dry_run(lines)
     status = 422 if form.errors else 200
     return render(request, "reseller/add_ip_licenses.html", context, status=status)
 
@@ -71,17 +74,22 @@ def add(request: Request) -> HttpResponse:
 @page("POST", permission=Permission.ORDER_LICENSES, resellers_only=True)
 def remove(request: Request) -> HttpResponse:
     """Give licenses back: the dialog names them, the second POST does it."""
-    rows = chosen(request.account.pk, _table(request).selection(request.POST))
+    selection = _table(request).selection(request.POST)
+    if "ids" in request.POST:  # of the dialog: more than a form has fields
+        selection = Selection(ids=tuple(request.POST["ids"].split()[:LISTED_MAX]), query=None)
+    rows = chosen(request.account.pk, selection)
     if not rows:
         messages.error(request, "Nothing was chosen. Tick the licenses to remove first.")
         return redirect("ip_licenses")
     if "confirmed" not in request.POST:
-        context = {"section": SECTION, "rows": rows}
+        named = rows[:LINES_SHOWN]
+        context = {"rows": rows, "named": named, "unnamed": len(rows) - len(named)}
+        context |= {"section": SECTION, "is_long": len(rows) > AT_ONCE}
         return render(request, "reseller/remove_ip_licenses.html", context)
-    done = remove_listed(
-        account_id=request.account.pk, rows=rows, actor=request.login.username, now=request.now
-    )
-    return _told(request, done, "removed")
+    wish = {"rows": rows, **_who(request)}
+    if len(rows) > AT_ONCE:
+        return redirect("address_list", begin_removal(**wish))
+    return _told(request, remove_listed(**wish), "removed")
 
 
 @page("GET", "POST", permission=Permission.ORDER_LICENSES, resellers_only=True)
@@ -105,6 +113,36 @@ def edit(request: Request, license: str) -> HttpResponse:
     }
     status = 422 if form.errors else 200
     return render(request, "reseller/edit_ip_license.html", context, status=status)
+
+
+def _added(request: Request, lines: Sequence[Line], wish: dict[str, Any]) -> HttpResponse:
+    """Add a list: a short one at once, a long one step by step."""
+    who = _who(request)
+    if len(lines) > AT_ONCE:
+        return redirect("address_list", begin_addition(**who, **wish))
+    return _told(request, add_listed(**who, **wish), "added")
+
+
+def _who(request: Request) -> dict[str, Any]:
+    return {
+        "account_id": request.account.pk,
+        "actor": request.login.username,
+        "now": request.now,
+    }
+
+
+def _dry_run(lines: Sequence[Line]) -> dict[str, object]:
+    """What would become of each line; of many, first those that cannot be added."""
+    numbered = list(enumerate(lines, start=1))
+    if len(lines) > LINES_SHOWN:
+        numbered.sort(key=lambda one: one[1].verdict is not Verdict.REFUSED)
+    return {
+        "lines": lines,
+        "shown": numbered[:LINES_SHOWN],
+        "unshown": len(numbered[LINES_SHOWN:]),
+        "count": sum(line.verdict is Verdict.ADD for line in lines),
+        "is_long": len(lines) > AT_ONCE,
+    }
 
 
 def _preview(request: Request, form: AddressForm, row: AddressRow) -> ConversionPreview | None:

@@ -1,10 +1,14 @@
 """Pages for everybody."""
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln import clock
+from cln.catalog import queries as catalog
 from cln.console.forms.public import AddressForm
 from cln.console.instructions import instructions
 from cln.console.limits import too_often
@@ -40,6 +44,31 @@ def check_license(request: Request) -> HttpResponse:
             context |= {"address": address, "products": products, "answered": True}
     status = 422 if form.errors else 200
     return render(request, "check_license.html", context, status=status)
+
+
+@page("GET", permission=None)
+def prices(request: Request) -> HttpResponse:
+    """`/console/prices`: what each license costs, by how many are held; nobody has to sign up."""
+    currencies = catalog.currencies(on=request.now.date())
+    asked = request.GET.get("currency", "")
+    currency = asked if asked in currencies else catalog.USUAL_CURRENCY
+    rows = catalog.prices(currency=currency, on=request.now.date())
+    products = [
+        {
+            "name": name,
+            "sold": [row for row in of if row.monthly],
+            "on_request": [row.license_type.name for row in of if not row.monthly],
+        }
+        for name, of in by_product(rows)
+    ]
+    context = {"products": products, "currency": currency, "currencies": currencies}
+    return render(request, "prices.html", context)
+
+
+def by_product(rows: Iterable[catalog.PriceRow]) -> list[tuple[str, list[catalog.PriceRow]]]:
+    """The rows under the name of their product; the catalog has them together."""
+    grouped = groupby(rows, key=lambda row: row.license_type.product_name)
+    return [(name, list(of)) for name, of in grouped]
 
 
 @page("GET", permission=None)

@@ -27,7 +27,10 @@ QUANTITY_DIGITS: Final = 6
 @page("GET", permission=Permission.ORDER_LICENSES)
 def products(request: Request) -> HttpResponse:
     """`/console/purchase`: everything that can be bought."""
-    context = {"section": "billing", "license_types": _on_sale(request)}
+    rows = catalog.prices(
+        currency=request.account.currency, on=request.now.date(), account_id=request.account.pk
+    )
+    context = {"section": "billing", "prices": rows, "currency": request.account.currency}
     return render(request, "purchase/products.html", context)
 
 
