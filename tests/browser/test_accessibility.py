@@ -177,7 +177,8 @@ def test_what_a_phone_or_the_keyboard_would_lose_is_found(browser: Browser) -> N
     page = browser.new_page(viewport={"width": 320, "height": 640})
     page.set_content(
         """<main><p style="width: 400px">wide</p><a href="#" style="outline: none">unseen</a>
-        <button>good</button><button class="under" style="position: fixed; top: 300px">covered</button></main>
+        <button>good</button>
+        <button class="under" style="position: fixed; top: 300px">covered</button></main>
         <div style="position: fixed; inset: 200px 0 0"></div>"""
     )
     page.keyboard.press("Tab")
