@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -146,16 +147,20 @@ def _of_choice(node: ast.AST) -> Sequence[ast.expr]:
     return [words] if is_words else ()
 
 
+@cache
 def _refusals() -> frozenset[str]:
-    """The names of the classes of refusals."""
-    from cln.domain.errors import Refusal
+    """The names of the classes of refusals: each has a code."""
+    named = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and any(map(_is_code, node.body)):
+                named.add(node.name)
+    return frozenset(named)
 
-    def below(kind: type[Refusal]) -> Iterator[str]:
-        for one in kind.__subclasses__():
-            yield one.__name__
-            yield from below(one)
 
-    return frozenset(below(Refusal))
+def _is_code(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(getattr(target, "id", "") == "code" for target in targets)
 
 
 _HEADER: Final = """\

@@ -16,7 +16,6 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 
-import cln.urls  # noqa: F401  so that every refusal there is has been imported
 from cln.licensing.models import ActivationKey
 from cln.management.texts import CATALOGUE, PACKAGE, catalogue
 from tests.customers import START
