@@ -105,6 +105,12 @@ if [ -z "$SKIP" ]; then
         # The key goes by the environment: arguments can be read by every user.
         CLN_KEY="$KEY" "$AGENT" register $COPY --server "$SERVER"
     fi
+    # The console waits for a first word; the server's own minute may be hours away.
+    if "$AGENT" check-in >/dev/null; then
+        say "It has checked in: the console shows it now."
+    else
+        say "The first check-in failed; the next one comes by itself."
+    fi
 fi
 if has_systemd; then
     systemctl daemon-reload

@@ -11,7 +11,10 @@ from cln.domain.money import format_cents, parse_amount
 from cln.enums import MethodKind
 from cln.flows import autopay, corrections, ip_licenses, refunds, reseller
 from cln.flows.collection import InvoiceResult
+from cln.licensing.features import Spot, set_feature
 from cln.licensing.keys import create_key
+from cln.licensing.models import ActivationKey, IpLicense
+from cln.licensing.surcharges import IMUNIFY_EMAIL
 from cln.payments.gateways.sandbox import token_for
 from cln.payments.models import PaymentAttempt
 from cln.payments.reseller_table import TableRow, reseller_invoice_table
@@ -101,6 +104,22 @@ class Reseller(Customer):
     def converts_ip(self, address: str, to: str) -> None:
         """Give an address another license type (C-6)."""
         self._do(ip_licenses.convert_ip_license, license_type=PRODUCTS[to], address=address)
+
+    def switches_email(
+        self, enabled: bool | None, *, product: str = "", host: str = "", ip: str = ""
+    ) -> None:
+        """Switch Imunify Email on the default key, a server, an IP license or the account (F-1)."""
+        of = self.account_id
+        spot = Spot()
+        if product:
+            keys = ActivationKey.objects.filter(account=of, license_type__code=PRODUCTS[product])
+            spot = Spot(key=keys.get(is_default=True, removed_at=None).public_id)
+        elif host:
+            spot = Spot(server=self._server(host).public_id)
+        elif ip:
+            held = IpLicense.objects.get(account=of, address=ip, removed_at=None)
+            spot = Spot(ip_license=held.public_id)
+        self._do(set_feature, feature=IMUNIFY_EMAIL, enabled=enabled, spot=spot)
 
     def creates_key(self, product: str) -> None:
         """Create a key without having bought anything (R8)."""

@@ -47,10 +47,12 @@ def becomes_reseller(account: Account | int, *, now: datetime) -> reseller.Depos
     )
 
 
-def holds_ip(account_id: int, address: str, *, now: datetime) -> None:
-    """One more KernelCare license by IP (R2)."""
+def holds_ip(
+    account_id: int, address: str, *, license_type: str = "kernelcare", now: datetime
+) -> None:
+    """One more license by IP (R2)."""
     ip_licenses.add_ip_license(
-        account_id=account_id, license_type="kernelcare", address=address, actor="test", now=now
+        account_id=account_id, license_type=license_type, address=address, actor="test", now=now
     )
 
 

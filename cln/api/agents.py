@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.urls import reverse
 from pydantic import ValidationError
 
 from cln import clock
@@ -190,7 +192,11 @@ def _worth(answer: AgentAnswer, *, now: datetime) -> dict[str, object]:
         "lease_tag": answer.lease.tag or None,
         "next_checkin_at": _instant(answer.next_check_in_at),
         "server_time": int(now.timestamp()),
+        "user_count": answer.users.told,
+        "user_limit": answer.users.limit,
     }
+    if answer.users.message:
+        data |= {"message": answer.users.message, "upgrade_url": _upgrade_url(answer)}
     if answer.incident:
         data["incident"] = answer.incident
     if answer.handover:
@@ -199,6 +205,13 @@ def _worth(answer: AgentAnswer, *, now: datetime) -> dict[str, object]:
             "secret": answer.handover.secret,
         }
     return data
+
+
+def _upgrade_url(answer: AgentAnswer) -> str:
+    """Where the owner gives the server another license type (AI-4)."""
+    if answer.is_by_address:
+        return f"{settings.CLN_BASE_URL}{reverse('ip_licenses')}"
+    return f"{settings.CLN_BASE_URL}{reverse('convert_server', args=[answer.worth.public_id])}"
 
 
 def _hints(request: HttpRequest, arguments: Mapping[str, str]) -> licensing.Hints:

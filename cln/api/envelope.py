@@ -18,6 +18,7 @@ from cln.api.refusals import agent_status
 from cln.domain.errors import Refusal
 from cln.shedding import passing
 
+Verb = Literal["PUT", "DELETE", "HEAD", ""]
 Form = Literal["json", "plain", "bare"]
 """`bare` is JSON without the envelope; a refusal keeps it, or it could not be told."""
 RETRY_AFTER_SECONDS = 5
@@ -99,11 +100,12 @@ def _v1_too_often(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def v1_endpoint(
-    view: Callable[[HttpRequest], Answer], *, verb: Literal["PUT", "DELETE", ""] = ""
+    view: Callable[[HttpRequest], Answer], *, verb: Verb = ""
 ) -> Callable[..., HttpResponse]:
     """Make a v1 door of `view`: GET and POST, no CSRF, JSON or plain; trouble is a 503.
 
     `verb` is what the papers say where it is neither; real clients send GET all the same (V1-6).
+    It is HEAD where the door only reads: a HEAD never changes anything, though a GET may here.
     """
 
     @csrf_exempt
@@ -123,14 +125,20 @@ def v1_endpoint(
     return door
 
 
+v1_reading = functools.partial(v1_endpoint, verb="HEAD")
+"""The same of a view that only reads."""
+
+
 def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpResponse]:
-    """Make a door of `view` that answers JSON without the envelope; trouble is a 503."""
+    """Make a door of `view`, which only reads, that answers JSON without the envelope; trouble is
+    a 503.
+    """
 
     @csrf_exempt
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
-        if request.method not in {"GET", "POST"}:
-            return _v1_method(request, "GET, POST")
+        if request.method not in {"GET", "HEAD", "POST"}:
+            return _v1_method(request, "GET, POST, HEAD")
         try:
             with passing(request.path_info):
                 data = view(request)
@@ -150,9 +158,10 @@ def text_endpoint(view: Callable[..., str]) -> Callable[..., HttpResponse]:
     @csrf_exempt
     @functools.wraps(view)
     def door(request: HttpRequest, **parts: str) -> HttpResponse:
-        if request.method != "GET":
+        if request.method not in {"GET", "HEAD"}:
             response = _text("Use GET.")
-            response.status_code, response["Allow"] = HTTPStatus.METHOD_NOT_ALLOWED.value, "GET"
+            response.status_code = HTTPStatus.METHOD_NOT_ALLOWED.value
+            response["Allow"] = "GET, HEAD"
             return response
         try:
             with passing(request.path_info):
@@ -176,7 +185,7 @@ def v2_endpoint(
     @csrf_exempt
     @functools.wraps(view)
     def door(request: HttpRequest) -> HttpResponse:
-        if request.method != method:
+        if request.method not in ({"GET", "HEAD"} if method == "GET" else {method}):
             return _method_not_allowed(request, method)
         try:
             with passing(request.path_info):

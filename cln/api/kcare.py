@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from cln import clock
 from cln.api import check_ins, questions
 from cln.api.arguments import caller_address, lenient_arguments
-from cln.api.envelope import Answer, v1_endpoint
+from cln.api.envelope import Answer, v1_endpoint, v1_reading
 from cln.api.limits import TOO_OFTEN, count_server, counting_tries
 from cln.api.refusals import kcare_number
 from cln.api.v1.ipl import types_at
@@ -80,7 +80,7 @@ def unregister_server(request: HttpRequest) -> Answer:
     return Answer(data=True)
 
 
-@v1_endpoint
+@v1_reading
 def check(request: HttpRequest) -> Answer:
     """AK-4: is there a license? By server id, which is a check-in, or by the caller's address."""
     arguments = lenient_arguments(request)
@@ -120,7 +120,7 @@ def checkin(request: HttpRequest) -> Answer:
     return Answer({"code": code, "ip": address, "expire_date": expires})
 
 
-@v1_endpoint
+@v1_reading
 def sticky_patch(request: HttpRequest) -> Answer:
     """AK-5: code 0 and the day before which patches are wanted, 1 unknown server, 2 none is set."""
     arguments = lenient_arguments(request)
@@ -149,7 +149,7 @@ def tag_server(request: HttpRequest) -> Answer:
     return Answer({"code": TAGGED})
 
 
-@v1_endpoint
+@v1_reading
 def trial(request: HttpRequest) -> Answer:
     """AK-8: how the caller's address stands with trials, in the codes of `check`; starts none.
 

@@ -185,7 +185,7 @@ def balance_due_cents(account_id: int) -> int:
 
 
 def usage_statement(*, account_id: int, public_id: str) -> tuple[ShareRow, ...]:
-    """What each license added to a usage invoice; the parts are its net total (R2).
+    """What each license added to a usage invoice; the parts are its usage line (R2).
 
     Refusals: `unknown_invoice`.
     """

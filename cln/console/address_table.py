@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from cln.catalog.queries import ProductRow
 from cln.console.tables import Bulk, Column, Empty, Filter, Query, Selection, Table
+from cln.console.templatetags.design import feature_name
 from cln.licensing.address_lists import (
     IP_LICENSE_SORTS,
     LISTED_MAX,
@@ -23,7 +24,7 @@ COLUMNS: Sequence[Column[AddressRow]] = (
     Column("added", "Added", lambda row: row.added_at),
     Column("last_check_in", "Last check-in", lambda row: row.last_check_in_at),
     Column("type", "Type", lambda row: row.license_name),
-    Column("features", "Features", lambda row: "ELS repositories" if row.els_allowed else ""),
+    Column("features", "Features", lambda row: ", ".join(_features(row))),
     Column("", ""),
 )
 
@@ -72,6 +73,10 @@ def chosen(account_id: int, selection: Selection) -> tuple[AddressRow, ...]:
     """The rows a bulk action is meant for; at most as many as can be worked off at once."""
     filters = _filter(selection.query) if selection.query else AddressFilter(ids=selection.ids)
     return ip_licenses(account_id, filters, limit=LISTED_MAX)
+
+
+def _features(row: AddressRow) -> list[str]:
+    return [*map(feature_name, row.features), *(["ELS repositories"] if row.els_allowed else [])]
 
 
 def _filter(query: Query) -> AddressFilter:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.conf import settings
 from django.urls import reverse
 
 from cln.accounts.models import Account
 from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscriptions_of
 from cln.catalog import queries as catalog
+from cln.console.instructions import install_command
 from cln.domain.money import money_text
 from cln.enums import EntitlementKind, InvoiceStatus
 from cln.flows.trials import trials_refused
@@ -53,16 +53,10 @@ class Need:
     url: str
 
 
-def install_command(template: str, key: str) -> str:
-    """The command to run on a server."""
-    return template.replace("{url}", settings.CLN_BASE_URL).replace("{key}", key)
-
-
 def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
     """A card for each license type the account holds."""
     subscriptions = {row.license_type: row for row in subscriptions_of(account_id)}
     keys = licensing.default_keys_of(account_id)
-    commands = {row.code: row.install_command for row in catalog.products()}
     entitlements = licensing.entitlements_of(account_id)
     used = {row.license_type: row.used for row in entitlements}
     foreseen = outlook(account_id=account_id, keep=used, now=now)
@@ -83,7 +77,7 @@ def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
                 upcoming=upcoming.get(code),
                 saving_cents=max(foreseen.savings_cents.get(code, 0), 0),
                 key=key,
-                command=install_command(commands[held.product], key.text) if key else "",
+                command=install_command(key.text) if key else "",
             )
         )
     return tuple(cards)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
+
 from cln.catalog.queries import products
-from cln.console.cards import install_command
 
 KEY: Final = "KEY"
 
@@ -30,8 +31,9 @@ class Instructions:
 
 
 _INSTALLER: Final = "curl -fsSL {url}/install/cln-install.sh | sh -s --"
+_BY_KEY: Final = Step("With our agent, which then checks in by itself", f"{_INSTALLER} -k {{key}}")
 _AGENT: Final = (
-    Step("With our agent, which then checks in by itself", f"{_INSTALLER} -k {{key}}"),
+    _BY_KEY,
     Step("The same by the IP license of the server's address", f"{_INSTALLER} --byip"),
 )
 _OWN: Final[Mapping[str, Step]] = {
@@ -52,6 +54,15 @@ _OWN: Final[Mapping[str, Step]] = {
 }
 
 
+def install_command(key: str) -> str:
+    """The command that gets a server its license by this key, and keeps it checking in."""
+    return _filled(_BY_KEY.command, key)
+
+
+def _filled(template: str, key: str) -> str:
+    return template.replace("{url}", settings.CLN_BASE_URL).replace("{key}", key)
+
+
 def instructions() -> tuple[Instructions, ...]:
     """The ways of every product; the key stands in as a word, for nobody has signed in here."""
     found = []
@@ -59,7 +70,7 @@ def instructions() -> tuple[Instructions, ...]:
         own = (_OWN[row.code],) if row.code in _OWN else ()
         bare = Step("By hand, with nothing installed", row.install_command)
         steps = tuple(
-            Step(step.title, install_command(step.command, KEY)) for step in (*_AGENT, *own, bare)
+            Step(step.title, _filled(step.command, KEY)) for step in (*_AGENT, *own, bare)
         )
         found.append(Instructions(row.code, row.name, steps))
     return tuple(found)

@@ -107,6 +107,11 @@ LICENSES = [
     path("console/features", features.features, name="features"),
     path("console/features/switch", features.of_account, name="account_feature"),
     path("console/edition", features.edition, name="edition"),
+    path(
+        "console/ip-licenses/<slug:license>/feature",
+        features.of_ip_license,
+        name="ip_license_feature",
+    ),
     path("console/keys/<slug:key>/edit", keys.edit, name="edit_key"),
     path("console/keys/<slug:key>/remove", keys.remove, name="remove_key"),
     path("console/servers", servers.servers, name="servers"),

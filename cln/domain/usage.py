@@ -13,7 +13,7 @@ from fractions import Fraction
 from cln.domain.calendar import Period
 from cln.domain.lines import TIMES, LineDraft, LineKind, product_text, span_text
 from cln.domain.money import half_up, half_up_ratio
-from cln.domain.pricing import PriceList, list_in_force
+from cln.domain.pricing import PriceList, Surcharge, list_in_force
 from cln.domain.rules import UsageRating
 
 _DAY = timedelta(days=1)
@@ -56,23 +56,42 @@ class UsageTotal:
 
     def draft(self, *, title: str, source: str = "usage") -> LineDraft:
         """The invoice line of this usage."""
-        price = product_text(self.licenses, self.unit_cents)
-        if self.quantity == self.licenses:
-            why = f"{price} for the month {span_text(self.month)}"
-        else:
-            whole = self.licenses * self.month.days
-            why = f"{price} {TIMES} {self.days}/{whole} license days ({span_text(self.month)})"
         return LineDraft(
             kind=LineKind.USAGE,
             source=source,
             title=f"{title}, {span_text(self.month)}",
-            why=why,
+            why=self._why,
             quantity=self.quantity,
             unit_cents=self.unit_cents,
             period=self.month,
             amount_cents=self.amount_cents,
             price_list_id=self.price_list_id,
         )
+
+    def addon(self, surcharge: Surcharge) -> LineDraft:
+        """The line of an add-on to all of these licenses, by its rate on the day of the bill (S2);
+        how many servers the surcharge names does not matter: they count by their days.
+        """
+        percent = surcharge.percent_on(self.month.end)
+        return LineDraft(
+            kind=LineKind.ADDON,
+            source=f"{LineKind.ADDON}:{surcharge.code}",
+            title=f"{surcharge.title}, {span_text(self.month)}",
+            why=f"{percent} % of {self._why}",
+            quantity=self.quantity,
+            unit_cents=self.unit_cents,
+            period=self.month,
+            amount_cents=half_up(self.unit_cents * self.quantity * percent / 100),
+            price_list_id=self.price_list_id,
+        )
+
+    @property
+    def _why(self) -> str:
+        price = product_text(self.licenses, self.unit_cents)
+        if self.quantity == self.licenses:
+            return f"{price} for the month {span_text(self.month)}"
+        whole = self.licenses * self.month.days
+        return f"{price} {TIMES} {self.days}/{whole} license days ({span_text(self.month)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +139,27 @@ def rate_days(
     count = sum(licenses.values())
     if not count:
         return None
-    days = sum(held * number for held, number in licenses.items())
     first_on = min((prices.effective_on for prices in price_lists), default=month.start)
     prices = list_in_force(price_lists, min(max(month.start, first_on), month.end - _DAY))
-    unit_cents = prices.unit_cents(count)
+    return _total(licenses, month, prices.unit_cents(count), prices.id, mode)
+
+
+def part_of(
+    total: UsageTotal, licenses: Mapping[int, int], mode: UsageRating = UsageRating.DAILY
+) -> UsageTotal | None:
+    """Some of the licenses of a total, held for so many days each, at the price of all of them;
+    None where there are none.
+    """
+    if not sum(licenses.values()):
+        return None
+    return _total(licenses, total.month, total.unit_cents, total.price_list_id, mode)
+
+
+def _total(
+    licenses: Mapping[int, int], month: Period, unit_cents: int, list_id: int, mode: UsageRating
+) -> UsageTotal:
+    count = sum(licenses.values())
+    days = sum(held * number for held, number in licenses.items())
     quantity = Fraction(count if mode is UsageRating.FULL_MONTH else Fraction(days, month.days))
     return UsageTotal(
         month=month,
@@ -132,7 +168,7 @@ def rate_days(
         quantity=quantity,
         unit_cents=unit_cents,
         amount_cents=half_up(unit_cents * quantity),
-        price_list_id=prices.id,
+        price_list_id=list_id,
     )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
 from cln.accounts.models import Account
+from cln.accounts.services import first_of_next_month
 from cln.catalog import queries as catalog
 from cln.domain.invoicing import upcoming
+from cln.domain.rules import Rules
 from cln.flows.billing_run import foresee
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
 from cln.flows.upcoming import upcoming_of
-from cln.licensing.features import FeatureLevel, imagined_at, levels_at, place_of
+from cln.flows.usage_run import month_before
+from cln.flows.usage_so_far import expected_as_if
+from cln.licensing.features import ACCOUNT, FeatureLevel, Spot, levels_at, place_of
+from cln.licensing.surcharges import Imagined
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +40,29 @@ class FeatureSwitch:
 
 
 def switches_of(
-    *, account_id: int, key: str = "", server: str = "", now: datetime
+    *, account_id: int, spot: Spot = ACCOUNT, now: datetime
 ) -> tuple[FeatureSwitch, ...]:
     """The features of a level and what each answer would change on the next invoices, to the cent.
 
-    Refusals: `unknown_key`, `unknown_server`.
+    Refusals: those of `licensing.features.place_of`, `price_unknown`.
     """
     account = Account.objects.get(pk=account_id)
-    place = place_of(account_id=account_id, key=key, server=server)
+    place = place_of(account_id=account_id, spot=spot)
     levels = levels_at(place)
     if not levels:
         return ()
     facts = cache(lambda: Facts([account], rules=catalog.rules()))
-    total = cache(lambda then: _total(account, facts().as_if(then), now=now))
+    usage = cache(lambda: _usage(account, rules=facts().rules, now=now))
+    total = cache(lambda then: _total(account, facts().as_if(then), now=now) + usage()(then))
+    # A server or an IP license is enabled or not: nothing is below it.
+    is_lowest = bool(spot.server or spot.ip_license)
 
     def cost(level: FeatureLevel, enabled: bool | None) -> int:
         # What a higher level has decided, or a server is already, needs no counting.
-        same = bool(enabled) is bool(level.here) if place.server else enabled is level.here
+        same = bool(enabled) is bool(level.here) if is_lowest else enabled is level.here
         if same or level.inherited is not None:
             return 0
-        return int(total(imagined_at(place, enabled=enabled)) - total(None))
+        return int(total(Imagined(place.level, enabled)) - total(None))
 
     def choice(level: FeatureLevel, enabled: bool | None) -> FeatureChoice:
         return FeatureChoice(enabled, enabled is level.here, cost(level, enabled))
@@ -75,3 +84,11 @@ def _total(account: Account, facts: Facts, *, now: datetime) -> int:
         for row in facts.subscriptions[account.pk]
         for draft in upcoming(facts.of(row))[:1]
     )
+
+
+def _usage(account: Account, *, rules: Rules, now: datetime) -> Callable[[Imagined | None], int]:
+    """What the running month of a reseller is going to be billed, net (R2)."""
+    if account.next_usage_on is None:
+        return lambda _: 0
+    month = month_before(first_of_next_month(now.date()))
+    return expected_as_if(account, month=month, rules=rules)

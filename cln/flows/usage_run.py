@@ -6,7 +6,8 @@ the database holds a license type to one invoice a month.
 """
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,9 +23,10 @@ from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Interval, Period
 from cln.domain.invoicing import ChangeKind, InvoiceDraft
-from cln.domain.pricing import PriceList
+from cln.domain.lines import LineDraft
+from cln.domain.pricing import PriceList, imunify_email_surcharge
 from cln.domain.rules import Rules
-from cln.domain.usage import UsageLine, rate_usage
+from cln.domain.usage import Holding, UsageLine, UsageTotal, days_held, part_of, rate_usage
 from cln.enums import InvoicePurpose, SubscriptionStatus
 from cln.flows import deposit_notices
 from cln.flows.billing_run import RunResult, park
@@ -126,10 +128,15 @@ def usage_of(
 
 def _given_back(held: Held, until: date) -> Held:
     """The same holdings, each over on that day at the latest."""
+
+    def ended(holdings: Iterable[Holding]) -> tuple[Holding, ...]:
+        return tuple(
+            replace(one, held_until=min(one.held_until or until, until)) for one in holdings
+        )
+
     if until == NEVER:
         return held
-    ended = (replace(one, held_until=min(one.held_until or until, until)) for one in held.holdings)
-    return replace(held, holdings=tuple(ended))
+    return replace(held, holdings=ended(held.holdings), emailing=ended(held.emailing))
 
 
 def dry_run(*, on: date) -> list[tuple[Account, InvoiceDraft]]:
@@ -157,15 +164,26 @@ def _rated(
     line = rate_usage(held.holdings, month, prices, rules.usage_rating)
     if line is None:
         return None
+    days = Counter(days_held(held.emailing, month).values())
+    addon = email_addon(line, days, rules=rules)
     draft = InvoiceDraft(
         on=month.end,
         period=month,
-        lines=(line.draft(title=license_type.name),),
+        lines=(line.draft(title=license_type.name), *([addon] if addon else [])),
         ends=False,
         quantity=0,
         unit_cents=line.unit_cents,
     )
     return Usage(license_type, line, dict(held.names), draft)
+
+
+def email_addon(total: UsageTotal, days: Mapping[int, int], *, rules: Rules) -> LineDraft | None:
+    """The line of Imunify Email for those licenses of a total that have it on the day of the bill,
+    by the days they were held (S2); None where none has.
+    """
+    part = part_of(total, days, rules.usage_rating)
+    surcharge = imunify_email_surcharge(servers=sum(days.values()))
+    return part.addon(surcharge) if part and surcharge else None
 
 
 def price_lists(account: Account, license_type: LicenseType) -> tuple[PriceList, ...]:

@@ -6,7 +6,8 @@ of from every license.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -15,10 +16,13 @@ from cln.accounts.services import first_of_next_month
 from cln.catalog import queries as catalog
 from cln.catalog.models import LicenseType
 from cln.domain.calendar import Period
+from cln.domain.lines import LineDraft
 from cln.domain.rules import Rules
 from cln.domain.usage import UsageShare, UsageTotal, rate_days, shares_of
-from cln.flows.usage_run import month_before, prepaid, price_lists
+from cln.flows.usage_run import email_addon, month_before, prepaid, price_lists
+from cln.licensing.emailing import EmailSwitches
 from cln.licensing.holding_sums import Running
+from cln.licensing.surcharges import Imagined
 
 PER_PAGE = 50
 
@@ -33,10 +37,11 @@ class NamedShare:
 
 @dataclass(frozen=True, slots=True)
 class TypeSoFar:
-    """One license type of the running month, with a page of its licenses."""
+    """One license type of the running month, with its add-on and a page of its licenses."""
 
     license_type: LicenseType
     line: UsageTotal
+    addon: LineDraft | None
     shares: tuple[NamedShare, ...]
     page: int
 
@@ -99,12 +104,18 @@ def month_so_far(
     so_far = priced.lines(tomorrow)
     return MonthSoFar(
         tuple(
-            TypeSoFar(kind, line, _page(running, kind, line, page, tomorrow, rules), page)
-            for kind, line in so_far.items()
+            TypeSoFar(
+                kind,
+                one.line,
+                one.addon,
+                _page(running, kind, one.line, page, tomorrow, rules),
+                page,
+            )
+            for kind, one in so_far.items()
             if license_type in ("", kind.code)
         ),
-        sum(line.amount_cents for line in so_far.values()),
-        {kind.code: line.amount_cents for kind, line in priced.lines(None).items()},
+        sum(one.cents for one in so_far.values()),
+        {kind.code: one.cents for kind, one in priced.lines(None).items()},
     )
 
 
@@ -112,8 +123,27 @@ def expected_cents(account: Account, *, month: Period, rules: Rules) -> int:
     """What a month that has not ended will be billed if nothing changes, this or a later one;
     cents without tax. Refuses `price_unknown`.
     """
-    lines = _Priced(account, Running(account.pk, month, prepaid(account)), rules).lines(None)
-    return sum(line.amount_cents for line in lines.values())
+    return expected_as_if(account, month=month, rules=rules)(None)
+
+
+def expected_as_if(
+    account: Account, *, month: Period, rules: Rules
+) -> Callable[[Imagined | None], int]:
+    """The same if a switch were set that is only thought of, read once for any number of them."""
+    priced = _Priced(account, Running(account.pk, month, prepaid(account)), rules)
+    return lambda imagined: sum(one.cents for one in priced.lines(None, imagined).values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a license type comes to, and its add-on."""
+
+    line: UsageTotal
+    addon: LineDraft | None
+
+    @property
+    def cents(self) -> int:
+        return self.line.amount_cents + (self.addon.amount_cents if self.addon else 0)
 
 
 class _Priced:
@@ -121,18 +151,28 @@ class _Priced:
 
     def __init__(self, account: Account, running: Running, rules: Rules) -> None:
         self._running, self._rules = running, rules
+        self._emails = EmailSwitches(account.pk)
         self._expected = running.days()
         self._types = catalog.license_types_by_id()
         self._prices = {pk: price_lists(account, self._types[pk]) for pk in self._expected}
 
-    def lines(self, until: date | None) -> Mapping[LicenseType, UsageTotal]:
+    def lines(
+        self, until: date | None, imagined: Imagined | None = None
+    ) -> Mapping[LicenseType, _Line]:
+        emailing = self._running.emailing_days(self._emails.where(imagined), until=until)
         found = {
             self._types[pk]: rate_days(
                 days, self._running.month, self._prices[pk], self._rules.usage_rating
             )
             for pk, days in (self._running.days(until=until) if until else self._expected).items()
         }
-        return {kind: line for kind, line in found.items() if line is not None}
+        return {
+            kind: _Line(
+                line, email_addon(line, emailing.get(kind.pk, Counter()), rules=self._rules)
+            )
+            for kind, line in found.items()
+            if line is not None
+        }
 
 
 def _page(

@@ -15,8 +15,10 @@ from cln.accounts.models import Account
 from cln.catalog.queries import get_license_type, sold_by_address
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
-from cln.licensing.ip_licenses import BECOMES, IpLicenseNotFound
+from cln.licensing.features import features_on
+from cln.licensing.ip_licenses import BECOMES, get_ip_license
 from cln.licensing.models import IpLicense
+from cln.licensing.surcharges import FEATURE_PRODUCT
 from cln.listing import count_up_to, ordered
 
 IP_LICENSE_SORTS: Final[Mapping[str, str]] = {
@@ -47,6 +49,7 @@ class AddressRow:
     license_name: str
     product: str
     els_allowed: bool
+    features: Sequence[str]
     added_at: datetime
     last_check_in_at: datetime | None
 
@@ -90,7 +93,9 @@ def ip_licenses(
 ) -> tuple[AddressRow, ...]:
     """A page of the licenses the account holds at addresses."""
     rows = ordered(_held(account_id, filters), IP_LICENSE_SORTS, sort, descending=descending)
-    return tuple(_row(row) for row in rows[offset : offset + limit])
+    page = list(rows[offset : offset + limit])
+    on = features_on(account_id=account_id, ip_licenses=[row.pk for row in page])
+    return tuple(_row(row, on[row.pk]) for row in page)
 
 
 def count_ip_licenses(account_id: int, filters: AddressFilter) -> int:
@@ -100,10 +105,7 @@ def count_ip_licenses(account_id: int, filters: AddressFilter) -> int:
 
 def ip_license(*, account_id: int, public_id: str) -> AddressRow:
     """One license of the account. Refusals: `unknown_ip_license` (absent, removed or foreign)."""
-    row = _held(account_id, AddressFilter(ids=[public_id])).first()
-    if row is None:
-        raise IpLicenseNotFound("There is no such IP license.", "Choose one from the list.")
-    return _row(row)
+    return _row(get_ip_license(account_id=account_id, public_id=public_id))
 
 
 def sold_types(*, account_id: int, now: datetime) -> tuple[tuple[str, str], ...]:
@@ -193,7 +195,9 @@ def _matches(search: str) -> Q:
         return Q(hostname__icontains=search) | Q(address__istartswith=search)
 
 
-def _row(row: IpLicense) -> AddressRow:
+def _row(row: IpLicense, features: Sequence[str] = ()) -> AddressRow:
+    # What is switched for the whole account holds for the product that has it.
+    of_product = [one for one in features if FEATURE_PRODUCT[one] == row.product.code]
     return AddressRow(
         public_id=row.public_id,
         address=row.address,
@@ -202,6 +206,7 @@ def _row(row: IpLicense) -> AddressRow:
         license_name=row.license_type.name,
         product=row.product.code,
         els_allowed=row.els_allowed,
+        features=of_product,
         added_at=row.added_at,
         last_check_in_at=row.last_check_in_at,
     )

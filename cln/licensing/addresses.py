@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,8 @@ from cln.catalog.models import LicenseType
 from cln.catalog.queries import sold_by_address
 from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import canonical_address, check_public_address
-from cln.licensing.models import IpLicense
+from cln.licensing.models import FeatureSetting, IpLicense
+from cln.licensing.surcharges import FEATURE_PRODUCT
 
 REGISTERS = "cloudlinux"
 """The product whose servers register by address; others are known by where they call from."""
@@ -23,7 +24,9 @@ REGISTERS = "cloudlinux"
 
 @dataclass(frozen=True, slots=True)
 class AddressLicense:
-    """A license at an address by its number on the wires. `registered` is CloudLinux OS only."""
+    """A license at an address by its number on the wires. `registered` is CloudLinux OS only;
+    `features`: those its product has, and what is set on it, where that was asked for.
+    """
 
     address: str
     ip_type: int
@@ -32,6 +35,8 @@ class AddressLicense:
     last_check_in_at: datetime | None
     hostname: str = ""
     els_allowed: bool = False
+    public_id: str = ""
+    features: Mapping[str, bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,13 @@ class Availability:
 
 
 def licenses_at(
-    *, account_id: int, addresses: Sequence[str] | None = None
+    *, account_id: int, addresses: Sequence[str] | None = None, with_features: bool = False
 ) -> tuple[AddressLicense, ...]:
     """The account's licenses at these addresses, or at all of them, in the order they were added.
 
     Refuses `bad_address`.
     """
+    features = _features_at(account_id) if with_features else {}
     held = IpLicense.objects.filter(account=account_id, removed_at=None)
     if addresses is not None:
         held = held.filter(address__in={canonical_address(text) for text in addresses})
@@ -61,6 +67,7 @@ def licenses_at(
         "last_check_in_at",
         "hostname",
         "els_allowed",
+        "public_id",
     )
     return tuple(
         AddressLicense(
@@ -71,9 +78,26 @@ def licenses_at(
             last_check_in_at=seen,
             hostname=hostname,
             els_allowed=els_allowed,
+            public_id=public_id,
+            features={
+                feature: features.get((public_id, feature))
+                for feature, of_product in FEATURE_PRODUCT.items()
+                if with_features and of_product == product
+            },
         )
-        for address, ip_type, product, since, added, seen, hostname, els_allowed in rows
+        for address, ip_type, product, since, added, seen, hostname, els_allowed, public_id in rows
     )
+
+
+def _features_at(account_id: int) -> dict[tuple[str, str], bool]:
+    """What is set on IP licenses, by their public ids and the features."""
+    rows = FeatureSetting.objects.filter(account=account_id, ip_license__removed_at=None)
+    return {
+        (public_id, feature): enabled
+        for public_id, feature, enabled in rows.exclude(ip_license=None).values_list(
+            "ip_license__public_id", "feature", "enabled"
+        )
+    }
 
 
 def types_held_at(address: str) -> tuple[int, ...]:

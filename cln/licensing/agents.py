@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cln.domain.errors import Refusal
@@ -43,6 +43,18 @@ class Noted:
     server: leases.SeenServer
     worth: servers.CheckIn
     handover: Handover | None
+    users: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """How many users a server last told of, and how many its license allows; None = unknown, or
+    without limit. `message`: what is wrong with that (AI-6).
+    """
+
+    told: int | None
+    limit: int | None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,8 @@ class AgentAnswer:
 
     worth: servers.CheckIn
     lease: leases.LeaseAnswer
+    users: Users
+    is_by_address: bool
     next_check_in_at: datetime
     incident: str | None = None
     handover: Handover | None = None
@@ -83,6 +97,7 @@ def note_agents(agents: Sequence[AgentContact], *, now: datetime) -> list[Noted 
             handovers[name] = _machine(seen.get(name), agent, now)
         except Refusal as refusal:
             refused[name] = refusal
+    told = {agent.contact.secret_hash: agent.contact.report.users for agent in agents}
     let_in = [agent.contact for agent in agents if agent.contact.secret_hash in handovers]
     worths = {
         contact.secret_hash: worth
@@ -91,14 +106,15 @@ def note_agents(agents: Sequence[AgentContact], *, now: datetime) -> list[Noted 
     return [
         worth
         if isinstance(worth := refused.get(name) or worths[name], Refusal)
-        else Noted(seen[name], worth, handovers[name])
+        else Noted(seen[name], worth, handovers[name], told[name])
         for name in hashes
     ]
 
 
 def answer_agent(noted: Noted, *, presented: Presented, now: datetime) -> AgentAnswer:
     """What a check-in that was noted brings; the lease is signed where the caller has it not."""
-    return _answer(noted.server, noted.worth, presented, noted.handover, now=now)
+    server = noted.server if noted.users is None else replace(noted.server, users=noted.users)
+    return _answer(server, noted.worth, presented, noted.handover, now=now)
 
 
 def first_answer(server: Server, *, presented: Presented, now: datetime) -> AgentAnswer:
@@ -143,10 +159,21 @@ def _answer(
     return AgentAnswer(
         worth=worth,
         lease=lease,
+        users=_users(seen),
+        is_by_address=seen.by_address,
         next_check_in_at=next_check_in(seen.public_id, now=now),
         incident=incident_notice(now=now) if stretched else None,
         handover=handover,
     )
+
+
+def _users(seen: leases.SeenServer) -> Users:
+    """A license is not taken away for it: the band is the customer's to change (U-32)."""
+    if seen.users is None or seen.user_limit is None or seen.users <= seen.user_limit:
+        return Users(seen.users, seen.user_limit)
+    allowed = f"{seen.license_name} allows {seen.user_limit}"
+    message = f"The server has {seen.users} users; {allowed}. Choose a license type for more."
+    return Users(seen.users, seen.user_limit, message)
 
 
 def _machine(

@@ -1,4 +1,9 @@
-"""Features switched on an account, a key or a server; the highest level that is set wins (F-2)."""
+"""Features switched on an account, a key, a server or an IP license; the highest level that is set
+wins (F-2).
+
+A server that lives by the IP license of its address has no level of its own: its switch is that
+license's, which is what is billed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -15,70 +20,86 @@ from django.db.models import Q
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
 from cln.licensing.access import get_key, get_server
-from cln.licensing.models import ActivationKey, FeatureSetting, Server
-from cln.licensing.surcharges import FEATURE_PRODUCT, Imagined
+from cln.licensing.ip_licenses import get_ip_license
+from cln.licensing.models import FeatureSetting, IpLicense, Server
+from cln.licensing.surcharges import FEATURE_PRODUCT, Level
 
 
 class UnknownFeature(Refusal):
-    """There is no such feature."""
+    """There is no such feature, or not for that product."""
 
     code: ClassVar[str] = "unknown_feature"
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """What a feature may be set on, by public ids: the account where all are empty, else one."""
+
+    key: str = ""
+    server: str = ""
+    ip_license: str = ""
+
+
+ACCOUNT = Spot()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a feature is set: for an account, or for one of its keys or servers."""
-
-    account_id: int
-    key: ActivationKey | None = None
-    server: Server | None = None
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """How its settings name it."""
-        return {
-            "account_id": self.account_id,
-            "key_id": self.key.pk if self.key else None,
-            "server_id": self.server.pk if self.server else None,
-        }
-
-    @property
-    def product(self) -> str:
-        """The product of the key or server; "" of an account."""
-        of = self.key or self.server
-        return "" if of is None else of.license_type.product.code
-
-    def above(self) -> list[tuple[str, Place]]:
-        """What is stronger, the highest first."""
-        if self.key is None and self.server is None:
-            return []
-        found = [("account", Place(self.account_id))]
-        key = self.server.key if self.server else None
-        if key is not None and key.removed_at is None:
-            found.append(("key", Place(self.account_id, key=key)))
-        return found
-
-
-def place_of(*, account_id: int, key: str = "", server: str = "") -> Place:
-    """The account, or one of its keys or servers by public id.
-
-    Refusals: `unknown_key`, `unknown_server`.
+    """Where a feature is set: its row ids, its product ("" = any), what people call it, and what is
+    above it, the highest first.
     """
-    return Place(
-        account_id,
-        get_key(account_id=account_id, public_id=key) if key else None,
-        get_server(account_id=account_id, public_id=server) if server else None,
-    )
+
+    level: Level
+    product: str = ""
+    name: str = "account"
+    above: Sequence[tuple[str, Level]] = ()
 
 
-def features_of(*, account_id: int, key: str = "", server: str = "") -> dict[str, bool | None]:
-    """What is set at one level: the account, a key or a server by public id; None = unset.
+def place_of(*, account_id: int, spot: Spot = ACCOUNT) -> Place:
+    """What is meant. Refusals: `unknown_key`, `unknown_server`, `unknown_ip_license`."""
+    of_account = Level(account_id)
+    above = [("account", of_account)]
+    if spot.key:
+        key = get_key(account_id=account_id, public_id=spot.key)
+        level, product = of_account._replace(key_id=key.pk), key.license_type.product.code
+        return Place(level, product, spot.key, above)
+    if spot.ip_license:
+        held = get_ip_license(account_id=account_id, public_id=spot.ip_license)
+        return _of_ip_license(held, above)
+    if not spot.server:
+        return Place(of_account)
+    row = get_server(account_id=account_id, public_id=spot.server)
+    license_of = _license_of(row) if row.by_address else None
+    if license_of is not None:
+        return _of_ip_license(license_of, above)
+    if row.key is not None and row.key.removed_at is None:
+        above.append(("key", of_account._replace(key_id=row.key_id)))
+    level = of_account._replace(server_id=row.pk)
+    return Place(level, row.license_type.product.code, spot.server, above)
 
-    Refusals: `unknown_key`, `unknown_server`.
+
+def features_of(*, account_id: int, spot: Spot = ACCOUNT) -> dict[str, bool | None]:
+    """What is set at one level, None = unset.
+
+    Refusals: `unknown_key`, `unknown_server`, `unknown_ip_license`.
     """
-    place = place_of(account_id=account_id, key=key, server=server)
-    [here] = _set_at([place])
+    [here] = _set_at([place_of(account_id=account_id, spot=spot).level])
     return here
+
+
+def features_on(*, account_id: int, ip_licenses: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """What is enabled on IP licenses (row ids) by the account's word or their own."""
+    rows = FeatureSetting.objects.filter(account=account_id, key=None, server=None)
+    found = rows.filter(Q(ip_license=None) | Q(ip_license__in=ip_licenses))
+    said = {(row.ip_license_id, row.feature): row.enabled for row in found}
+    return {
+        pk: tuple(
+            feature
+            for feature in FEATURE_PRODUCT
+            if said.get((None, feature), said.get((pk, feature), False))
+        )
+        for pk in ip_licenses
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +121,16 @@ class FeatureLevel:
 
 def levels_at(place: Place) -> tuple[FeatureLevel, ...]:
     """Each feature of the product of the place: what is set there, and what was decided above."""
-    names, places = [""], [place]
-    for name, above in place.above():
-        names.append(name)
-        places.append(above)
-    here, *stronger = _set_at(places)
+    names = [name for name, _ in place.above]
+    here, *stronger = _set_at([place.level, *(level for _, level in place.above)])
     found = []
     for feature, of_product in FEATURE_PRODUCT.items():
         if place.product not in ("", of_product):
             continue
-        said = ((name, values[feature]) for name, values in zip(names[1:], stronger, strict=True))
-        level, value = next(((lvl, on) for lvl, on in said if on is not None), ("", None))
-        found.append(FeatureLevel(feature, here[feature], value, level))
+        said = ((name, values[feature]) for name, values in zip(names, stronger, strict=True))
+        name, value = next(((name, on) for name, on in said if on is not None), ("", None))
+        found.append(FeatureLevel(feature, here[feature], value, name))
     return tuple(found)
-
-
-def imagined_at(place: Place, *, enabled: bool | None) -> Imagined:
-    """A setting that is only thought of, for what it would cost."""
-    columns = place.columns
-    return Imagined(place.account_id, columns["key_id"], columns["server_id"], enabled)
-
-
-def _set_at(places: Sequence[Place]) -> list[dict[str, bool | None]]:
-    """What is set at each of these places; None = unset."""
-    columns = ("account_id", "key_id", "server_id", "feature", "enabled")
-    wanted = [Q(**place.columns) for place in places]
-    rows = FeatureSetting.objects.filter(functools.reduce(operator.or_, wanted))
-    known = {tuple(row[:4]): row[4] for row in rows.values_list(*columns)}
-    return [
-        {feature: known.get((*place.columns.values(), feature)) for feature in FEATURE_PRODUCT}
-        for place in places
-    ]
 
 
 def set_feature(
@@ -138,34 +138,60 @@ def set_feature(
     account_id: int,
     feature: str,
     enabled: bool | None,
-    key: str = "",
-    server: str = "",
+    spot: Spot = ACCOUNT,
     actor: str,
     now: datetime,
 ) -> None:
-    """Switch a feature for the account, or for one key or server by public id; None unsets it.
+    """Switch a feature for the account, or for what is meant; None unsets it.
 
-    It costs where it is enabled on the invoice date (S2). Refusals: `unknown_feature`,
-    `unknown_key`, `unknown_server`.
+    It costs where it is enabled on the day of the bill (S2). Refusals: `unknown_feature`,
+    `unknown_key`, `unknown_server`, `unknown_ip_license`.
     """
     if feature not in FEATURE_PRODUCT:
         raise UnknownFeature(
             f"There is no feature {feature[:40]!r}.", f"Known: {', '.join(FEATURE_PRODUCT)}."
         )
-    level = place_of(account_id=account_id, key=key, server=server).columns
+    place = place_of(account_id=account_id, spot=spot)
+    if place.product not in ("", FEATURE_PRODUCT[feature]):
+        raise UnknownFeature(f"{feature} is no feature of {place.product}.")
     with transaction.atomic():
-        rows = FeatureSetting.objects.filter(feature=feature, **level)
+        at = place.level._asdict()
         if enabled is None:
-            rows.delete()
+            FeatureSetting.objects.filter(feature=feature, **at).delete()
         else:
             FeatureSetting.objects.update_or_create(
-                feature=feature, **level, defaults={"enabled": enabled}
+                feature=feature, **at, defaults={"enabled": enabled}
             )
         record(
             account_id=account_id,
             actor=actor,
             verb="set_feature",
-            subject=f"{feature} {key or server or 'account'}",
+            subject=f"{feature} {place.name}",
             details={"enabled": enabled},
             now=now,
         )
+
+
+def _of_ip_license(held: IpLicense, above: Sequence[tuple[str, Level]]) -> Place:
+    level = Level(held.account_id, ip_license_id=held.pk)
+    return Place(level, held.product.code, held.address, above)
+
+
+def _license_of(server: Server) -> IpLicense | None:
+    """The IP license that a server lives by; None where it has been given back meanwhile."""
+    held = IpLicense.objects.select_related("product").filter(
+        account=server.account_id,
+        license_type=server.license_type_id,
+        address=server.address,
+        removed_at=None,
+    )
+    return held.first()
+
+
+def _set_at(levels: Sequence[Level]) -> list[dict[str, bool | None]]:
+    """What is set at each of these levels; None = unset."""
+    wanted = (Q(**level._asdict()) for level in levels)
+    rows = FeatureSetting.objects.filter(functools.reduce(operator.or_, wanted))
+    columns = (*Level._fields, "feature", "enabled")
+    known = {tuple(row[:-1]): row[-1] for row in rows.values_list(*columns)}
+    return [{one: known.get((*level, one)) for one in FEATURE_PRODUCT} for level in levels]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -22,11 +22,13 @@ from cln.domain.calendar import Period
 from cln.domain.usage import Holding, days_of
 from cln.enums import ServerStatus
 from cln.licensing import holdings
+from cln.licensing.emailing import Emailing
 from cln.licensing.holdings import Registration
 from cln.licensing.models import SeatSpan, Server
 
 _DAY: Final = timedelta(days=1)
 _STEPS_MOST: Final = 1_000
+_READ_ONCE: Final = ("_mixed_addresses", "_mixed_servers", "_spans", "_free_until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Subject:
 
 
 class _Address(NamedTuple):
+    pk: int
     license_type_id: int
     address: str
     added_on: date
@@ -47,11 +50,15 @@ class _Address(NamedTuple):
 
 @dataclass(frozen=True)
 class Running:
-    """What an account holds in a month that has not ended; one instance reads each thing once."""
+    """What an account holds in a month that has not ended; one instance reads each thing once.
+
+    `emailing`: only what of it has Imunify Email, see `emailing_days`.
+    """
 
     account_id: int
     month: Period
     prepaid: Mapping[int, date]
+    emailing: Emailing | None = None
 
     def days(self, *, until: date | None = None) -> dict[int, Counter[int]]:
         """By license type (row id): how many licenses are held for how many days of the month, if
@@ -66,6 +73,20 @@ class Running:
             # Paid for until later: not held yet, as far as this month's bill is concerned.
             del counted[0]
         return {pk: +counted for pk, counted in sorted(found.items()) if +counted}
+
+    def emailing_days(
+        self, emailing: Emailing, *, until: date | None = None
+    ) -> Mapping[int, Counter[int]]:
+        """The same of what has Imunify Email (S2)."""
+        if emailing.is_nowhere:
+            return {}
+        if emailing.everywhere:
+            days = self.days(until=until)
+            return {pk: found for pk, found in days.items() if pk in emailing.license_types}
+        some = replace(self, emailing=emailing)
+        for name in _READ_ONCE:
+            some.__dict__[name] = getattr(self, name)
+        return some.days(until=until)
 
     def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
         """The first licenses of a type in the order of their subjects, with their days."""
@@ -102,18 +123,46 @@ class Running:
         return {}
 
     @property
-    def _values(self) -> dict[str, int | date]:
-        return {"account": self.account_id, "start": self.month.start, "end": self.month.end}
+    def _values(self) -> dict[str, int | date | list[int]]:
+        only = self.emailing
+        return {
+            "account": self.account_id,
+            "start": self.month.start,
+            "end": self.month.end,
+            "types": sorted(only.license_types) if only else [],
+            "keys": sorted(only.keys) if only else [],
+            "decided": sorted(only.decided) if only else [],
+            "servers": sorted(only.servers) if only else [],
+            "ip_licenses": sorted(only.ip_licenses) if only else [],
+        }
+
+    @property
+    def _which(self) -> tuple[str, str]:
+        """The conditions on IP licenses and on servers."""
+        return ("", "") if self.emailing is None else (_EMAILING_ADDRESSES, _EMAILING_SERVERS)
+
+    def _counts(self, license_type_id: int, has_it: bool) -> bool:
+        """Whether one that has Imunify Email or not is asked for."""
+        return self.emailing is None or (has_it and license_type_id in self.emailing.license_types)
+
+    def _counts_address(self, row: _Address) -> bool:
+        has_it = self.emailing is not None and self.emailing.of_ip_license(row.pk)
+        return self._counts(row.license_type_id, has_it)
+
+    def _counts_server(self, server: Registration, license_type_id: int) -> bool:
+        has_it = self.emailing is not None and self.emailing.of_server(server)
+        return self._counts(license_type_id, has_it)
 
     @cached_property
     def _plain(self) -> Counter[tuple[int, date]]:
         """How many licenses of a type are held since a day without being mixed."""
         found: Counter[tuple[int, date]] = Counter()
         with connection.cursor() as cursor:
-            cursor.execute(_ADDRESSES, self._values)
+            of_addresses, of_servers = self._which
+            cursor.execute(_ADDRESSES.format(which=of_addresses), self._values)
             for license_type_id, held_from, count in cursor.fetchall():
                 found[license_type_id, held_from] += count
-            cursor.execute(_SERVERS, self._values)
+            cursor.execute(_SERVERS.format(which=of_servers), self._values)
             for license_type_id, held_from, count in cursor.fetchall():
                 found[license_type_id, self._paid_from(license_type_id, held_from)] += count
         for license_type_id, held_from in self._mixed_and_held():
@@ -123,10 +172,11 @@ class Running:
     def _mixed_and_held(self) -> Iterator[tuple[int, date]]:
         """Those of the mixed ones that the database has counted."""
         for address in self._mixed_addresses:
-            if address.removed_on is None:
+            if address.removed_on is None and self._counts_address(address):
                 yield address.license_type_id, max(address.added_on, self.month.start)
         for server in self._mixed_servers.values():
-            if server.takes_seat and server.status == ServerStatus.ACTIVE:
+            is_asked = self._counts_server(server, server.license_type_id)
+            if is_asked and server.takes_seat and server.status == ServerStatus.ACTIVE:
                 first = max(server.first_on, self.month.start)
                 yield server.license_type_id, self._paid_from(server.license_type_id, first)
 
@@ -141,18 +191,21 @@ class Running:
     def _mixed(self) -> defaultdict[int, dict[str, list[Holding]]]:
         """The stretches of the mixed ones, by license type and subject."""
         found: defaultdict[int, dict[str, list[Holding]]] = defaultdict(dict)
-        for row in self._mixed_addresses:
+        for row in filter(self._counts_address, self._mixed_addresses):
             one = Holding(f"ip:{row.address}", row.added_on, row.removed_on)
             found[row.license_type_id].setdefault(one.subject, []).append(one)
-        spans = holdings.spans_of(self._mixed_servers)
         for server in self._mixed_servers.values():
             subject = holdings.server_subject(server, self._mixed_servers)
-            stretches = holdings.server_holdings(
-                server, spans[server.pk], subject, self._free_until
-            )
+            spans = self._spans[server.pk]
+            stretches = holdings.server_holdings(server, spans, subject, self._free_until)
             for license_type_id, one in stretches:
-                found[license_type_id].setdefault(subject, []).append(one)
+                if self._counts_server(server, license_type_id):
+                    found[license_type_id].setdefault(subject, []).append(one)
         return found
+
+    @cached_property
+    def _spans(self) -> defaultdict[int, list[holdings.Span]]:
+        return holdings.spans_of(self._mixed_servers)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -226,22 +279,22 @@ class Running:
 _ADDRESSES: Final = """
 SELECT license_type_id, %(start)s::date AS held_from, count(*)
 FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL AND added_on <= %(start)s::date
+WHERE account_id = %(account)s AND removed_on IS NULL AND added_on <= %(start)s::date {which}
 GROUP BY 1
 UNION ALL
 SELECT license_type_id, added_on, count(*)
 FROM licensing_iplicense
 WHERE account_id = %(account)s AND removed_on IS NULL
-  AND added_on > %(start)s::date AND added_on < %(end)s::date
+  AND added_on > %(start)s::date AND added_on < %(end)s::date {which}
 GROUP BY 1, 2"""
 _MIXED_ADDRESSES: Final = """
 WITH gone AS (
-    SELECT license_type_id, address, added_on, removed_on FROM licensing_iplicense
+    SELECT id, license_type_id, address, added_on, removed_on FROM licensing_iplicense
     WHERE account_id = %(account)s AND removed_on > %(start)s::date AND added_on < %(end)s::date
 )
-SELECT license_type_id, host(address), added_on, removed_on FROM gone
+SELECT id, license_type_id, host(address), added_on, removed_on FROM gone
 UNION ALL
-SELECT held.license_type_id, host(held.address), held.added_on, NULL
+SELECT held.id, held.license_type_id, host(held.address), held.added_on, NULL
 FROM licensing_iplicense AS held
 JOIN (SELECT DISTINCT license_type_id, address FROM gone) AS again
     USING (license_type_id, address)
@@ -252,8 +305,14 @@ _SERVERS: Final = f"""
 SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date) AS held_from, count(*)
 FROM licensing_server
 WHERE account_id = %(account)s AND status = 'active' AND takes_seat
-  AND registered_at < %(end)s::date::timestamp AT TIME ZONE 'UTC'
+  AND registered_at < %(end)s::date::timestamp AT TIME ZONE 'UTC' {{which}}
 GROUP BY 1, 2"""
+_EMAILING_ADDRESSES: Final = """
+  AND license_type_id = ANY(%(types)s::bigint[]) AND id = ANY(%(ip_licenses)s::bigint[])"""
+_EMAILING_SERVERS: Final = """
+  AND license_type_id = ANY(%(types)s::bigint[])
+  AND (key_id = ANY(%(keys)s::bigint[]) OR (id = ANY(%(servers)s::bigint[])
+    AND (key_id IS NULL OR key_id <> ALL(%(decided)s::bigint[]))))"""
 _FIRST_ADDRESSES: Final = """
 SELECT host(address), added_on FROM licensing_iplicense
 WHERE account_id = %s AND license_type_id = %s AND removed_on IS NULL AND added_on < %s

@@ -13,15 +13,19 @@ from cln.database.rows import among
 from cln.domain.calendar import Period
 from cln.domain.usage import Holding
 from cln.enums import ServerStatus
+from cln.licensing.emailing import EmailSwitches
 from cln.licensing.models import IpLicense, SeatSpan, Server, Trial
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The holdings of one license type (its row id), and what people call each subject."""
+    """The holdings of one license type (its row id), those of them with Imunify Email (S2), and
+    what people call each subject.
+    """
 
     license_type_id: int
     holdings: tuple[Holding, ...]
+    emailing: tuple[Holding, ...]
     names: Mapping[str, str]
 
 
@@ -34,6 +38,7 @@ class Registration(NamedTuple):
     pk: int
     license_type_id: int
     supersedes_id: int | None
+    key_id: int | None
     status: str
     takes_seat: bool
     first_on: date
@@ -58,15 +63,17 @@ def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> t
     before the conversion); the days of a trial are free. Two registrations of one machine, the
     second in the seat of the first, are one subject.
     """
-    free_until = free_days(account_id, prepaid)
-    found: dict[int, list[Holding]] = {}
+    free_until, emailing = free_days(account_id, prepaid), EmailSwitches(account_id).where()
+    found: defaultdict[int, list[Holding]] = defaultdict(list)
+    with_email: defaultdict[int, list[Holding]] = defaultdict(list)
     names: dict[str, str] = {}
     for address in _addresses(account_id, month):
         subject = f"ip:{address.address}"
         names[subject] = address.address
-        found.setdefault(address.license_type_id, []).append(
-            Holding(subject, address.added_on, address.removed_on)
-        )
+        holding = Holding(subject, address.added_on, address.removed_on)
+        found[address.license_type_id].append(holding)
+        if emailing.of_ip_license(address.pk):
+            with_email[address.license_type_id].append(holding)
     servers = _servers(account_id, month)
     spans = spans_of(servers)
     for server in servers.values():
@@ -75,8 +82,18 @@ def held_in(*, account_id: int, month: Period, prepaid: Mapping[int, date]) -> t
         for license_type_id, holding in server_holdings(
             server, spans[server.pk], subject, free_until
         ):
-            found.setdefault(license_type_id, []).append(holding)
-    return tuple(Held(pk, tuple(found[pk]), names) for pk in sorted(found))
+            found[license_type_id].append(holding)
+            if emailing.of_server(server):
+                with_email[license_type_id].append(holding)
+    return tuple(
+        Held(
+            pk,
+            tuple(found[pk]),
+            tuple(with_email[pk] if pk in emailing.license_types else ()),
+            names,
+        )
+        for pk in sorted(found)
+    )
 
 
 def _addresses(account_id: int, month: Period) -> list[IpLicense]:

@@ -17,6 +17,7 @@ from cln.domain.licensing import AccountBlocked
 from cln.ids import public_id
 from cln.licensing import address_rights, partners
 from cln.licensing.events import ip_license_event
+from cln.licensing.feature_rows import copy_features
 from cln.licensing.models import IpLicense
 from cln.licensing.moves import SameLicenseType
 from cln.licensing.registration import plain_text
@@ -143,6 +144,7 @@ def convert_ip_license(
             now=now,
         )
         address_rights.follow(old, license_type=row)
+        copy_features(old, added)
         record(
             account_id=account_id,
             actor=actor,
@@ -178,6 +180,15 @@ def register_by_address(
         row.hostname = plain_text(hostname, 253).rstrip(".").lower() or row.hostname
         row.last_check_in_at = now
         row.save(update_fields=["registered_at", "hostname", "last_check_in_at"])
+    return row
+
+
+def get_ip_license(*, account_id: int, public_id: str) -> IpLicense:
+    """A license that the account holds. Refuses `unknown_ip_license` (absent, removed, foreign)."""
+    rows = IpLicense.objects.select_related("product", "license_type")
+    row = rows.filter(account=account_id, public_id=public_id, removed_at=None).first()
+    if row is None:
+        raise IpLicenseNotFound("There is no such IP license.", "Choose one from the list.")
     return row
 
 

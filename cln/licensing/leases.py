@@ -26,20 +26,24 @@ from cln.licensing.surcharges import FEATURE_PRODUCT
 RUNNING = (LicenseState.ACTIVE, LicenseState.TRIAL)
 _SEEN = """
     SELECT s.secret_hash, s.id, s.public_id, s.status, host(s.address), p.code,
+        s.users, l.user_limit, l.name, s.by_address,
         t.server_id IS NOT NULL, coalesce(t.boot, ''), t.former_boots, coalesce(t.fingerprint, ''),
         k.kid, k.cipher, i.stretch_days,
         EXISTS (SELECT FROM licensing_clonecase c WHERE c.server_id = s.id),
         (SELECT json_agg(json_build_array(f.feature, f.enabled,
-                f.server_id IS NOT NULL, f.key_id IS NOT NULL))
+                coalesce(f.server_id, f.ip_license_id) IS NOT NULL, f.key_id IS NOT NULL))
             FROM licensing_featuresetting f WHERE f.account_id = s.account_id
-            AND (f.server_id = s.id
-                OR f.server_id IS NULL AND (f.key_id = s.key_id OR f.key_id IS NULL)))
+            AND (f.server_id = s.id OR f.ip_license_id = a.id
+                OR f.server_id IS NULL AND f.ip_license_id IS NULL
+                    AND (f.key_id = s.key_id OR f.key_id IS NULL)))
     FROM licensing_server s
     JOIN catalog_licensetype l ON l.id = s.license_type_id
     JOIN catalog_product p ON p.id = l.product_id
     LEFT JOIN licensing_machinetrace t ON t.server_id = s.id
     LEFT JOIN licensing_leasekey k ON k.signs
     LEFT JOIN licensing_leaseincident i ON i.ended_at IS NULL
+    LEFT JOIN licensing_iplicense a ON s.by_address AND a.address = s.address
+        AND a.license_type_id = s.license_type_id AND a.removed_at IS NULL
     WHERE """
 
 
@@ -69,6 +73,10 @@ class SeenServer:
     status: str
     address: str
     product: str
+    users: int | None
+    user_limit: int | None
+    license_name: str
+    by_address: bool
     has_trace: bool
     boot: str
     former_boots: Sequence[str] | None

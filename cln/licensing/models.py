@@ -428,19 +428,30 @@ class IpLicense(models.Model):
 
 
 class FeatureSetting(models.Model):
-    """A feature switched on or off for an account, a key or a server; absent = unset (F-2)."""
+    """A feature switched on or off for an account, a key, a server or an IP license, which is its
+    server's level (F-1); absent = unset (F-2).
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="features")
     key = models.ForeignKey(ActivationKey, null=True, on_delete=models.CASCADE, related_name="+")
     server = models.ForeignKey(Server, null=True, on_delete=models.CASCADE, related_name="+")
+    ip_license = models.ForeignKey(
+        IpLicense, null=True, on_delete=models.CASCADE, related_name="features"
+    )
     feature = models.CharField(max_length=40)
     enabled = models.BooleanField()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["account", "key", "server", "feature"],
+                fields=["account", "key", "server", "ip_license", "feature"],
                 nulls_distinct=False,
                 name="feature_setting_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(key=None, server=None)
+                | Q(key=None, ip_license=None)
+                | Q(server=None, ip_license=None),
+                name="feature_setting_one_level",
             ),
         ]

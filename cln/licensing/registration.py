@@ -25,6 +25,7 @@ from cln.licensing.access import lock_pool
 from cln.licensing.door import Door, Hints
 from cln.licensing.editions import check_edition
 from cln.licensing.events import server_registered
+from cln.licensing.feature_rows import copy_features
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Server
 from cln.licensing.seats import begin_anew
@@ -186,6 +187,8 @@ def _insert(
         supersedes=supersedes,
     )
     insert(server)
+    if supersedes is not None:
+        copy_features(supersedes, server)
     return server, secret
 
 

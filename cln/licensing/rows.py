@@ -71,6 +71,7 @@ class ServerRow:
     os_version: str
     kernel: str
     users: int | None
+    user_limit: int | None  # of its license type; None = none
     registered_at: datetime
     last_check_in_at: datetime | None
     late_after: datetime | None  # None = not running
@@ -189,6 +190,7 @@ def server_row(server: Server) -> ServerRow:
         os_version=server.os_version,
         kernel=server.kernel,
         users=server.users,
+        user_limit=server.license_type.user_limit,
         registered_at=server.registered_at,
         last_check_in_at=server.last_check_in_at,
         late_after=late_after,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from django.db.models import Count, QuerySet
 
@@ -18,8 +19,21 @@ from cln.licensing.models import OLD_VERSIONS, FeatureSetting, Server
 IMUNIFY_EMAIL = "imunify_email"
 FEATURE_PRODUCT = {IMUNIFY_EMAIL: "imunify360"}
 OLD_VERSION = "6"
-Settings = dict[tuple[int, int | None, int | None], bool]
-"""Whether the feature is on, by account, key and server."""
+
+
+class Level(NamedTuple):
+    """Where a feature is set, by row ids: on an account, or on one of its keys, servers or IP
+    licenses (F-1).
+    """
+
+    account_id: int
+    key_id: int | None = None
+    server_id: int | None = None
+    ip_license_id: int | None = None
+
+
+Settings = dict[Level, bool]
+"""Whether the feature is on, where it is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +48,7 @@ class SurchargeCounts:
 class Imagined:
     """A switch of Imunify Email that is only thought of: on a level, None = unset there."""
 
-    account_id: int
-    key_id: int | None
-    server_id: int | None
+    level: Level
     enabled: bool | None
 
 
@@ -45,7 +57,7 @@ class SurchargeCounter:
 
     def __init__(self, account_ids: Sequence[int]) -> None:
         """Read what is set, and the servers on version 6 (S1)."""
-        self._settings = _settings(account_ids)
+        self._settings = settings_of(account_ids)
         self._old = _old_versions(account_ids)
         self._of_accounts = cache(_of_accounts)
         self._of_keys = cache(_of_keys)
@@ -55,7 +67,7 @@ class SurchargeCounter:
         """Count, by account and license type, the servers on version 6 (S1) and those where Imunify
         Email is enabled (S2); pairs without either are absent. `imagined`: as if that were set.
         """
-        emailing = self._emailing(_as_if(self._settings, imagined))
+        emailing = self._emailing(as_if(self._settings, imagined))
         return {
             pair: SurchargeCounts(self._old[pair], emailing[pair])
             for pair in {*self._old, *emailing}
@@ -64,18 +76,18 @@ class SurchargeCounter:
     def _emailing(self, settings: Settings) -> Counter[tuple[int, str]]:
         """The highest level that is set decides: account, then key, then server (facts F-2)."""
         on = [level for level, enabled in settings.items() if enabled]
-        accounts = frozenset(account for account, key, server in on if not (key or server))
-        # Those of keys and servers whose account has not decided.
-        below = [level for level in on if (level[0], None, None) not in settings]
-        keys = frozenset(key for _, key, _ in below if key)
-        alone = frozenset(server for _, _, server in below if server)
+        accounts = frozenset(level.account_id for level in on if level == Level(level.account_id))
+        # Those of keys and servers whose account has not decided; IP licenses are usage (R2).
+        below = [level for level in on if Level(level.account_id) not in settings]
+        keys = frozenset(level.key_id for level in below if level.key_id)
+        alone = frozenset(level.server_id for level in below if level.server_id)
         emailing: Counter[tuple[int, str]] = Counter()
         for account_id, license_type, count in self._of_accounts(accounts):
             emailing[account_id, license_type] += count
         for account_id, license_type, count in self._of_keys(keys):
             emailing[account_id, license_type] += count
         for account_id, key_id, license_type in self._alone(alone):
-            if (account_id, key_id, None) not in settings:
+            if Level(account_id, key_id) not in settings:
                 emailing[account_id, license_type] += 1
         return emailing
 
@@ -115,24 +127,20 @@ def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
     )
 
 
-def _settings(account_ids: Sequence[int]) -> Settings:
-    """By account, key and server."""
+def settings_of(account_ids: Sequence[int]) -> Settings:
+    """Where these accounts have switched Imunify Email, on any level."""
     rows = FeatureSetting.objects.filter(account__in=among(account_ids), feature=IMUNIFY_EMAIL)
     return {
-        (account_id, key_id, server_id): enabled
-        for account_id, key_id, server_id, enabled in rows.values_list(
-            "account_id", "key_id", "server_id", "enabled"
-        )
+        Level(*level): enabled for *level, enabled in rows.values_list(*Level._fields, "enabled")
     }
 
 
-def _as_if(settings: Settings, imagined: Imagined | None) -> Settings:
+def as_if(settings: Settings, imagined: Imagined | None) -> Settings:
     """What would be set after `imagined`."""
     if imagined is None:
         return settings
-    level = (imagined.account_id, imagined.key_id, imagined.server_id)
-    others = {known: enabled for known, enabled in settings.items() if known != level}
-    return others if imagined.enabled is None else {**others, level: imagined.enabled}
+    others = {known: enabled for known, enabled in settings.items() if known != imagined.level}
+    return others if imagined.enabled is None else {**others, imagined.level: imagined.enabled}
 
 
 def _emailers() -> QuerySet[Server]:

@@ -17,7 +17,7 @@ from cln.backups import services as backups
 from cln.enums import AccountKind, MethodKind, Role
 from cln.flows import collection, reseller, usage_run
 from cln.flows.purchase import buy
-from cln.licensing.features import set_feature
+from cln.licensing.features import Spot, set_feature
 from cln.licensing.groups import create_group
 from cln.licensing.ip_licenses import add_ip_license
 from cln.licensing.keys import create_key
@@ -126,7 +126,7 @@ def _turn_email_on(account_id: int, *, now: datetime) -> None:
         account_id=account_id,
         feature=IMUNIFY_EMAIL,
         enabled=True,
-        key=key.public_id,
+        spot=Spot(key=key.public_id),
         actor=ACTOR,
         now=now,
     )

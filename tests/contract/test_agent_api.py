@@ -11,12 +11,15 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from cln import clock
 from cln.api.refusals import TABLE
 from cln.domain import addresses, licensing
 from cln.domain.errors import Refusal
 from cln.licensing.models import Server
 from cln.licensing.services import reveal
 from tests.licensing import an_account, bought, locked_by_somebody_else, used
+from tests.reselling import holds_ip
+from tests.v1 import a_client
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +45,10 @@ def _timed(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: answer[name] for name in ("lease", "lease_tag", "next_checkin_at", "server_time")}
 
 
+def _users(count: int | None, limit: int | None = None) -> dict[str, Any]:
+    return {"user_count": count, "user_limit": limit}
+
+
 def test_an_agent_registers_checks_in_and_leaves() -> None:
     acme = an_account()
     key = bought(acme, "cloudlinux", 1)
@@ -61,7 +68,7 @@ def test_an_agent_registers_checks_in_and_leaves() -> None:
         "reinstalled": False,
         "state": "active",
         "valid_until": None,
-    } | _timed(done)
+    } | _timed(done) | _users(None)
     assert len(done["secret"]) == 44
 
     seen = send(CHECK_IN, {"kernel": "4.18", "users": 7}, secret=done["secret"])
@@ -70,13 +77,46 @@ def test_an_agent_registers_checks_in_and_leaves() -> None:
         "license_type": "cloudlinux",
         "state": "active",
         "valid_until": None,
-    } | _timed(seen)
+    } | _timed(seen) | _users(7)
     server.refresh_from_db()
     assert (server.kernel, server.users) == ("4.18", 7)
 
     gone = send(UNREGISTER, secret=done["secret"])
     assert gone == {"server_id": server.public_id, "status": "removed"}
     assert used(acme, "cloudlinux") == (0, 0)
+
+
+def test_more_users_than_the_license_type_allows_are_told_and_take_nothing_away() -> None:
+    """AI-6, U-32: the message comes while it is so, with the page to change it."""
+    key = bought(an_account(), "imunify360_30", 1)
+    done = send(REGISTER, {"key": reveal(key), "hostname": "web1"}, status=201)
+
+    fits = send(CHECK_IN, {"users": 30}, secret=done["secret"])
+    over = send(CHECK_IN, {"users": 31}, secret=done["secret"])
+    untold = send(CHECK_IN, secret=done["secret"])
+    back = send(CHECK_IN, {"users": 29}, secret=done["secret"])
+
+    assert ("message" in fits, "message" in back) == (False, False)
+    assert (over["state"], bool(over["lease"]), over["user_count"]) == ("active", True, 31)
+    for answer in (over, untold):
+        assert answer["user_limit"] == 30
+        assert answer["message"] == (
+            "The server has 31 users; Imunify360, up to 30 users allows 30. "
+            "Choose a license type for more."
+        )
+        page = f"/console/servers/{done['server_id']}/license-type"
+        assert answer["upgrade_url"].endswith(page)
+
+
+def test_a_server_by_address_is_sent_to_the_ip_licenses_for_more_users() -> None:
+    zenith = a_client("zenith").account
+    holds_ip(zenith.pk, "192.0.2.10", license_type="imunify360_1", now=clock.now())
+    wish = {"by_address": True, "product": "imunify360"}
+    done = send(REGISTER, wish, status=201, REMOTE_ADDR="192.0.2.10")
+
+    over = send(CHECK_IN, {"users": 2}, secret=done["secret"], REMOTE_ADDR="192.0.2.10")
+
+    assert over["upgrade_url"].endswith("/console/ip-licenses")
 
 
 def test_a_form_body_is_as_good_as_json() -> None:

@@ -173,11 +173,20 @@ def test_a_check_in_tells_of_the_machine_and_keeps_what_it_brings(cln: Cln, web1
     assert (state["next_at"], state["seen_at"], state["failures"]) == (NOW + 4 * 3600, NOW, 0)
 
 
+# As administrators have published it, of versions from 2016 to 2021.
+PATCHED = """kpatch-state: patch is applied
+kpatch-for: Linux version 3.16.0-4-amd64 (gcc version 4.8.4 (Debian 4.8.4-1) ) #1 SMP (2016-07-02)
+kpatch-build-time: Fri Oct 21 02:05:59 2016
+"""
+
+
 @pytest.mark.parametrize(
     ("script", "level"),
     [
-        ('echo "kpatch-state: patch is applied"; echo "kpatch-description: 12-;5.14.0-1"', "12"),
-        ('test "$1" = --info', "0"),
+        (f"cat <<'END'\n{PATCHED}kpatch-description: 3;3.16.36-1+deb8u2\nEND", "3"),
+        (f"cat <<'END'\n{PATCHED}kpatch-description: 1-:1615812815;5.4.0-1028.31\nEND", "1"),
+        (f"cat <<'END'\n{PATCHED}kpatch-description: 12-extra:1615812815;5.14\nEND", "12"),
+        ('test "$1" = --info && echo "No patches applied, but some are available"', "0"),
         ("exit 3", ""),
         (None, ""),
     ],
@@ -196,6 +205,34 @@ def test_a_check_in_tells_up_to_which_level_kernelcare_has_patched(
     [(_, _, told)] = cln.asked
     assert told["patch_level"] == level
     assert told["kernel"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "names", "count"),
+    [
+        ("var/cpanel/users", ("anna", "bert", "system"), "2"),
+        ("usr/local/directadmin/data/users", ("anna",), "1"),
+        ("home", ("anna",), ""),
+    ],
+)
+def test_a_check_in_tells_the_panels_accounts_and_says_what_cln_thinks_of_them(
+    cln: Cln,
+    web1: Web1,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    names: tuple[str, ...],
+    count: str,
+) -> None:
+    """AI-6: too many users are told on the server, too, and are no failure."""
+    cln.answers_check_in(message="Too many users.", upgrade_url="https://cln.example/x")
+    for name in names:
+        web1.machine.write(f"{folder}/{name}", "")
+
+    assert web1.runs("check-in") == 0
+
+    [(_, _, told)] = cln.asked
+    assert told["users"] == count
+    assert "Too many users. https://cln.example/x" in capsys.readouterr().out
 
 
 def test_usage_is_reported_as_it_comes(cln: Cln, web1: Web1) -> None:

@@ -84,6 +84,8 @@ def test_a_server_lives_as_the_guide_tells_it(place: Path) -> None:
         guide.plays("Leave", commands=2)
     assert json.loads((place / "web2/var/lib/cln/state.json").read_text()) == {}
     assert web3.run("verify").returncode == 0
+    # The installer let it check in at once: the console's first steps wait for that.
+    assert Server.objects.get(hostname="web3.example.com").last_check_in_at is not None
     assert sorted(Server.objects.values_list("hostname", "status")) == [
         ("web1.example.com", "superseded"),
         ("web2.example.com", "removed"),

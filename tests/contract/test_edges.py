@@ -75,11 +75,13 @@ def test_pages_of_people_stay_pages() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed", "body"),
     [
-        ("PUT", "/api/ipl/list.json", "GET, POST", "Use GET or POST."),
+        ("PUT", "/api/ipl/list.json", "GET, POST, HEAD", "Use GET or POST or HEAD."),
+        ("HEAD", "/api/ipl/remove.json", "GET, POST", ""),
+        ("HEAD", "/api/v2/agent/register", "POST", ""),
         ("PATCH", "/clweb/api/els/key/update.json", "GET, POST, PUT", "Use GET or POST or PUT."),
-        ("DELETE", "/api/kcare/check.json", "GET, POST", "Use GET or POST."),
-        ("DELETE", "/api/kcare/patchset.json", "GET, POST", "Use GET or POST."),
-        ("DELETE", "/api/cl/awp", "GET, POST", "Use GET or POST."),
+        ("DELETE", "/api/kcare/check.json", "GET, POST, HEAD", "Use GET or POST or HEAD."),
+        ("DELETE", "/api/kcare/patchset.json", "GET, POST, HEAD", "Use GET or POST or HEAD."),
+        ("DELETE", "/api/cl/awp", "GET, POST, HEAD", "Use GET or POST or HEAD."),
     ],
 )
 def test_a_wrong_method_at_v1_answers_in_the_envelope(
@@ -90,13 +92,15 @@ def test_a_wrong_method_at_v1_answers_in_the_envelope(
     assert (answer.status_code, answer["Allow"]) == (405, allowed)
     assert answer.content.decode() == (
         f'{{"success":false,"message":"{body}","type":"method_not_allowed","data":null,"code":405}}'
+        if body
+        else ""
     )
 
 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/api/ipl/list.plain", b"success:false\nmessage:Use GET or POST.\n"),
+        ("/api/ipl/list.plain", b"success:false\nmessage:Use GET or POST or HEAD.\n"),
         ("/api/kcare/nagios/KEY", b"Use GET.\n"),
     ],
 )

@@ -95,6 +95,12 @@ BODIES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
     (b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>", "text/xml"),
 )
+HUGE: Final = b"1" * 10_000_000
+HUGE_BODIES: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"ip=" + HUGE, "application/x-www-form-urlencoded"),
+    (b'{"key":"' + HUGE + b'"}', "application/json"),
+    (b"<methodCall><methodName>" + HUGE + b"</methodName></methodCall>", "text/xml"),
+)
 QUERIES: Final = ("", "a=&a=1&=&&%00=%ED%A0%80&ip=x&limit=-1", "x=" + "1" * 100_000)
 DEEP: Final = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 # What comes and goes with every request, or counts them.
@@ -186,6 +192,41 @@ def test_whatever_is_sent_to_a_door_it_answers_in_its_form_and_nothing_changes()
         before = everything()
 
 
+def test_what_can_be_got_can_be_asked_for_its_head_and_a_head_changes_nothing() -> None:
+    """Old clients get even what changes something (V1-6); a HEAD of that is refused."""
+    acme, _ = a_world("acme", 1)
+    headers = {"Authorization": f"Bearer {with_token(acme).token}"}
+    published_keys(now=clock.now())
+    before, refused = everything(), set()
+
+    for name, entry in doors().items():
+        where = f"{address_of(entry, 'x')}?{urlencode({'token': acme.token})}"
+        head = Client().head(where, headers=headers)
+        if head.status_code == 405:
+            refused.add(name)
+            continue
+        got = Client().get(where, headers=headers)
+        assert (head.status_code, head["Content-Type"]) == (got.status_code, got["Content-Type"])
+        assert b"".join(head) == b"", name
+
+    assert everything() == before
+    reading = {name for name in doors() if name.startswith("api/") and name not in refused}
+    assert {name for name in reading if "/v2/" not in name} == READING
+    gets = {one.path.strip("/") for one in DECLARED if one.method == "GET"}
+    declared = {named(name).removeprefix("api/v2/") for name in reading if "/v2/" in name}
+    assert declared == gets | {"agent/lease", "docs", "leases/incident", "leases/keys", "openapi"}
+
+
+READING: Final = {
+    "api/cl/awp", "api/els/key/list", "api/els/srv/list", "api/group/list",
+    "api/group/servers/list", "api/im/key/list", "api/im/srv/list", "api/ipl/availability",
+    "api/ipl/check", "api/ipl/list", "api/ipl/server", "api/kcare/check", "api/kcare/key/list",
+    "api/kcare/key/servers", "api/kcare/nagios-res/<str:login>/<str:token>",
+    "api/kcare/nagios/<str:key>", "api/kcare/patchset", "api/kcare/sticky_patch",
+    "api/kcare/trial", "api/status",
+}  # fmt: skip
+
+
 # They need nothing but the credential.
 COMPLETE: Final = {"api/v2/agent/unregister", "api/kcare/key/create"}
 METHODS: Final = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
@@ -209,7 +250,7 @@ def _attacks(
         yield query[:20], browser.get(f"{where}?{query}&{token}", headers=headers)
     for method in METHODS[share]:
         yield method, browser.generic(method, where, b"{", "application/json", headers=headers)
-    for body, kind in BODIES[share]:
+    for body, kind in (*BODIES[share], HUGE_BODIES[turn % len(HUGE_BODIES)]):
         yield body[:20], browser.post(f"{where}?{token}", body, kind, headers=headers)
 
 
@@ -225,22 +266,30 @@ def test_each_argument_of_an_agents_door_is_refused_or_harmless() -> None:
     server = registered(key, "web1")
     good = {"register": {"key": reveal(key)}, "usage": {"product": "AWP_PREMIUM", "uses": []}}
 
+    refused: list[tuple[str, str, object]] = []
+
+    def status_of(path: str, argument: str, value: object) -> int:
+        limits.servers.clear()
+        name = path.rpartition("/")[2]
+        secret = "" if name == "register" else server.secret
+        body = json.dumps({**good.get(name, {}), argument: value})
+        answer = Client().post(
+            path, body, "application/json", headers={"Authorization": f"Bearer {secret}"}
+        )
+        assert "json" in answer["Content-Type"]
+        return answer.status_code
+
     for path, methods in agent_paths().items():
         for argument in _arguments(methods):
-            limits.servers.clear()
             for value in NASTY:
-                name = path.rpartition("/")[2]
-                secret = "" if name == "register" else server.secret
-                body = json.dumps({**good.get(name, {}), argument: value})
-                answer = Client().post(
-                    path, body, "application/json", headers={"Authorization": f"Bearer {secret}"}
-                )
-                assert answer.status_code in {200, 201, 400, 403, 404, 409, 429}, (
-                    path,
-                    argument,
-                    value,
-                )
-                assert "json" in answer["Content-Type"]
+                status = status_of(path, argument, value)
+                assert status in {200, 201, 400, 403, 404, 409, 429}, (path, argument, value)
+                refused += [(path, argument, value)] if status >= 400 else []
+
+    before = everything()
+    assert {status_of(*one) >= 400 for one in refused} == {True}
+    assert everything() == before
+    assert len(refused) > 100
 
 
 def _arguments(methods: Mapping[str, Any]) -> list[str]:
@@ -281,20 +330,31 @@ def test_each_argument_of_an_rhn_method_is_refused_or_harmless() -> None:
     key = bought(a_client().account, "cloudlinux", 100)
     systemid = str(rhn_call("registration.new_system", machine(key)))
 
-    for turn, method in enumerate(RHN_METHODS):
-        for value in TEXTS[turn % 3 :: 3]:
-            for arguments in (
-                [value],
-                [systemid, value],
-                [systemid, 2, value],
-                [systemid, 1, 2, value],
-            ):
-                answer = xml("/XMLRPC", method, arguments)
-                assert re.search(rb"<i4>-(2|9|21|49|60|106)</i4>|<params>", answer), (method, value)
-    for turn, field in enumerate(machine(key)):
-        for value in TEXTS[turn % 2 :: 2]:
-            answer = xml("/RPC2", "registration.new_system", [machine(key) | {field: value}])
-            assert re.search(rb"<i4>-(2|9|21|49|60|106)</i4>|<params>", answer), (field, value)
+    refused: list[tuple[str, str, list[Any]]] = []
+
+    def is_refused(path: str, method: str, arguments: list[Any]) -> bool:
+        answer = xml(path, method, arguments)
+        assert re.search(rb"<i4>-(2|9|21|49|60|106)</i4>|<params>", answer), (method, arguments)
+        return b"<fault>" in answer
+
+    asked = [
+        ("/XMLRPC", method, arguments)
+        for turn, method in enumerate(RHN_METHODS)
+        for value in TEXTS[turn % 3 :: 3]
+        for arguments in ([value], [systemid, value], [systemid, 2, value], [systemid, 1, 2, value])
+    ]
+    asked += [
+        ("/RPC2", "registration.new_system", [machine(key) | {field: value}])
+        for turn, field in enumerate(machine(key))
+        for value in TEXTS[turn % 2 :: 2]
+    ]
+    for one in asked:
+        refused += [one] if is_refused(*one) else []
+
+    before = everything()
+    assert {is_refused(*one) for one in refused[::2]} == {True}
+    assert everything() == before
+    assert len(refused) > 100
 
 
 def xml(path: str, method: str, arguments: list[Any]) -> bytes:

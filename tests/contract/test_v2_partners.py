@@ -251,7 +251,7 @@ def test_an_ip_license_is_added_once_listed_converted_and_removed(acme: V2Client
         "last_checkin": None,
         "hostname": "",
         "els_allowed": False,
-        "permissions": {},
+        "permissions": {"4600": "UNSET"},
     }
     assert acme.data("POST", "ip-license/licenses", {"ip": "192.0.2.7", "type": 41}) == row
     assert acme.data("GET", "ip-license/licenses") == [row]
@@ -260,6 +260,19 @@ def test_an_ip_license_is_added_once_listed_converted_and_removed(acme: V2Client
     assert (band["type"], band["els_allowed"]) == (42, False)
     old = acme.data("PATCH", "ip-license/licenses?ip=192.0.2.7&type=42&els_allowed=true")
     assert old["els_allowed"] is True
+
+    on = {"permissions": {"4600": "ENABLED"}}
+    switched = acme.data("PATCH", "ip-license/licenses", {"ip": "192.0.2.7", "type": 42, **on})
+    assert switched == old | on
+    down = acme.data("PATCH", "ip-license/licenses?ip=192.0.2.7&type=42&type_to=41")
+    assert down == switched | {"type": 41, "created": down["created"]}
+    acme.data("POST", "ip-license/licenses?ip=192.0.2.7&type=16")
+    assert [row["permissions"] for row in acme.data("GET", "ip-license/licenses")] == [
+        on["permissions"],
+        {},
+    ]
+    acme.data("DELETE", "ip-license/licenses?ip=192.0.2.7&type=16")
+    acme.data("PATCH", "ip-license/licenses?ip=192.0.2.7&type=41&type_to=42", {})
 
     gone = acme.data("DELETE", "ip-license/licenses?ip=192.0.2.7&type=42")
     assert (gone["ip"], gone["type"]) == ("192.0.2.7", 42)
@@ -283,6 +296,29 @@ def test_an_ip_license_that_cannot_be_is_refused(
 ) -> None:
     assert acme.refused("POST", f"ip-license/licenses?{query}") == (status, code)
     assert not IpLicense.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("ip_type", "permissions", "answer"),
+    [
+        (41, {"9999": "ENABLED"}, (422, "unknown_feature")),
+        (41, {"4600": "ON"}, (422, "bad_argument")),
+        (41, ["4600"], (422, "bad_argument")),
+        (16, {"4600": "ENABLED"}, (422, "unknown_feature")),
+    ],
+)
+def test_a_feature_an_ip_license_cannot_have_changes_nothing(
+    acme: V2Client, ip_type: int, permissions: object, answer: tuple[int, str]
+) -> None:
+    for known in (16, 41):
+        acme.data("POST", f"ip-license/licenses?ip=192.0.2.7&type={known}")
+    before = acme.data("GET", "ip-license/licenses")
+
+    which = {"ip": "192.0.2.7", "type": ip_type, "els_allowed": True}
+    refused = acme.refused("PATCH", "ip-license/licenses", which | {"permissions": permissions})
+
+    assert refused == answer
+    assert acme.data("GET", "ip-license/licenses") == before
 
 
 def test_an_address_another_reseller_holds_is_taken(acme: V2Client, zenith: V2Client) -> None:

@@ -16,8 +16,9 @@ from cln.licensing.access import lock_pool
 from cln.licensing.addresses import allow_els
 from cln.licensing.agents import Presented, check_in_agent
 from cln.licensing.door import Hints
+from cln.licensing.features import ACCOUNT, Spot, features_of, levels_at, place_of, set_feature
 from cln.licensing.handover import move_code
-from cln.licensing.models import Entitlement, IpLicense, Server
+from cln.licensing.models import Entitlement, FeatureSetting, IpLicense, Server
 from cln.licensing.moves import check_move
 from cln.licensing.registration import Registration
 from cln.licensing.servers import Report, undo_reinstall
@@ -25,6 +26,7 @@ from cln.licensing.services import register_at_address
 from cln.licensing.surcharges import SurchargeCounter
 from tests.at_once import at_once
 from tests.customers import on_sale
+from tests.db.test_leases import opened
 from tests.licensing import NOW, bought, refusal_of, used
 from tests.shop import open_shop
 from tests.v1 import a_client
@@ -273,3 +275,65 @@ def test_registrations_at_once_leave_one_server_at_the_address() -> None:
 
     assert len(set(outcomes)) == 6
     assert Server.objects.filter(status="active").count() == 1
+
+
+def test_the_features_of_a_server_by_address_are_those_of_its_license() -> None:
+    """F-1, F-2: switched on either, told by the lease; the account's word is stronger."""
+    account = a_holder("imunify360_30")
+    done = registers(product="imunify360")
+    at_license = Spot(ip_license=IpLicense.objects.get().public_id)
+    at_server = Spot(server=done.server.public_id)
+
+    def switched(enabled: bool | None, spot: Spot) -> list[str]:
+        set_feature(
+            account_id=account.pk,
+            feature="imunify_email",
+            enabled=enabled,
+            spot=spot,
+            actor="zenith",
+            now=NOW,
+        )
+        return features_in_lease(done.secret)
+
+    assert switched(True, at_server) == ["imunify_email"]
+    assert features_of(account_id=account.pk, spot=at_license) == {"imunify_email": True}
+    [level] = levels_at(place_of(account_id=account.pk, spot=at_server))
+    assert (level.here, level.inherited, level.from_level) == (True, None, "")
+    assert switched(False, ACCOUNT) == []
+    assert switched(None, ACCOUNT) == ["imunify_email"]
+    again = registers(product="imunify360")
+    assert features_in_lease(again.secret) == ["imunify_email"]
+    ip_licenses.convert_ip_license(
+        account_id=account.pk, address=AT, license_type="imunify360_1", actor="z", now=LATER
+    )
+    assert features_in_lease(again.secret) == ["imunify_email"]
+    assert SurchargeCounter([account.pk]).counts() == {}
+
+
+def test_a_feature_is_switched_only_where_its_product_is_and_only_by_the_holder() -> None:
+    account = a_holder("kernelcare", "imunify360_30")
+    mallory = a_client("mallory").account
+    ids = dict(IpLicense.objects.values_list("license_type__code", "public_id"))
+
+    for who, license_type, code in (
+        (account, "kernelcare", "unknown_feature"),
+        (mallory, "imunify360_30", "unknown_ip_license"),
+    ):
+        refused = refusal_of(
+            set_feature,
+            account_id=who.pk,
+            feature="imunify_email",
+            enabled=True,
+            spot=Spot(ip_license=ids[license_type]),
+            actor="z",
+            now=NOW,
+        )
+        assert refused.code == code
+    assert not FeatureSetting.objects.exists()
+
+
+def features_in_lease(secret: str) -> list[str]:
+    answer = check_in_agent(
+        secret=secret, address=AT, report=Report(), presented=Presented(), now=LATER
+    )
+    return list(opened(answer)["features"])

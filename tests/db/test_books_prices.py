@@ -38,10 +38,10 @@ FALSEHOODS: dict[str, tuple[str, list[str]]] = {
             "unit price of line 2 of invoice CBI-000008: 1200, not 500",
         ],
     ),
-    "a renewal at a list that is none any more": (
+    "a renewal at a list that is none any more, on the day of the new one": (
         of_line(f"price_list_id = (SELECT price_list_id {OF_THREE})", "07", 2),
         [
-            "price list of line 2 of invoice CBI-000007: 2026-02-01, not 2010-01-01",
+            "unit price of line 2 of invoice CBI-000007: 295, not 350",
         ],
     ),
     "a renewal without a list": (
@@ -60,12 +60,12 @@ FALSEHOODS: dict[str, tuple[str, list[str]]] = {
     ),
     "a list dated back": (
         """
-            UPDATE catalog_pricelist SET effective_on = '2026-01-01' WHERE account_id IS NOT NULL
+            UPDATE catalog_pricelist SET effective_on = '2025-12-15' WHERE account_id IS NOT NULL
         """,
         [
-            "price list of change … of subscription …: 2026-01-01, not 2010-01-01",
-            "price list of change … of subscription …: 2026-01-01, not 2010-01-01",
-            "price list of line 1 of invoice CBI-000002: 2026-01-01, not 2010-01-01",
+            "price list of change … of subscription …: 2025-12-15, not 2010-01-01",
+            "price list of change … of subscription …: 2025-12-15, not 2010-01-01",
+            "price list of line 1 of invoice CBI-000002: 2025-12-15, not 2010-01-01",
             "unit price of change … of subscription …: 350, not 295",
             "unit price of change … of subscription …: 350, not 395",
             "unit price of line 1 of invoice CBI-000002: 350, not 395",

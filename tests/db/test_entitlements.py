@@ -21,7 +21,7 @@ from cln.licensing.services import (
     set_quantity,
     suspend,
 )
-from cln.licensing.surcharges import Imagined, SurchargeCounter, SurchargeCounts
+from cln.licensing.surcharges import Imagined, Level, SurchargeCounter, SurchargeCounts
 from tests.licensing import (
     NOW,
     an_account,
@@ -347,7 +347,7 @@ def test_a_switch_that_is_only_thought_of_counts_as_if_it_were_set_and_reads_onc
     counter = SurchargeCounter([acme.pk])
 
     def imagined(*level: int | None, enabled: bool | None) -> dict[str, int]:
-        counts = counter.counts(Imagined(acme.pk, *level, enabled))  # type: ignore[arg-type]
+        counts = counter.counts(Imagined(Level(acme.pk, *level), enabled))
         return {code: row.imunify_email_servers for (_, code), row in counts.items()}
 
     def all_of_them() -> list[dict[str, int]]:

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from cln.accounts.models import AuditEntry
 from cln.licensing.agents import AgentAnswer, Presented, check_in_agent, current_lease
-from cln.licensing.features import set_feature
+from cln.licensing.features import Spot, set_feature
 from cln.licensing.lease_keys import (
     declare_incident,
     end_incident,
@@ -22,7 +22,7 @@ from cln.licensing.lease_keys import (
     rotate_lease_key,
     signing_key,
 )
-from cln.licensing.models import Entitlement, LeaseKey, MachineTrace, Server
+from cln.licensing.models import Entitlement, FeatureSetting, LeaseKey, MachineTrace, Server
 from cln.licensing.servers import Report
 from tests.agent import agent_module
 from tests.at_once import at_once
@@ -121,21 +121,41 @@ def test_the_accounts_word_on_a_feature_outweighs_the_keys_and_that_the_servers_
 ) -> None:
     row, secret = a_server("imunify360_30")
     assert row.key is not None
-    for enabled, level in (
-        (account, {}),
-        (key, {"key": row.key.public_id}),
-        (server, {"server": row.public_id}),
+    for enabled, spot in (
+        (account, Spot()),
+        (key, Spot(key=row.key.public_id)),
+        (server, Spot(server=row.public_id)),
     ):
         set_feature(
             account_id=row.account_id,
             feature="imunify_email",
             enabled=enabled,
+            spot=spot,
             actor="a",
             now=LATER,
-            **level,
         )
 
     assert opened(check_in(secret))["features"] == (["imunify_email"] if on else [])
+
+
+def test_a_reinstalled_server_keeps_what_was_switched_on_it() -> None:
+    """F-1: the seat is the same, and the registration it replaced keeps its own for undo."""
+    row, _ = a_server("imunify360_30")
+    assert row.key is not None
+    set_feature(
+        account_id=row.account_id,
+        feature="imunify_email",
+        enabled=True,
+        spot=Spot(server=row.public_id),
+        actor="a",
+        now=LATER,
+    )
+
+    again = registered(row.key, "web1")
+
+    assert (again.reinstalled, again.server.pk == row.pk) == (True, False)
+    assert opened(check_in(again.secret))["features"] == ["imunify_email"]
+    assert FeatureSetting.objects.filter(server=row).count() == 1
 
 
 def test_a_trial_ends_its_lease_t4() -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cln.domain.calendar import Period
 from cln.domain.lines import LineKind
-from cln.domain.pricing import PriceUnknown
+from cln.domain.pricing import PriceUnknown, imunify_email_surcharge
 from cln.domain.rules import UsageRating
-from cln.domain.usage import Holding, days_held, rate_days, rate_usage, shares_of
+from cln.domain.usage import Holding, days_held, part_of, rate_days, rate_usage, shares_of
 from tests.domain.make import day, prices
 
 APRIL = Period(day("2026-04-01"), day("2026-05-01"))
@@ -197,3 +197,26 @@ def test_a_page_of_shares_is_a_piece_of_all_of_them(mode: UsageRating) -> None:
     assert counted is not None
     assert (counted.licenses, counted.amount_cents) == (usage.licenses, usage.amount_cents)
     assert shares_of(counted, days[:3], mode, after=1) == usage.shares[1:3]
+
+
+def test_an_addon_costs_its_rate_of_the_licenses_that_have_it_at_the_price_of_all_s2() -> None:
+    """S2: one of four has it, for ten days; the tier is that of the four. Rounded once."""
+    total = rate_days({30: 3, 10: 1}, APRIL, PRICES)
+    surcharge = imunify_email_surcharge(servers=1)
+    assert total is not None
+    assert surcharge is not None
+
+    some, none = part_of(total, {10: 1}), part_of(total, {})
+    whole = part_of(total, {10: 1}, UsageRating.FULL_MONTH)
+
+    assert none is None
+    assert some is not None
+    assert whole is not None
+    line = some.addon(surcharge)
+    assert (line.kind, line.source, line.amount_cents) == (
+        LineKind.ADDON,
+        "addon:imunify_email",
+        23,
+    )
+    assert (line.quantity, line.unit_cents, line.period) == (Fraction(1, 3), 700, APRIL)
+    assert whole.addon(surcharge).amount_cents == 70

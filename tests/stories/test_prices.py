@@ -116,3 +116,21 @@ def test_no_purchase_ever_makes_a_line_negative_q5(world: World) -> None:
     acme.adds_servers("Imunify360-1", 1)
 
     assert acme.accrued() == ["2026-05-01 2.50 of 27.50"]
+
+
+def test_a_list_entered_on_its_first_day_leaves_what_was_ordered_that_day_right_q1_p12(
+    world: World,
+) -> None:
+    acme = world.on("2026-03-01").customer("acme")
+    acme.buys("KernelCare", servers=2, monthly=True)
+
+    world.otto.prices("KernelCare", {1: "9.99"}, effective="2026-03-01")
+    acme.adds_servers("KernelCare", 1)
+
+    world.nothing_more_is_due()
+    world.on("2026-04-01")
+    assert acme.lines == [
+        "proration 1 × 9.99 2026-03-01..2026-04-01 9.99",
+        "recurring 3 × 9.99 2026-04-01..2026-05-01 29.97",
+    ]
+    world.nothing_more_is_due()

@@ -6,6 +6,8 @@ from datetime import date
 
 import pytest
 
+from cln.billing.models import InvoiceLine
+from cln.domain.lines import DASH, TIMES
 from cln.flows import usage_run
 from cln.flows.usage_so_far import month_so_far
 from cln.licensing.keys import create_key
@@ -150,6 +152,55 @@ def test_usage_is_taxed_by_the_country(shop: World) -> None:
 
     assert zenith.invoices == ["2026-02-01 KernelCare 11.90 paid"]
     assert zenith.deposit == "488.10"
+
+
+def test_imunify_email_adds_a_tenth_of_the_licenses_that_have_it_on_the_day_of_the_bill(
+    shop: World,
+) -> None:
+    """S2, R2, F-1: by the days they were held, whenever it was switched; with the band it goes."""
+    zenith = a_reseller(shop)
+    zenith.holds_ip("Imunify360-30", ONE, TWO)
+    zenith.holds_ip("KernelCare", THREE)
+    shop.on("2026-01-11")
+    zenith.switches_email(True, ip=ONE)
+    shop.on("2026-01-21")
+    zenith.converts_ip(ONE, "Imunify360-1")
+    month = month_so_far(account_id=zenith.account_id, now=shop.now)
+
+    shop.on("2026-02-01")
+
+    assert zenith.all_lines == [
+        "usage 1 × 10.00 2026-01-01..2026-02-01 10.00",
+        "usage 0.354839 × 15.50 2026-01-01..2026-02-01 5.50",
+        "addon 0.354839 × 15.50 2026-01-01..2026-02-01 0.55",
+        "usage 1.645161 × 31.00 2026-01-01..2026-02-01 51.00",
+        "addon 0.645161 × 31.00 2026-01-01..2026-02-01 2.00",
+    ]
+    assert month.expected_cents == 69_05
+    assert month.expected == {"kernelcare": 10_00, "imunify360_1": 6_05, "imunify360_30": 53_00}
+    why = InvoiceLine.objects.get(kind="addon", quantity__lt="0.5").why
+    assert why == (f"10 % of 1 {TIMES} 15.50 {TIMES} 11/31 license days (1 Jan {DASH} 1 Feb 2026)")
+
+
+def test_imunify_email_of_partner_keys_follows_account_key_and_server(shop: World) -> None:
+    """S2, R8, F-2: the highest level that is set on the day of the bill decides."""
+    zenith = a_reseller(shop)
+    zenith.creates_key("Imunify360-30")
+    for number, host in enumerate(("web1", "web2"), start=1):
+        zenith.registers(host, "Imunify360-30", ip=f"198.51.100.{number}")
+    zenith.switches_email(True, host="web1")
+
+    shop.on("2026-02-01")
+    zenith.switches_email(True, product="Imunify360-30")
+    zenith.switches_email(False, host="web1")
+    shop.on("2026-03-01")
+    zenith.switches_email(False)
+    shop.on("2026-04-01")
+
+    assert [line for line in zenith.all_lines if line.startswith("addon")] == [
+        "addon 1 × 31.00 2026-01-01..2026-02-01 3.10",
+        "addon 2 × 31.00 2026-02-01..2026-03-01 6.20",
+    ]
 
 
 # -- keys ------------------------------------------------------------------------------------------

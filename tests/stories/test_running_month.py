@@ -6,9 +6,11 @@ The pages read sums; the bill reads every license. Whatever happened meanwhile, 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
 from cln.accounts.models import Account
 from cln.catalog.queries import rules
@@ -42,14 +44,16 @@ def test_the_running_month_is_counted_as_it_would_be_billed(
     """R2, R8, Q12: while a reseller is busy over two turns of a month; on pages of two licenses."""
     monkeypatch.setattr(usage_so_far, "PER_PAGE", 2)
     zenith = _a_former_customer(shop)
-    dice, done = random.Random("zenith"), 0
+    dice, done, emailed = random.Random("zenith"), 0, 0
 
     for day in DAYS:
         shop.on(day)
         done += sum(_something_happens(zenith, dice) for _ in range(10))
-        assert _as_counted(zenith) == _as_billed(zenith), day
+        counted = _as_counted(zenith)
+        assert counted == _as_billed(zenith), day
+        emailed += bool(counted[-1])
 
-    assert done > 20
+    assert (done > 20, emailed > 0) == (True, True)
     shop.otto.sets(usage_rating="full_month")
     assert _as_counted(zenith) == _as_billed(zenith)
 
@@ -62,6 +66,8 @@ def _a_former_customer(shop: World) -> Reseller:
     becomes(acme, "5000.00")
     zenith = Reseller(shop, "acme", acme.account_id)
     zenith.creates_key("Imunify360-30")
+    zenith.switches_email(True, product="Imunify360-30")
+    zenith.registers("web1", "Imunify360-30", ip="198.51.100.1")
     return zenith
 
 
@@ -78,12 +84,26 @@ def _something_happens(zenith: Reseller, dice: random.Random) -> bool:
         lambda: zenith.removes_server(host),
         lambda: zenith.converts(host, to=product),
         lambda: _undo(zenith),
+        *_switches(zenith, dice, address, product, host),
     )
     try:
         dice.choice(things)()
-    except (Refusal, Server.DoesNotExist, Server.MultipleObjectsReturned):
+    except (Refusal, ObjectDoesNotExist, MultipleObjectsReturned):
         return False
     return True
+
+
+def _switches(
+    zenith: Reseller, dice: random.Random, address: str, product: str, host: str
+) -> tuple[Callable[[], None], ...]:
+    """Imunify Email on a level, which costs (S2); of the account it is mostly unset."""
+    enabled = dice.choice((True, True, False, None))
+    return (
+        lambda: zenith.switches_email(enabled, ip=address),
+        lambda: zenith.switches_email(enabled, host=host),
+        lambda: zenith.switches_email(enabled, product=product),
+        lambda: zenith.switches_email(enabled if dice.random() < 0.3 else None),
+    )
 
 
 def _undo(zenith: Reseller) -> None:
@@ -100,7 +120,7 @@ def _as_counted(zenith: Reseller) -> tuple[object, ...]:
     """What the pages say: sums, the shares of all pages, and what the month is expected to be."""
     account_id, now = zenith.account_id, zenith.world.now
     month = month_so_far(account_id=account_id, now=now)
-    rows = []
+    rows, addons = [], []
     for one in month.types:
         shares, page = [], 1
         while page:
@@ -112,9 +132,10 @@ def _as_counted(zenith: Reseller) -> tuple[object, ...]:
         line = one.line
         sums = (line.licenses, line.quantity, line.unit_cents, line.amount_cents)
         rows.append((one.license_type.code, sums, shares))
+        addons += [one.addon] if one.addon else []
     account = Account.objects.get(pk=account_id)
     later = usage_so_far.expected_cents(account, month=_month_after(now), rules=rules())
-    return rows, month.total_cents, month.expected_cents, later
+    return rows, month.total_cents, month.expected_cents, later, addons
 
 
 def _as_billed(zenith: Reseller) -> tuple[object, ...]:
@@ -132,9 +153,10 @@ def _as_billed(zenith: Reseller) -> tuple[object, ...]:
         )
         for one in billed[0]
     ]
-    total, expected = (sum(one.line.amount_cents for one in usages) for usages in billed)
+    total, expected = (sum(one.draft.net_cents for one in usages) for usages in billed)
+    addons = [line for one in billed[0] for line in one.draft.lines[1:]]
     later = usage_run.usage_of(account, _month_after(zenith.world.now), rules=rules())
-    return rows, total, expected, sum(one.line.amount_cents for one in later)
+    return rows, total, expected, sum(one.draft.net_cents for one in later), addons
 
 
 def _month_after(now: datetime) -> Period:

@@ -121,7 +121,7 @@ def test_buying_grants_the_licenses_and_shows_the_invoice(shop: tuple[Account, C
 
     page = text_of(client.get("/console/cart/done"))
     assert "2 × KernelCare ready" in page
-    assert "Invoice CBI-000001, $5.90: Paid. Thank you." in page
+    assert "Invoice CBI-000001 , $5.90: Paid. Thank you." in page
     right = Entitlement.objects.get(account=account)
     assert (right.quantity, right.kind) == (2, "paid")
     assert "The cart is empty" in text_of(client.get("/console/cart"))
@@ -247,7 +247,7 @@ def test_a_declined_first_payment_is_explained_and_grants_nothing(
 
     page = text_of(client.get("/console/cart/done"))
     assert "2 × KernelCare not done" in page
-    assert "Invoice CBI-000001, $5.90:" in page
+    assert "Invoice CBI-000001 , $5.90:" in page
     assert "ready" not in page
     assert not Entitlement.objects.filter(account=account).exists()
 

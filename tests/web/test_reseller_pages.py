@@ -60,7 +60,7 @@ def test_the_dashboard_counts_the_addresses_and_explains_no_first_steps(
 ) -> None:
     page = text_of(zenith[1].get("/console/dashboard"))
 
-    assert "KernelCare 1 license, 0 heard" in page
+    assert "KernelCare 1 license, 0 checked in" in page
     assert "Your first licensed server" not in page
 
 
@@ -219,6 +219,29 @@ class TestIpLicenses:
         now = IpLicense.objects.get(account=account, address="203.0.113.5", removed_at=None)
         assert (now.license_type.code, now.els_allowed) == ("imunify360_250", True)
 
+    def test_imunify_email_is_switched_at_an_address_with_its_cost_shown_first(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        """F-6, S2, pain 35: a tenth of one license for the one day that is left of January."""
+        account, client = zenith
+        holds_ip(account.pk, "203.0.113.5", license_type="imunify360_30", now=START)
+        row = IpLicense.objects.get(license_type__code="imunify360_30")
+        edit, switch = f"{PAGE}/{row.public_id}/edit", f"{PAGE}/{row.public_id}/feature"
+
+        assert "Enabled at this address the next invoices rise by $0.08" in text_of(
+            client.get(edit)
+        )
+        client.post(switch, {"feature": "imunify_email", "enabled": "on"})
+
+        assert "Saved. Servers follow within 24 hours." in text_of(client.get(edit))
+        assert "Imunify Email</span>" in client.get(PAGE).content.decode()
+        file = b"".join(client.get(PAGE, {"format": "csv"}).streaming_content).decode()  # type: ignore[attr-defined]
+        assert "Imunify Email" in file
+        statement = text_of(client.get("/console/billing/statement"))
+        assert "1/31 license days (1 Jan – 1 Feb 2026) $0.08" in statement
+        kernelcare = IpLicense.objects.get(license_type__code="kernelcare").public_id
+        assert "Imunify Email" not in text_of(client.get(f"{PAGE}/{kernelcare}/edit"))
+
     @pytest.mark.parametrize("role", [Role.READ_SERVERS, Role.READ_BILLING, Role.SERVERS])
     def test_who_may_not_order_sees_the_list_only(
         self, zenith: tuple[Account, Client], role: Role
@@ -304,7 +327,7 @@ class TestDeposit:
         page = text_of(zenith[1].get("/console/billing/invoices"))
 
         assert "Payment received" in page
-        assert page.index("Invoice 2026-") < page.index("Payment received")
+        assert page.index("Invoice · PDF of CBI-000001 2026-") < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
 
     def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(
@@ -347,7 +370,7 @@ def test_a_role_opens_exactly_the_resellers_pages_its_permissions_name(
         expected = done if access.permission in PERMISSIONS[role] else 403
         assert status == expected, f"{role} {name}"
 
-    assert walked == 15
+    assert walked == 16
 
 
 def _server_account(account: Account) -> int:

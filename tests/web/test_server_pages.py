@@ -287,6 +287,19 @@ class TestLicenseType:
         assert "Your first one of this type: $" in page
         assert "of its paid price becomes credit" in page
 
+    def test_more_users_than_the_type_allows_are_shown_with_the_way_out(
+        self, bands: tuple[Account, Client, Server]
+    ) -> None:
+        """AI-6: on the server's page; not while they fit."""
+        path = f"{LIST}/{bands[2].public_id}"
+        assert "Users 20 of 30" in text_of(bands[1].get(path))
+
+        Server.objects.update(users=31)
+
+        page = bands[1].get(path)
+        assert "Users 31 of 30 More than its license type allows." in text_of(page)
+        assert f'href="{path}/license-type">Change license type' in page.content.decode()
+
     def test_a_server_becomes_another_type_for_what_was_announced(
         self, bands: tuple[Account, Client, Server]
     ) -> None:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from cln import clock
 from cln.api.arguments import BadArgument, lenient_arguments, whole_number
 from cln.api.auth import AuthFailed, caller_of
-from cln.api.envelope import Answer, v1_endpoint
+from cln.api.envelope import Answer, Verb, v1_endpoint
 from cln.api.limits import check, count_stranger
 from cln.api.refusals import v1_words
 from cln.domain.errors import Refusal
@@ -69,7 +69,7 @@ def signed(
     *,
     refused: object = None,
     absent: Literal["is fine", "is refused"] = "is refused",
-    verb: Literal["PUT", "DELETE", ""] = "",
+    verb: Verb = "",
 ) -> Callable[[Callable[[Call], object]], Callable[..., HttpResponse]]:
     """Make a door of a view that gets a `Call` and returns `data`, or a whole `Answer`.
 

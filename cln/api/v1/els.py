@@ -66,7 +66,7 @@ def _removed(call: Call) -> object:
     return {"key": reveal(key)}
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_keys(call: Call) -> object:
     """The live keys, of one license type where it was named."""
     wanted, names = _wanted(call), wire_names()
@@ -77,7 +77,7 @@ def list_keys(call: Call) -> object:
     ]
 
 
-@signed(refused=[], absent="is fine")
+@signed(refused=[], absent="is fine", verb="HEAD")
 def list_servers(call: Call) -> object:
     """The running servers, the latest check-in first."""
     wanted = _wanted(call)

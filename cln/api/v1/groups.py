@@ -31,7 +31,7 @@ def create(call: Call) -> object:
     return {"name": group.name, "description": group.description}
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_groups(call: Call) -> object:
     """Every group of the account, by name."""
     return [
@@ -40,7 +40,7 @@ def list_groups(call: Call) -> object:
     ]
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_servers(call: Call) -> object:
     """The running servers of a group."""
     group = groups.get_group(account_id=call.account_id, name=call.filled("name"))

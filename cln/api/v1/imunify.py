@@ -36,7 +36,7 @@ def remove_key(call: Call) -> object:
     return [{"id": row.public_id, "key": reveal(key)} for row in gone]
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_keys(call: Call) -> object:
     """Every live key; here numbers are numbers (M-1)."""
     names = wire_names()
@@ -55,7 +55,7 @@ def list_keys(call: Call) -> object:
     ]
 
 
-@signed(refused=[], absent="is fine")
+@signed(refused=[], absent="is fine", verb="HEAD")
 def list_servers(call: Call) -> object:
     """The running servers of a key, or all (M-3, M-4)."""
     return [

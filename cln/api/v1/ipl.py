@@ -25,7 +25,7 @@ UPGRADES_TO = "imunify360"
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 
-@signed()
+@signed(verb="HEAD")
 def availability(call: Call) -> object:
     """What could be held at an address, and what the account holds there (IPL-2)."""
     found = addresses.availability(
@@ -39,7 +39,7 @@ def _check(call: Call) -> object:
     return list(questions.types_at(call.filled("ip")))
 
 
-check = signed(refused=[])(_check)
+check = signed(refused=[], verb="HEAD")(_check)
 
 
 def types_at(request: HttpRequest) -> Answer:
@@ -116,13 +116,13 @@ def _is_converted(held: Sequence[str], source: str | None, target: str) -> bool:
     return products[source] == UPGRADES_TO or UPGRADES_TO not in [products[code] for code in held]
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_all(call: Call) -> object:
     """Every license of the account, in the order they were added."""
     return [_row(row) for row in addresses.licenses_at(account_id=call.account_id)]
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def server(call: Call) -> object:
     """The licenses at up to 100 addresses, whether a server registered or not (W-13b, IPL-13)."""
     texts = [text for text in call.text("ip").split(",") if text.strip()]

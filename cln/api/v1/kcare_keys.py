@@ -46,7 +46,7 @@ def delete_key(call: Call) -> object:
     return True
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_keys(call: Call) -> object:
     """Every live key."""
     return [
@@ -61,7 +61,7 @@ def list_keys(call: Call) -> object:
     ]
 
 
-@signed(refused=[], absent="is fine")
+@signed(refused=[], absent="is fine", verb="HEAD")
 def key_servers(call: Call) -> object:
     """The running servers of a key."""
     key = _key(call)

@@ -6,19 +6,19 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 
-from cln.api.envelope import Answer, v1_endpoint
+from cln.api.envelope import Answer, v1_reading
 
 # The registration server of old is part of this one: it is up when the database is.
 _DATABASE = ("db_clweb_connected", "db_clweb_online", "db_rhn_connected", "db_rhn_online")
 
 
-@v1_endpoint
+@v1_reading
 def status_json(_request: HttpRequest) -> Answer:
     """Eight booleans, and the two that the Go client decodes besides."""
     return Answer({**_booleans(), "rhn_queue_rejects": 0, "acronis": []})
 
 
-@v1_endpoint
+@v1_reading
 def status_plain(_request: HttpRequest) -> Answer:
     """The eight booleans as lines."""
     return Answer(_booleans())

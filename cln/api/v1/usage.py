@@ -17,7 +17,7 @@ from cln.licensing import add_ons
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def _accelerate_wp(call: Call) -> object:
     """The sites that count in a month, as their servers and panels have reported them (B-63)."""
     wanted = [product.strip() for product in call.filled("products").split(",")]

@@ -22,6 +22,8 @@ _WORTH: Final[Node] = {
     "lease_tag": _MAYBE,
     "next_checkin_at": _TEXT,
     "server_time": {"type": "integer"},
+    "user_count": {"type": ["integer", "null"]},
+    "user_limit": {"type": ["integer", "null"]},
 }
 _REGISTERED: Final[Node] = {
     **_WORTH,

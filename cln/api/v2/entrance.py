@@ -26,7 +26,7 @@ ERRORS_SHOWN = 10
 
 
 def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The door in front of a ninja view."""
+    """The door in front of a ninja view. What can be got can be asked for its head, too."""
 
     @csrf_exempt
     @functools.wraps(view)
@@ -35,7 +35,7 @@ def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             with passing(request.path_info):
                 _check_size(request)
                 check_storable([request.path, *request.GET.keys(), *_values(request)])
-                response = view(request, **parts)
+                response = _as_get(view)(request, **parts)
         except Refusal as refusal:
             response = refused(request, refusal)
         except TooManyFieldsSent:
@@ -47,6 +47,20 @@ def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         return _finished(request, response)
 
     return door
+
+
+def _as_get(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view for a HEAD as for a GET: ninja knows no HEAD, and the web server sends no body."""
+
+    def asked(request: HttpRequest, **parts: Any) -> HttpResponse:
+        method = request.method
+        request.method = "GET" if method == "HEAD" else method
+        try:
+            return view(request, **parts)
+        finally:
+            request.method = method
+
+    return asked
 
 
 def install_errors(api: NinjaAPI) -> None:
@@ -122,7 +136,7 @@ def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if rate is not None:
         limits.show(response, rate)
     response.headers.setdefault("Cache-Control", "no-store")
-    if request.method == "GET" and response.status_code == HTTPStatus.OK:
+    if request.method in {"GET", "HEAD"} and response.status_code == HTTPStatus.OK:
         etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         response["ETag"] = etag
         if etag in [one.strip() for one in request.headers.get("If-None-Match", "").split(",")]:

@@ -13,7 +13,7 @@ from cln.api.v2.families import changed_key, key_out
 from cln.api.v2.family_shapes import FamilyChangedKey, FamilyKeyOut, KeyText, Limit
 from cln.api.v2.operation import Door
 from cln.catalog.queries import license_types, wire_names
-from cln.licensing.features import UnknownFeature, features_of, set_feature
+from cln.licensing.features import ACCOUNT, Spot, UnknownFeature, features_of, set_feature
 from cln.licensing.lookups import key_of_text, server_of_id
 from cln.licensing.surcharges import FEATURE_PRODUCT, IMUNIFY_EMAIL
 
@@ -108,14 +108,14 @@ def imunify_doors(imunify: Door) -> None:
         if patch.permissions:
             request.caller.check(Permission.ORDER_LICENSES)
         key = key_of_text(account_id=account_id, text=patch.key, products=IMUNIFY)
-        change(request, patch.permissions, key=key.public_id)
+        change(request, patch.permissions, Spot(key=key.public_id))
         if patch.limit is not None or patch.note is not None:
             limit = key.limit if patch.limit is None else patch.limit
             wish = FamilyChangedKey(key=patch.key, limit=limit, note=patch.note)
             key = changed_key(request, IMUNIFY, wish)
         return {
             **key_out(key),
-            "permissions": shown(features_of(account_id=account_id, key=key.public_id)),
+            "permissions": shown(features_of(account_id=account_id, spot=Spot(key=key.public_id))),
         }
 
     @imunify.operation(
@@ -129,32 +129,43 @@ def imunify_doors(imunify: Door) -> None:
         """Set features of one server; what is absent stays."""
         account_id = request.caller.account_id
         row = server_of_id(account_id=account_id, text=patch.id, products=IMUNIFY)
-        change(request, patch.permissions, server=row.public_id)
+        change(request, patch.permissions, Spot(server=row.public_id))
         return {
             "id": patch.id,
-            "permissions": shown(features_of(account_id=account_id, server=row.public_id)),
+            "permissions": shown(
+                features_of(account_id=account_id, spot=Spot(server=row.public_id))
+            ),
         }
 
 
-def change(request: V2Request, wanted: Permissions, **level: str) -> None:
-    """Set features at one level. Refuses `unknown_feature` before anything is set."""
+def check_known(wanted: Permissions) -> None:
+    """Refuses `unknown_feature`."""
     unknown = [number for number in wanted if number not in NUMBERS]
     if unknown:
         raise UnknownFeature(
             f"There is no feature {unknown[0][:40]!r}.", f"Known: {', '.join(NUMBERS)}."
         )
+
+
+def change(request: V2Request, wanted: Permissions, spot: Spot = ACCOUNT) -> None:
+    """Set features at one level. Refuses `unknown_feature` before anything is set."""
+    check_known(wanted)
     for number, state in wanted.items():
         set_feature(
             account_id=request.caller.account_id,
             feature=NUMBERS[number],
             enabled=_STATES[state],
+            spot=spot,
             actor=request.caller.login,
             now=request.now,
-            **level,
         )
 
 
 def shown(features: Mapping[str, bool | None]) -> dict[str, Any]:
     """What is set, by number."""
     words = {enabled: word for word, enabled in _STATES.items()}
-    return {number: words[features[feature]] for number, feature in NUMBERS.items()}
+    return {
+        number: words[features[feature]]
+        for number, feature in NUMBERS.items()
+        if feature in features
+    }

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from ninja import Field, Router, Schema
+from ninja import Body, Field, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
+from cln.api.v2.features import Permissions, change, check_known, shown
 from cln.api.v2.operation import Door, Either
 from cln.catalog.queries import license_type_of_ip_type
 from cln.flows import ip_licenses as flows
 from cln.licensing import addresses
 from cln.licensing.addresses import AddressLicense
+from cln.licensing.features import Spot
 from cln.licensing.ip_licenses import IpLicenseNotFound
 
 ROOT: Final = "ip-license"
@@ -40,7 +42,9 @@ class TypeOut(Schema):
 
 
 class IpLicenseOut(Schema):
-    """A license at an address. `registered`: a CloudLinux OS server uses it (IPL-5)."""
+    """A license at an address. `registered`: a CloudLinux OS server uses it (IPL-5);
+    `permissions`: what is set on it of the features its product has (F-1).
+    """
 
     ip: str
     type: int
@@ -49,7 +53,7 @@ class IpLicenseOut(Schema):
     last_checkin: str | None
     hostname: str
     els_allowed: bool
-    permissions: dict[str, str]
+    permissions: Permissions
 
 
 class Which(Schema):
@@ -64,6 +68,12 @@ class Changed(Which):
 
     type_to: IpType | None = None
     els_allowed: bool | None = None
+
+
+class Switched(Schema):
+    """What changes of its features; what is absent stays. Only in a JSON body."""
+
+    permissions: Permissions = Field(default_factory=dict)
 
 
 @door.operation("GET", "/licenses/types", needs=Permission.VIEW_PRODUCTS, answers=list[TypeOut])
@@ -83,7 +93,9 @@ def list_types(request: V2Request) -> object:
 @door.operation("GET", "/licenses", needs=Permission.VIEW_SERVERS, answers=list[IpLicenseOut])
 def list_licenses(request: V2Request) -> object:
     """Every license of the account, in the order they were added."""
-    return [_shown(row) for row in addresses.licenses_at(account_id=request.caller.account_id)]
+    account_id = request.caller.account_id
+    rows = addresses.licenses_at(account_id=account_id, with_features=True)
+    return [_shown(row) for row in rows]
 
 
 @door.operation("POST", "/licenses", needs=Permission.ORDER_LICENSES, answers=IpLicenseOut)
@@ -96,33 +108,43 @@ def add_license(request: V2Request, new: Annotated[Which, Either(...)]) -> objec
         actor=request.caller.login,
         now=request.now,
     )
-    return _one(request, held.address, new.type)
+    return _shown(_one(request, held.address, new.type))
 
 
 @door.operation("PATCH", "/licenses", needs=Permission.ORDER_LICENSES, answers=IpLicenseOut)
-def change_license(request: V2Request, changed: Annotated[Changed, Either(...)]) -> object:
-    """Convert a license to another type, allow or forbid the repositories of old systems."""
-    row = _one(request, changed.ip, changed.type)
-    number = changed.type
+def change_license(
+    request: V2Request,
+    changed: Annotated[Changed, Either(...)],
+    switched: Annotated[Switched | None, Body()] = None,
+) -> object:
+    """Convert a license to another type, switch its features, allow or forbid the repositories of
+    old systems.
+    """
+    permissions = switched.permissions if switched else {}
+    check_known(permissions)
+    address, number = _one(request, changed.ip, changed.type).address, changed.type
     if changed.type_to is not None and changed.type_to != number:
         number = changed.type_to
         flows.convert_ip_license(
             account_id=request.caller.account_id,
-            address=row["ip"],
+            address=address,
             license_type=license_type_of_ip_type(number).code,
             actor=request.caller.login,
             now=request.now,
         )
+    if permissions:
+        spot = Spot(ip_license=_one(request, address, number).public_id)
+        change(request, permissions, spot)
     if changed.els_allowed is not None:
         addresses.allow_els(
             account_id=request.caller.account_id,
-            address=row["ip"],
+            address=address,
             license_type=license_type_of_ip_type(number).code,
             allowed=changed.els_allowed,
             actor=request.caller.login,
             now=request.now,
         )
-    return _one(request, row["ip"], number)
+    return _shown(_one(request, address, number))
 
 
 @door.operation("DELETE", "/licenses", needs=Permission.ORDER_LICENSES, answers=IpLicenseOut)
@@ -136,19 +158,20 @@ def remove_license(request: V2Request, which: Annotated[Which, Either(...)]) -> 
         actor=request.caller.login,
         now=request.now,
     )
-    return row
+    return _shown(row)
 
 
-def _one(request: V2Request, address: str, ip_type: int) -> dict[str, Any]:
+def _one(request: V2Request, address: str, ip_type: int) -> AddressLicense:
     """One license of the account. Refuses `bad_address`, `unknown_ip_license`."""
-    rows = addresses.licenses_at(account_id=request.caller.account_id, addresses=[address])
+    account_id = request.caller.account_id
+    rows = addresses.licenses_at(account_id=account_id, addresses=[address], with_features=True)
     found = next((row for row in rows if row.ip_type == ip_type), None)
     if found is None:
         raise IpLicenseNotFound(
             f"There is no license {ip_type} at {address[:50]}.",
             "Add one, or look at your list of IP licenses.",
         )
-    return _shown(found)
+    return found
 
 
 def _shown(row: AddressLicense) -> dict[str, Any]:
@@ -160,6 +183,5 @@ def _shown(row: AddressLicense) -> dict[str, Any]:
         "last_checkin": row.last_check_in_at,
         "hostname": row.hostname,
         "els_allowed": row.els_allowed,
-        # No feature is set at addresses yet; the member is there for those that will be.
-        "permissions": {},
+        "permissions": shown(row.features),
     }

@@ -23,7 +23,9 @@ VIEW, EDIT = Permission.VIEW_SERVERS, Permission.EDIT_SERVERS
 
 
 class ServerOut(Schema):
-    """A server; `last_check_in_at` null = never since it was registered."""
+    """A server; `last_check_in_at` null = never since it was registered. `users` may be more than
+    `user_limit`, what its license type allows (null = any number).
+    """
 
     id: str
     hostname: str
@@ -36,6 +38,7 @@ class ServerOut(Schema):
     os_version: str
     kernel: str
     users: int | None
+    user_limit: int | None
     registered_at: datetime
     last_check_in_at: datetime | None
     removed_at: datetime | None
@@ -208,6 +211,7 @@ def _shown(row: ServerRow) -> dict[str, Any]:
         "os_version": row.os_version,
         "kernel": row.kernel,
         "users": row.users,
+        "user_limit": row.user_limit,
         "registered_at": row.registered_at,
         "last_check_in_at": row.last_check_in_at,
         "removed_at": row.removed_at,

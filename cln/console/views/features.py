@@ -13,8 +13,7 @@ from cln.console.forms.licenses import FeatureForm
 from cln.domain.errors import Refusal
 from cln.flows.editions import EDITIONS, EditionPreview, preview_edition, set_edition
 from cln.flows.features import switches_of
-from cln.licensing import queries
-from cln.licensing.features import set_feature
+from cln.licensing.features import ACCOUNT, Spot, features_of, set_feature
 from cln.web import Request, page, posted, redirect
 
 SECTION = "dashboard"
@@ -41,15 +40,20 @@ def of_account(request: Request) -> HttpResponse:
 @page("POST", permission=Permission.ORDER_LICENSES)
 def of_key(request: Request, key: str) -> HttpResponse:
     """Switch a feature for the servers of a key."""
-    queries.get_key(account_id=request.account.pk, public_id=key)
-    return _switch(request, back=redirect("key", key), key=key)
+    return _switch(request, back=redirect("key", key), spot=Spot(key=key))
 
 
 @page("POST", permission=Permission.ORDER_LICENSES)
 def of_server(request: Request, server: str) -> HttpResponse:
     """Switch a feature for one server."""
-    queries.get_server(account_id=request.account.pk, public_id=server)
-    return _switch(request, back=redirect("server", server), server=server)
+    return _switch(request, back=redirect("server", server), spot=Spot(server=server))
+
+
+@page("POST", permission=Permission.ORDER_LICENSES, resellers_only=True)
+def of_ip_license(request: Request, license: str) -> HttpResponse:
+    """Switch a feature for the machine at an address."""
+    back = redirect("edit_ip_license", license)
+    return _switch(request, back=back, spot=Spot(ip_license=license))
 
 
 @page("GET", "POST", permission=Permission.ORDER_LICENSES)
@@ -84,9 +88,9 @@ def _previews(request: Request) -> list[tuple[str, str, EditionPreview | None, R
     return found
 
 
-def _switch(
-    request: Request, *, back: HttpResponseRedirect, key: str = "", server: str = ""
-) -> HttpResponse:
+def _switch(request: Request, *, back: HttpResponseRedirect, spot: Spot = ACCOUNT) -> HttpResponse:
+    # What is not there is not found, whatever the form says.
+    features_of(account_id=request.account.pk, spot=spot)
     form = FeatureForm(posted(request))
     if not form.is_valid():
         messages.error(request, "Choose one of the answers. Nothing was changed.")
@@ -95,8 +99,7 @@ def _switch(
         account_id=request.account.pk,
         feature=form.cleaned_data["feature"],
         enabled=form.answer(),
-        key=key,
-        server=server,
+        spot=spot,
         actor=request.login.username,
         now=request.now,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from cln.accounts.access import Permission, may
 from cln.catalog.queries import products
@@ -16,6 +17,7 @@ from cln.console.forms.reseller import AddressesForm, AddressForm
 from cln.console.tables import Selection, Table
 from cln.domain.errors import Refusal
 from cln.flows.address_lists import Worked, add_listed, remove_listed
+from cln.flows.features import switches_of
 from cln.flows.ip_licenses import ConversionPreview, convert_ip_license, preview_conversion
 from cln.flows.long_lists import AT_ONCE, begin_addition, begin_removal
 from cln.licensing.address_lists import (
@@ -29,6 +31,7 @@ from cln.licensing.address_lists import (
     sold_types,
 )
 from cln.licensing.addresses import allow_els
+from cln.licensing.features import Spot
 from cln.web import Request, client_address, page, posted, redirect
 
 SECTION = "dashboard"
@@ -46,7 +49,8 @@ def add(request: Request) -> HttpResponse:
     """Add one address at once; a list is shown first as what would become of each line."""
     account_id = request.account.pk
     types = sold_types(account_id=account_id, now=request.now)
-    form = AddressesForm(posted(request), types=types)
+    wanted = {"license_type": request.GET.get("type", "")}
+    form = AddressesForm(posted(request), types=types, initial=wanted)
     context: dict[str, object] = {
         "section": SECTION,
         "form": form,
@@ -110,6 +114,10 @@ def edit(request: Request, license: str) -> HttpResponse:
         "preview": preview,
         "wanted": dict(types).get(form["license_type"].value(), ""),
         "currency": request.account.currency,
+        "switches": switches_of(
+            account_id=request.account.pk, spot=Spot(ip_license=license), now=request.now
+        ),
+        "settable": reverse("ip_license_feature", args=[license]),
     }
     status = 422 if form.errors else 200
     return render(request, "reseller/edit_ip_license.html", context, status=status)

@@ -10,6 +10,7 @@ from cln.billing.queries import subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console import cards
 from cln.console.forms.licenses import KeyForm, StickyForm
+from cln.console.instructions import install_command
 from cln.console.key_table import chosen_keys, key_table
 from cln.console.server_table import server_table
 from cln.console.tables import Table
@@ -19,6 +20,7 @@ from cln.enums import AccountKind
 from cln.flows.features import switches_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
+from cln.licensing.features import Spot
 from cln.licensing.key_lists import remove_keys
 from cln.licensing.key_ranges import coverage_of
 from cln.licensing.sticky import set_sticky
@@ -80,7 +82,6 @@ def details(request: Request, key: str) -> HttpResponse:
     """`/console/keys/<key>`: the key, its servers, and what it refused."""
     account_id = request.account.pk
     row = queries.key_row(queries.get_key(account_id=account_id, public_id=key))
-    product = next(one for one in catalog.products() if one.code == row.product)
     held = {one.license_type: one for one in queries.entitlements_of(account_id)}
     paid = {one.license_type: one for one in subscriptions_of(account_id)}
     context = {
@@ -88,10 +89,10 @@ def details(request: Request, key: str) -> HttpResponse:
         "key": row,
         "held": held.get(row.license_type),
         "paid": paid.get(row.license_type),
-        "command": cards.install_command(product.install_command, row.text),
+        "command": install_command(row.text),
         "refused": queries.refused_registrations_of(account_id, now=request.now, key=key),
         "sticky_form": StickyForm(initial={"sticky_on": row.sticky_on}),
-        "switches": switches_of(account_id=account_id, key=key, now=request.now),
+        "switches": switches_of(account_id=account_id, spot=Spot(key=key), now=request.now),
         "settable": reverse("key_feature", args=[key]),
     }
     may_edit = may(request.login.role, Permission.EDIT_SERVERS)

@@ -10,10 +10,10 @@ from django.urls import reverse
 from cln.accounts.access import Permission, may
 from cln.accounts.audit import entries_about
 from cln.billing.queries import subscriptions_of
-from cln.catalog.queries import license_types, products
-from cln.console.cards import install_command
+from cln.catalog.queries import license_types
 from cln.console.forms.licenses import RemoveServerForm
 from cln.console.forms.servers import LicenseTypeForm, ServerGroupForm, WatchForm
+from cln.console.instructions import install_command
 from cln.console.server_table import server_table
 from cln.domain.clones import Side
 from cln.domain.errors import Refusal
@@ -24,6 +24,7 @@ from cln.flows.features import switches_of
 from cln.flows.upcoming import savings_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
+from cln.licensing.features import Spot
 from cln.licensing.groups import groups_of, move_to_group
 from cln.licensing.restoring import put_back
 from cln.licensing.watch_rules import set_period
@@ -60,7 +61,7 @@ def details(request: Request, server: str) -> HttpResponse:
         "has_other_types": bool(_can_become(row)),
         "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
-        "switches": switches_of(account_id=account_id, server=server, now=request.now),
+        "switches": switches_of(account_id=account_id, spot=Spot(server=server), now=request.now),
         "settable": reverse("server_feature", args=[server]),
         "watch_form": WatchForm(initial={"period": row.period}),
         "now": request.now,
@@ -235,10 +236,7 @@ def _key(request: Request, server: queries.ServerRow) -> queries.KeyRow | None:
 def _command(request: Request, server: queries.ServerRow) -> str:
     """What registers another machine with the same key; "" where there is none."""
     key = _key(request, server)
-    if key is None:
-        return ""
-    of_product = {row.code: row.install_command for row in products()}
-    return install_command(of_product[server.product], key.text)
+    return install_command(key.text) if key else ""
 
 
 def _saving(request: Request, server: queries.ServerRow) -> int | None:

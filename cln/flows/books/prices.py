@@ -1,6 +1,7 @@
 """What must hold between lines, changes of quantity and price lists; in the form of `books.money`.
 
 A list counts from its first day on, so one that is dated back contradicts what was billed since.
+On that day itself it may have been entered after the writing, so the list before it is right, too.
 """
 
 # Everything that took its price from a list, and the day that chose the list (Q1, Q5). What a
@@ -36,7 +37,23 @@ _PRICED = """
     WHERE l.kind = 'usage'
 """
 
-# The account's own list rules from its first day on (R-17), and a yearly one before ten months.
+
+def _list_in_force(when: str) -> str:
+    """The account's own list rules from its first day on (R-17); a yearly one before ten months."""
+    return f"""
+        SELECT p.id, p.effective_on,
+               CASE WHEN p.interval = asked.interval THEN 1 ELSE 10 END AS months
+        FROM catalog_pricelist p
+        WHERE p.license_type_id = asked.license_type_id AND p.currency = asked.currency
+          AND p.effective_on {when}
+          AND (p.account_id IS NULL OR p.account_id = asked.owner)
+          AND (p.interval = asked.interval OR asked.interval = 'year')
+        ORDER BY p.account_id IS NULL, p.interval <> asked.interval, p.effective_on DESC, p.id DESC
+        LIMIT 1
+    """
+
+
+# On its first day a list may have been entered after the writing: then the one before it is right.
 _VALID = f"""
 owners AS (
     SELECT DISTINCT account_id FROM catalog_pricelist WHERE account_id IS NOT NULL
@@ -45,24 +62,20 @@ owners AS (
     JOIN accounts_account a ON a.id = x.account_id
     LEFT JOIN owners o ON o.account_id = x.account_id
 ), lists AS MATERIALIZED (
-    SELECT asked.*, list.id, list.months
+    SELECT asked.*, list.*, earlier.id AS earlier_id, earlier.months AS earlier_months
     FROM (SELECT DISTINCT license_type_id, currency, interval, priced_on, owner FROM priced) asked
-    CROSS JOIN LATERAL (
-        SELECT p.id, CASE WHEN p.interval = asked.interval THEN 1 ELSE 10 END AS months
-        FROM catalog_pricelist p
-        WHERE p.license_type_id = asked.license_type_id AND p.currency = asked.currency
-          AND p.effective_on <= asked.priced_on
-          AND (p.account_id IS NULL OR p.account_id = asked.owner)
-          AND (p.interval = asked.interval OR asked.interval = 'year')
-        ORDER BY p.account_id IS NULL, p.interval <> asked.interval, p.effective_on DESC, p.id DESC
-        LIMIT 1
-    ) list
+    CROSS JOIN LATERAL ({_list_in_force("<= asked.priced_on")}) list
+    LEFT JOIN LATERAL ({_list_in_force("< asked.priced_on")}) earlier ON true
 ), valid AS MATERIALIZED (
-    SELECT p.*, l.id AS list_id, l.months
+    SELECT p.*, CASE WHEN new.came_later THEN l.earlier_id ELSE l.id END AS list_id,
+           CASE WHEN new.came_later THEN l.earlier_months ELSE l.months END AS months
     FROM priced p LEFT JOIN lists l
       ON (l.license_type_id, l.currency, l.interval, l.priced_on)
          = (p.license_type_id, p.currency, p.interval, p.priced_on)
      AND l.owner IS NOT DISTINCT FROM p.owner
+    CROSS JOIN LATERAL (
+        SELECT l.effective_on = p.at::date AND l.earlier_id = p.price_list_id AS came_later
+    ) new
 )
 """
 
@@ -215,8 +228,9 @@ WHERE c.kind = 'add' AND (
        AND (s.billed_periods > c.period OR s.status = 'ended' AND s.ended_on > c."on"))
 """
 
-# S1, S2: a percentage of the renewal's unit price, for servers of the licenses that it renews. The
-# source is surcharge:<code> or addon:<code>.
+# S1, S2: a percentage of the unit price of the renewal or the month of usage, for servers of its
+# licenses; of usage by their days, which a quantity of millionths tells. The source is
+# surcharge:<code> or addon:<code>.
 SURCHARGES = """
 WITH surcharges AS (
     SELECT l.*, i.account_id, i.license_type_id,
@@ -229,7 +243,8 @@ WITH surcharges AS (
     FROM surcharges x
     JOIN catalog_licensetype t ON t.id = x.license_type_id
     JOIN catalog_product p ON p.id = t.product_id
-    LEFT JOIN billing_invoiceline r ON r.invoice_id = x.invoice_id AND r.kind = 'recurring'
+    LEFT JOIN billing_invoiceline r ON r.invoice_id = x.invoice_id
+         AND r.kind IN ('recurring', 'usage')
     LEFT JOIN LATERAL (
         SELECT percent FROM catalog_surchargerate
         WHERE code = x.code AND from_on <= lower(x.period) ORDER BY from_on DESC LIMIT 1
@@ -242,9 +257,9 @@ WITH surcharges AS (
         ('price list', 'list ' || r.price_list_id, 'list ' || x.price_list_id),
         ('servers', CASE WHEN x.quantity > r.quantity THEN 'at most ' || r.quantity::bigint
             ELSE x.quantity::bigint::text END, x.quantity::bigint::text),
-        ('amount', round(x.quantity * x.unit_cents
+        ('amount', round(round(x.quantity * (upper(x.period) - lower(x.period))) * x.unit_cents
             * CASE x.source WHEN 'addon:imunify_email' THEN 10 ELSE coalesce(dated.percent, 0) END
-            / 100)::bigint::text, x.amount_cents::text)
+            / (100 * (upper(x.period) - lower(x.period))))::bigint::text, x.amount_cents::text)
     ) AS f (what, expected, found)
 )
 SELECT account_id, what, coalesce(expected, 'none'), coalesce(found, 'none')

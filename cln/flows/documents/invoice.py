@@ -75,7 +75,7 @@ def share_table(shares: Sequence[ShareRow], *, line: LineRow, title: str, note: 
 
 
 def usage_line(row: InvoiceRow) -> LineRow:
-    """The one line of a usage invoice that is no tax."""
+    """The line of a usage invoice that its statement divides by license."""
     return next(line for line in row.lines if line.kind == LineKind.USAGE)
 
 

@@ -14,7 +14,7 @@ from cln.billing import papers, queries
 from cln.billing.queries import InvoiceRow
 from cln.clock import start_of_day
 from cln.domain.errors import Refusal
-from cln.domain.lines import long_date
+from cln.domain.lines import LineKind, long_date
 from cln.domain.money import money_text
 from cln.flows.documents.invoice import share_table, usage_line
 from cln.flows.documents.words import amount, columns, party
@@ -88,12 +88,22 @@ def _used(invoices: Sequence[InvoiceRow]) -> list[Block]:
             shares[row.public_id],
             line=usage_line(row),
             title=f"{row.license_type_name}, invoice {row.number}",
-            note=usage_line(row).why,
+            note=_why(row),
         )
         for row in invoices
     ]
     notes = dict.fromkeys(row.tax_note for row in invoices if row.tax_note)
     return [_overview(invoices), *(Note(text) for text in notes), *tables]
+
+
+def _why(row: InvoiceRow) -> str:
+    """How the line came to be, and what its add-ons cost (S2)."""
+    addons = (
+        f"{one.title}: {one.why} = {amount(one.amount_cents)}"
+        for one in row.lines
+        if one.kind == LineKind.ADDON
+    )
+    return "; ".join([usage_line(row).why, *addons])
 
 
 def _overview(invoices: Sequence[InvoiceRow]) -> Table:

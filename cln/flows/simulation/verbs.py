@@ -151,13 +151,15 @@ def _convert_server(stage: Stage, entry: Entry) -> None:
 
 
 def _set_feature(stage: Stage, entry: Entry) -> None:
-    wanted = entry.fields["enabled"]
+    wanted, on = entry.fields["enabled"], entry.fields
     features.set_feature(
         **_who(stage, entry),
         feature=entry.fields["feature"],
         enabled=None if wanted == UNSET else wanted == "true",
-        key=_key(stage, entry) if "key" in entry.fields else "",
-        server=_server(stage, entry) if "server" in entry.fields else "",
+        spot=features.Spot(
+            key=_key(stage, entry) if "key" in on else "",
+            server=_server(stage, entry) if "server" in on else "",
+        ),
     )
 
 
