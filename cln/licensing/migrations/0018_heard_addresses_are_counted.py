@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0011_unused_notice'),
         ('catalog', '0001_initial'),
-        ('licensing', '0016_address_lists'),
+        ('licensing', '0017_features_of_ip_licenses'),
     ]
 
     operations = [
