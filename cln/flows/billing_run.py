@@ -159,12 +159,9 @@ def foresee(account: Account, facts: Facts, *, through: date) -> list[Order]:
     return _due_of(account, facts, through=through).orders
 
 
-def current_facts(account: Account, *, known: Facts | None = None, now: datetime) -> Facts:
-    """The facts after what a verb would bill first, if the worker is late (M5); for previews.
-
-    `known`: the facts before that, where they have been read.
-    """
-    facts = known or Facts([account], rules=catalog.rules())
+def current_facts(account: Account, *, now: datetime) -> Facts:
+    """The facts after what a verb would bill first, if the worker is late (M5); for previews."""
+    facts = Facts([account], rules=catalog.rules())
     foresee(account, facts, through=now.date())
     return facts
 

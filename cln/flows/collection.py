@@ -377,7 +377,8 @@ def _receive(account: Account, attempt: PaymentAttempt, outcome: Outcome, *, now
 def _plan_next_attempt(
     invoice: Invoice, attempt: PaymentAttempt, *, rules: Rules, now: datetime
 ) -> None:
-    """Set the due column of the next automatic attempt (P2); none after a hard decline.
+    """Set the due column of the next automatic attempt (P2); none after a hard decline of this
+    method, even if "Pay now" has met a softer one since.
 
     A method that was replaced during the attempt says nothing about the new one, which is tried
     at once (P1); a card that was to pay once (P7) leaves the plan as it is.
@@ -388,11 +389,14 @@ def _plan_next_attempt(
             invoice.retry_at = now
             invoice.save(update_fields=["retry_at"])
         return
-    code = DeclineCode(attempt.decline_code) if attempt.decline_code else None
+    codes = invoice.attempts.filter(method=method).exclude(decline_code="")
     next_on = next_attempt_on(
         issued_on=invoice.issued_on,
         last_attempt_on=now.date(),
-        hard_declined=code is not None and explain_decline(code).hard,
+        hard_declined=any(
+            explain_decline(DeclineCode(code)).hard
+            for code in codes.values_list("decline_code", flat=True)
+        ),
         rules=rules,
     )
     invoice.retry_at = start_of_day(next_on) if next_on else None

@@ -1,6 +1,6 @@
 """Another license type for a server, in one step and without a new registration (Q14)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -21,15 +21,16 @@ from cln.domain.errors import Refusal
 from cln.domain.invoicing import (
     ChangeKind,
     LineKind,
-    SubscriptionFacts,
     freed_unit_credit,
     priced_change,
 )
 from cln.enums import AttemptState, InvoiceStatus
-from cln.flows.billing_run import bring_current, current_facts
+from cln.flows.billing_run import bring_current, foresee
 from cln.flows.facts import NEW_CHANGE_ID, Facts, facts_of
+from cln.flows.issuing import Order, Taxes
 from cln.flows.purchase import Bought, buy
-from cln.flows.settlement import settle_from_balance
+from cln.flows.settlement import foreseen_parts, settle_from_balance
+from cln.flows.upcoming import upcoming_of
 from cln.licensing import partners
 from cln.licensing.access import get_key, get_server
 from cln.licensing.entitlements import set_quantity
@@ -166,7 +167,7 @@ def _cancel_freed_unit(
 ) -> int:
     """Take the freed unit off and credit what was paid for its remaining days (Q14)."""
     facts = facts_of(subscription, rules=catalog.rules())
-    credit = _credit(subscription, facts, now=now)
+    credit = min(freed_unit_credit(facts, now.date()), _creditable(subscription))
     change = priced_change(
         facts,
         id=NEW_CHANGE_ID,
@@ -209,13 +210,40 @@ def freed_credit(
     subscription = _freed(account_id=account_id, license_type=license_type)
     if subscription is None:
         return None
-    facts = current_facts(subscription.account, known=known() if known else None, now=now)
+    account = subscription.account
+    facts = known() if known else Facts([account], rules=catalog.rules())
+    late = foresee(account, facts, through=now.date())
     mine = facts.live(subscription)
-    return _credit(mine, facts.of(mine), now=now)
+    most = _foreseen_paid(account, mine, late)
+    most = _creditable(mine) if most is None else most
+    return min(freed_unit_credit(facts.of(mine), now.date()), most)
 
 
-def _credit(subscription: Subscription, facts: SubscriptionFacts, *, now: datetime) -> int:
-    return min(freed_unit_credit(facts, now.date()), _creditable(subscription))
+def _foreseen_paid(
+    account: Account, subscription: Subscription, late: Sequence[Order]
+) -> int | None:
+    """What credit will have paid of the newest renewal the worker is late with (M5); None = it is
+    late with none.
+    """
+    if not late:
+        return None
+    taxes = Taxes()
+    dues = [
+        upcoming_of(
+            account=account,
+            license_type=order.subscription.license_type.code,
+            draft=order.draft,
+            taxes=taxes,
+        ).total_cents
+        for order in late
+    ]
+    parts = zip(late, foreseen_parts(account=account, dues=dues), strict=True)
+    renewals = [
+        part
+        for order, part in parts
+        if order.subscription is subscription and order.draft.period is not None
+    ]
+    return renewals[-1] if renewals else None
 
 
 def _creditable(subscription: Subscription) -> int:

@@ -18,6 +18,7 @@ from cln.catalog.queries import tax_rates
 from cln.clock import start_of_day
 from cln.domain import tax
 from cln.domain.calendar import Period
+from cln.domain.collection import next_attempt_on, next_reminder_on
 from cln.domain.invoicing import InvoiceDraft, LineDraft, LineKind
 from cln.domain.rules import Rules
 from cln.enums import AccountKind, InvoicePurpose
@@ -135,10 +136,10 @@ def _settle(demands: Sequence[billing.Demand], *, now: datetime) -> None:
 def _terms(purpose: InvoicePurpose, *, rules: Rules, now: datetime) -> billing.Terms:
     today = now.date()
     is_order = purpose is InvoicePurpose.ORDER
-    first_retry = today + timedelta(days=rules.retry_days[0])
+    first_try = next_attempt_on(today, None, hard_declined=False, rules=rules)
     return billing.Terms(
         due_on=today + timedelta(days=rules.payment_terms_days),
-        retry_at=max(now, start_of_day(first_retry)),
-        remind_on=None if is_order else today + timedelta(days=rules.reminder_days[0]),
+        retry_at=max(now, start_of_day(first_try)) if first_try else None,
+        remind_on=None if is_order else next_reminder_on(today, None, rules),
         void_on=today + timedelta(days=rules.void_unpaid_order_days) if is_order else None,
     )

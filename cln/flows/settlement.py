@@ -1,7 +1,11 @@
 """What money does once it is there: pay invoices from the balance, and free what they held."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+
+from django.db.models import QuerySet
 
 from cln.accounts.models import Account
 from cln.billing import services as billing
@@ -45,24 +49,54 @@ def settle_all(accounts: Sequence[Account], *, now: datetime) -> None:
         balance_changed(account=account, now=now)
 
 
+def foreseen_parts(*, account: Account, dues: Sequence[int]) -> list[int]:
+    """What the balance would pay of invoices that were issued now, after the open ones: cents of
+    each of `dues`. Changes nothing.
+    """
+    earlier = [_due_of(invoice) for invoice in _open_of([account.pk])]
+    credit = balances_of([account.pk]).get(account.pk, 0)
+    parts = _shared_out(account, credit, [*earlier, *dues])[len(earlier) :]
+    return parts + [0] * (len(dues) - len(parts))
+
+
 def _payable(accounts: Sequence[Account]) -> list[payments.Part]:
     """What each account's balance pays of its open invoices, oldest first."""
     by_id = {account.pk: account for account in accounts}
     credits = balances_of(list(by_id))
-    parts, spent = [], set()
-    open_invoices = Invoice.objects.filter(
-        account__in=among(by_id), status=InvoiceStatus.OPEN
-    ).exclude(attempts__state__in=UNFINISHED_ATTEMPT)
-    for invoice in open_invoices.order_by("account_id", "issued_on", "id"):
-        account = invoice.account = by_id[invoice.account_id]
-        credit = credits.get(account.pk, 0)
-        due = invoice.total_cents - invoice.paid_cents
+    parts = []
+    for account_id, group in groupby(_open_of(by_id), key=attrgetter("account_id")):
+        account, invoices = by_id[account_id], list(group)
+        dues = [_due_of(invoice) for invoice in invoices]
+        shares = _shared_out(account, credits.get(account_id, 0), dues)
+        # The first that gets nothing ends it: what comes after it is newer.
+        for invoice, share in zip(invoices, shares, strict=False):
+            invoice.account = account
+            parts.append(payments.Part(account, invoice, None, share))
+    return parts
+
+
+def _open_of(account_ids: Collection[int]) -> QuerySet[Invoice]:
+    """The open invoices of each account that no attempt is being made for, oldest first."""
+    return (
+        Invoice.objects.filter(account__in=among(account_ids), status=InvoiceStatus.OPEN)
+        .exclude(attempts__state__in=UNFINISHED_ATTEMPT)
+        .order_by("account_id", "issued_on", "id")
+    )
+
+
+def _due_of(invoice: Invoice) -> int:
+    return invoice.total_cents - invoice.paid_cents
+
+
+def _shared_out(account: Account, credit: int, dues: Sequence[int]) -> list[int]:
+    """What a balance pays of each sum that is due, up to the first it has nothing left for."""
+    parts = []
+    for due in dues:
         part = due if account.kind == AccountKind.RESELLER else min(max(credit, 0), due)
-        if account.pk in spent or (part == 0 and due > 0):
-            spent.add(account.pk)
-            continue
-        credits[account.pk] = credit - part
-        parts.append(payments.Part(account, invoice, None, part))
+        if part == 0 and due > 0:
+            break
+        credit -= part
+        parts.append(part)
     return parts
 
 

@@ -239,8 +239,10 @@ def test_imunify360_alone_gives_the_right_to_a_kernelcare_key_s3() -> None:
 
 
 def test_a_trial_of_imunify360_includes_no_kernelcare_s3() -> None:
+    """Nor does it where another band of Imunify360 is paid."""
     acme = an_account()
     imunify = on_trial(acme, "imunify360_30", 1, until=LATER)
+    bought(acme, "imunify360_1", 1)
     kernelcare = bought(acme, "kernelcare", 1)
     registered(imunify, "web1", "192.0.2.1")
 

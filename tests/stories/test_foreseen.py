@@ -199,6 +199,28 @@ def test_another_type_is_foreseen_where_the_worker_is_days_late_q12_q14_m5(world
     assert shown == (25_00, done.credit_cents) == (25_00, 0)
 
 
+def test_credit_that_pays_part_of_a_late_renewal_is_foreseen_with_another_type_q12_q14_m5(
+    world: World,
+) -> None:
+    """Of 6.00 the renewal of KernelCare takes 3.95, and that of the old type gets 2.05: so much of
+    it has been paid, and comes back.
+    """
+    acme = world.on("2026-04-01").customer("acme")
+    acme.buys("KernelCare")
+    acme.buys("Imunify360-1", servers=2)
+    acme.registers("web1.example", "Imunify360-1")
+    acme.registers("web2.example", "Imunify360-1")
+    world.on("2026-04-16")
+    acme.converts("web1.example", to="Imunify360-30", cancel_old=True)
+    assert acme.credit == "6.00"
+    world.now = instant("2026-05-03T09:00")
+
+    shown = converts_to(acme, "web2.example", "Imunify360-30")
+    done = acme.converts("web2.example", to="Imunify360-30", cancel_old=True)
+
+    assert shown == (0, done.credit_cents) == (0, 2_05)
+
+
 def test_what_an_edition_would_cost_is_what_it_costs_q12_q13_m5(world: World) -> None:
     """Half a period of three; and a whole one where the worker has not billed it yet."""
     world.otto.prices("CloudLinux OS", {1: "14.00"})

@@ -116,6 +116,19 @@ def test_a_paypal_order_that_was_never_approved_ends_and_makes_room_for_another(
     the_till_agrees(vendor, since=RENEWAL)
 
 
+def test_a_page_that_was_left_is_no_try_of_the_stored_method_p2_p4(vendor: Vendor) -> None:
+    """The attempt that is due waits for the page, not for the next day of the plan."""
+    account, invoice = owing(vendor, "stripe")
+    page = opens_page(account, invoice, "stripe")
+    left = hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL)
+    assert (left.state, vendor.taken) == (AttemptState.ABANDONED, [])
+
+    timeline.run_due(now=RENEWAL)
+
+    assert [taken.cents for taken in vendor.taken] == [invoice.total_cents]
+    the_till_agrees(vendor, since=RENEWAL)
+
+
 @BOTH
 def test_an_abandoned_page_is_closed_and_takes_nothing_when_it_is_paid_later(
     vendor: Vendor, name: str

@@ -70,6 +70,20 @@ def test_a_retry_that_succeeds_is_the_last_one_p2(world: World) -> None:
     assert acme.invoices[-1] == "2026-04-01 KernelCare 3.95 paid"
 
 
+def test_an_operator_may_plan_no_attempts_and_no_reminders_p2_p6(world: World) -> None:
+    """Invoices are paid by hand then, and billed as ever."""
+    acme = world.on("2026-03-01").customer("acme")
+    acme.buys("KernelCare")
+    world.otto.sets(retry_days=[], reminder_days=[])
+
+    world.on("2026-04-25")
+
+    assert (acme.charges[1:], acme.owes) == ([], "3.95")
+    assert [mail for mail in acme.mails if mail.endswith("reminder")] == []
+    [paid] = acme.pays_now()
+    assert paid.state == "succeeded"
+
+
 def test_a_hard_decline_stops_the_attempts_until_the_method_changes_p2(world: World) -> None:
     acme = _with_an_open_renewal(world, "expired")
     world.on("2026-04-20")
@@ -81,6 +95,18 @@ def test_a_hard_decline_stops_the_attempts_until_the_method_changes_p2(world: Wo
     acme.replaces_method("works")
 
     assert acme.charges[2:] == ["2026-04-21 3.95 succeeded"]
+
+
+def test_pay_now_with_a_card_that_was_given_up_begins_no_attempts_again_p2(world: World) -> None:
+    """The bank finds a softer reason the second time; the method has not changed."""
+    acme = _with_an_open_renewal(world, "expired")
+    world.on("2026-04-02")
+    acme.card("declines")
+
+    acme.pays_now()
+    world.on("2026-04-30")
+
+    assert acme.charges[1:] == ["2026-04-01 3.95 declined", "2026-04-02 3.95 declined"]
 
 
 def test_a_soft_decline_of_the_new_method_goes_on_with_the_plan_p1_p2(world: World) -> None:

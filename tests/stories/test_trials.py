@@ -124,6 +124,8 @@ def test_an_address_that_has_run_a_trial_runs_no_other_one_under_any_account_t3(
     mallory.registers("web2.example", "KernelCare", ip="203.0.113.6")
     mallory.starts_trial("CloudLinux OS")
     mallory.registers("web1.example", "CloudLinux OS", ip="203.0.113.5")
+    with world.refuses("trial_ip_used"):  # a trial of one product opens no door to another
+        mallory.registers("web1.example", "KernelCare", ip="203.0.113.5")
 
 
 def test_the_same_account_may_register_its_own_trial_address_again_t3(world: World) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account, Login
 from cln.billing.queries import balance_cents
+from cln.catalog.models import OperatorRules
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.enums import Role
 from cln.flows.autopay import autopay_rule
@@ -307,6 +308,19 @@ class TestDeposit:
         assert answer.status_code == 422
         assert "The target balance must be at least 100.00." in text_of(answer)
         assert autopay_rule(account_id=zenith[0].pk).mode is AutopayMode.OFF
+
+    def test_the_amounts_beside_the_rules_are_those_of_the_settings_r4(
+        self, zenith: tuple[Account, Client]
+    ) -> None:
+        OperatorRules.objects.create(
+            overrides={"autopay_floor_cents": 250_00, "autopay_minimum_cents": 35_50}
+        )
+
+        page = text_of(zenith[1].get("/console/billing/autopayment"))
+
+        assert "Add funds: below 250.00, one charge" in page
+        assert "one charge of what is missing, 35.50 at least" in page
+        assert "For “Add funds” only; at least 250.00." in page
 
     def test_the_running_month_is_shown_per_license_r2(
         self, zenith: tuple[Account, Client]

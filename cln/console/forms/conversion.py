@@ -6,19 +6,7 @@ from decimal import Decimal
 
 from django import forms
 
-from cln.domain.autopay import AutopayMode, AutopayRule
-
-AUTOPAY_CHOICES = [
-    (
-        AutopayMode.REPAY.value,
-        "Repay: below zero, one charge of what is missing, 20.00 at least",
-    ),
-    (
-        AutopayMode.ADD_FUNDS.value,
-        "Add funds: below 100.00, one charge brings it to the target below",
-    ),
-    (AutopayMode.OFF.value, "Off: nothing is charged by itself"),
-]
+from cln.console.forms.autopay import AutopayForm
 
 
 class DepositForm(forms.Form):
@@ -47,32 +35,6 @@ class AgreementForm(DepositForm):
         label="I have read the agreement and accept it.",
         error_messages={"required": "Without the agreement nobody becomes a reseller."},
     )
-
-
-class AutopayForm(forms.Form):
-    """How the deposit is kept filled (R4)."""
-
-    mode = forms.ChoiceField(
-        label="Keep the deposit filled",
-        choices=AUTOPAY_CHOICES,
-        initial=AutopayMode.REPAY.value,
-        widget=forms.RadioSelect,
-    )
-    target = forms.DecimalField(
-        label="Target balance",
-        min_value=Decimal(0),
-        max_value=Decimal(100_000),
-        decimal_places=2,
-        required=False,
-        help_text="For “Add funds” only; at least 100.00.",
-        widget=forms.NumberInput(attrs={"inputmode": "decimal"}),
-    )
-
-    def rule(self) -> AutopayRule:
-        """The choice as verbs take it."""
-        mode = AutopayMode(self.cleaned_data["mode"])
-        target = int((self.cleaned_data["target"] or Decimal(0)) * 100)
-        return AutopayRule(mode, target if mode is AutopayMode.ADD_FUNDS else 0)
 
 
 class ConvertForm(AutopayForm, AgreementForm):

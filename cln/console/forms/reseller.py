@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
-
-from cln.domain.autopay import AutopayMode, AutopayRule
 
 
 class AddressesForm(forms.Form):
@@ -91,31 +89,3 @@ class AmountForm(forms.Form):
     def cents(self) -> int:
         """The amount in cents."""
         return int(self.cleaned_data["amount"] * 100)
-
-
-class AutopayForm(forms.Form):
-    """How the deposit is topped up by itself (R4)."""
-
-    MODES: ClassVar = [
-        (AutopayMode.ADD_FUNDS.value, "Add funds: below 100.00, charge up to the target balance"),
-        (AutopayMode.REPAY.value, "Repay: below zero, charge what is missing, at least 20.00"),
-        (AutopayMode.OFF.value, "Do not add funds automatically"),
-    ]
-
-    mode = forms.ChoiceField(label="Autopayment", choices=MODES, widget=forms.RadioSelect)
-    target = forms.DecimalField(
-        label="Target balance",
-        help_text="For “Add funds” only; at least 100.00.",
-        required=False,
-        min_value=0,
-        max_value=1_000_000,
-        max_digits=9,
-        decimal_places=2,
-        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"}),
-    )
-
-    @property
-    def rule(self) -> AutopayRule:
-        """The rule that was chosen."""
-        target = self.cleaned_data["target"] or 0
-        return AutopayRule(AutopayMode(self.cleaned_data["mode"]), int(target * 100))

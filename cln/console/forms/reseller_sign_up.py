@@ -7,8 +7,9 @@ from typing import Any
 
 from django import forms
 
+from cln.console.forms.autopay import AutopayForm
 from cln.console.forms.billing import SandboxCardForm
-from cln.console.forms.conversion import AutopayForm, DepositForm
+from cln.console.forms.conversion import DepositForm
 from cln.console.forms.sign_in import NewPersonForm
 
 WORDS = {"stripe": "A card, entered at Stripe", "paypal": "PayPal"}

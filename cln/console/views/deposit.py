@@ -10,7 +10,8 @@ from cln.accounts.access import Permission
 from cln.billing.queries import balance_cents
 from cln.catalog.queries import rules
 from cln.console import gateway_pages
-from cln.console.forms.reseller import AmountForm, AutopayForm
+from cln.console.forms.autopay import AutopayForm
+from cln.console.forms.reseller import AmountForm
 from cln.console.views.billing import tell
 from cln.domain.autopay import AutopayRule, Replay
 from cln.domain.errors import Refusal
@@ -89,10 +90,10 @@ def save_autopayment(request: Request, form: AutopayForm) -> HttpResponse:
         return _autopayment(request, form, tried=None)
     try:
         if "try" in request.POST:
-            return _autopayment(request, form, tried=form.rule)
+            return _autopayment(request, form, tried=form.rule())
         set_autopay(
             account_id=request.account.pk,
-            rule=form.rule,
+            rule=form.rule(),
             actor=request.login.username,
             now=request.now,
         )
