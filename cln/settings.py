@@ -227,7 +227,8 @@ CSRF_TRUSTED_ORIGINS = [CLN_BASE_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
@@ -302,6 +303,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "cln.console.templatetags.console",
                 "cln.console.templatetags.design",
+                "cln.console.templatetags.translating",
             ],
         },
     }
@@ -366,8 +368,10 @@ CACHES = {
         "LOCATION": "shared_cache",
     }
 }
-LANGUAGE_CODE = "en"
-USE_I18N = False
+# Texts are English; another language needs a translation beside the catalogue (`cln texts`).
+LANGUAGE_CODE = os.environ.get("CLN_LANGUAGE") or "en"
+USE_I18N = LANGUAGE_CODE != "en"
+LOCALE_PATHS = [PACKAGE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 

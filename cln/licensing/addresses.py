@@ -14,7 +14,7 @@ from cln.accounts.models import Account
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import sold_by_address
 from cln.database.prepared import fetch_tuples
-from cln.domain.addresses import canonical_address, check_public_address
+from cln.domain.addresses import AddressNotPublic, canonical_address, check_public_address
 from cln.licensing.models import FeatureSetting, IpLicense
 from cln.licensing.surcharges import FEATURE_PRODUCT
 
@@ -135,11 +135,14 @@ def types_for(*, account_id: int, now: datetime) -> tuple[LicenseType, ...]:
 
 
 def availability(*, account_id: int, address: str, now: datetime) -> Availability:
-    """What the account could hold at an address today, one band of a product each (IPL-2).
-
-    Refuses `bad_address`, `address_not_public`.
+    """What the account could hold at an address today, one band of a product each (IPL-2); nothing
+    at one that is not public. Refuses `bad_address`.
     """
-    at = check_public_address(canonical_address(address))
+    at = canonical_address(address)
+    try:
+        check_public_address(at)
+    except AddressNotPublic:
+        return Availability((), ())
     held = list(
         IpLicense.objects.filter(address=at, removed_at=None)
         .order_by("license_type__ip_type")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
 from cln.licensing.access import get_key
+from cln.licensing.keys import update_key
 from cln.licensing.models import ActivationKey
 from cln.licensing.servers import find_server
 
@@ -45,6 +47,31 @@ def set_sticky(
             verb="key_sticky_set",
             subject=f"{row.public_id} …{row.last4}",
             details={"day": [str(was or ""), str(sticky_on or "")]},
+            now=now,
+        )
+
+
+def update_key_and_sticky(
+    *,
+    account_id: int,
+    key: str,
+    limit: int | None = None,
+    note: str | None = None,
+    cidrs: Iterable[str] | None = None,
+    sticky_on: date | None,
+    actor: str,
+    now: datetime,
+) -> ActivationKey:
+    """`set_sticky` and `update_key` together, or neither. Refusals: those of both."""
+    with transaction.atomic():
+        set_sticky(account_id=account_id, key=key, sticky_on=sticky_on, actor=actor, now=now)
+        return update_key(
+            account_id=account_id,
+            key=key,
+            limit=limit,
+            note=note,
+            cidrs=cidrs,
+            actor=actor,
             now=now,
         )
 

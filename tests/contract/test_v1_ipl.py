@@ -106,6 +106,11 @@ def test_available_is_what_is_sold_and_not_held_there_ipl2(acme: ApiClient) -> N
     )
 
 
+def test_nothing_is_available_at_an_address_that_is_not_public(acme: ApiClient) -> None:
+    """A public client's own test asks for 127.0.0.1, and wants a list and success."""
+    assert acme.data("ipl/availability.json", ip="127.0.0.1") == {"available": [], "owned": []}
+
+
 def test_availability_of_nonsense_is_refused_ipl2(acme: ApiClient) -> None:
     assert acme.refused("ipl/availability.json", ip=BAD_IP) == ("bad_address", None)
 

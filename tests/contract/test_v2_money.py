@@ -253,6 +253,24 @@ def test_a_key_lives_its_life(acme: V2Client) -> None:
     assert [row["id"] for row in acme.ask("GET", "keys")["data"]] == [key["id"]]
 
 
+def test_a_keys_sticky_tag_is_shown_set_and_taken_away_or_nothing_changes(acme: V2Client) -> None:
+    """T-1: a day of the past, of KernelCare only; with the other changes or not at all."""
+    buys(acme.account, 2, "kernelcare")
+    path = f"keys/{ActivationKey.objects.get().public_id}"
+    assert acme.ask("GET", path)["sticky_on"] is None
+
+    wish = {"sticky_on": "2024-02-01", "note": "frozen"}
+    changed = acme.ask("PATCH", path, wish)
+    assert (changed["sticky_on"], changed["note"]) == ("2024-02-01", "frozen")
+    assert [row["sticky_on"] for row in acme.ask("GET", "keys")["data"]] == ["2024-02-01"]
+    bad = {"sticky_on": "2018-05-27", "note": "older"}
+    assert acme.refused("PATCH", path, bad) == (422, "bad_sticky_tag")
+    late = {"sticky_on": "2024-02-02", "cidrs": ["192.0.2.1/24"]}
+    assert acme.refused("PATCH", path, late) == (422, "bad_range")
+    assert acme.ask("PATCH", path, {"limit": 3}) == changed | {"limit": 3}
+    assert acme.ask("PATCH", path, {"sticky_on": None})["sticky_on"] is None
+
+
 def test_the_audit_names_who_did_it_and_shows_no_secret(acme: V2Client) -> None:
     buys(acme.account, 2, "cloudlinux")
     key = acme.ask("POST", "keys", {"license_type": "cloudlinux"})

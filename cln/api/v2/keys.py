@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from ninja import Body, Field, Query, Router, Schema
@@ -17,6 +17,7 @@ from cln.licensing import queries
 from cln.licensing import services as licensing
 from cln.licensing.keys import LIMIT_MAX
 from cln.licensing.rows import KeyRow
+from cln.licensing.sticky import update_key_and_sticky
 
 router = Router(tags=["keys"])
 door = Door(router=router, root="keys")
@@ -29,7 +30,7 @@ Cidrs = Annotated[
 
 
 class KeyOut(Schema):
-    """An activation key; `limit` 0 = unlimited."""
+    """An activation key; `limit` 0 = unlimited. `sticky_on`: its sticky tag, of KernelCare only."""
 
     id: str
     key: str
@@ -38,6 +39,7 @@ class KeyOut(Schema):
     used: int
     note: str
     cidrs: list[str]
+    sticky_on: date | None
     is_default: bool
     created_at: datetime
     last_used_at: datetime | None
@@ -67,11 +69,12 @@ class NewKey(Schema):
 
 
 class ChangedKey(Schema):
-    """What changes of a key; what is absent stays."""
+    """What changes of a key; what is absent stays. `sticky_on` null takes the sticky tag away."""
 
     limit: Limit | None = None
     note: str | None = Field(None, max_length=200)
     cidrs: Cidrs | None = None
+    sticky_on: date | None = Field(None, description="A day from 2018-05-28 up to yesterday.")
 
 
 class KeyWish(PageWish):
@@ -119,16 +122,20 @@ def show_key(request: V2Request, key: str) -> object:
 
 @door.operation("PATCH", "/{key}", needs=EDIT, answers=KeyOut, joins=True)
 def update_key(request: V2Request, key: str, changed: Body[ChangedKey]) -> object:
-    """Change limit, note and ranges of a key; what is absent stays."""
-    row = licensing.update_key(
-        account_id=request.caller.account_id,
-        key=key,
-        limit=changed.limit,
-        note=changed.note,
-        cidrs=changed.cidrs,
-        actor=request.caller.login,
-        now=request.now,
-    )
+    """Change limit, note, ranges and sticky tag of a key; what is absent stays."""
+    wish: dict[str, Any] = {
+        "account_id": request.caller.account_id,
+        "key": key,
+        "limit": changed.limit,
+        "note": changed.note,
+        "cidrs": changed.cidrs,
+        "actor": request.caller.login,
+        "now": request.now,
+    }
+    if "sticky_on" in changed.model_fields_set:
+        row = update_key_and_sticky(**wish, sticky_on=changed.sticky_on)
+    else:
+        row = licensing.update_key(**wish)
     return _shown(queries.key_row(row))
 
 
@@ -165,6 +172,7 @@ def _shown(row: KeyRow) -> dict[str, Any]:
         "used": row.used,
         "note": row.note,
         "cidrs": list(row.cidrs),
+        "sticky_on": row.sticky_on,
         "is_default": row.is_default,
         "created_at": row.created_at,
         "last_used_at": row.last_used_at,
