@@ -37,7 +37,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "edit_key": (8, 9),
     "remove_key": (12, 13),
     "servers": (15, 16),
-    "server": (26, 27),
+    "server": (27, 28),
     "move_server": (14, 15),
     "convert_server": (73, 31),
     "server_groups": (10, 11),
