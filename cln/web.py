@@ -324,6 +324,9 @@ class RequestMiddleware:
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
         )
+        # Whoever has a session is named on public pages, too.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and "Cache-Control" not in response:
+            add_never_cache_headers(response)
         return response
 
 

@@ -62,7 +62,12 @@ def text_of(answer: object) -> str:
 
 def routes() -> dict[str, URLPattern]:
     """Every named route of the console."""
-    return {name: route for route in _walk(get_resolver()) if (name := route.name)}
+    return {name: route for route in all_routes() if (name := route.name)}
+
+
+def all_routes() -> list[URLPattern]:
+    """Every route there is, people's and machines', also those without a name."""
+    return _walk(get_resolver())
 
 
 def _walk(resolver: URLResolver) -> list[URLPattern]:

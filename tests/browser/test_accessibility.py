@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,35 @@ OPTIONS = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
 }
 CONTRAST = {**OPTIONS, "runOnly": {"type": "rule", "values": ["color-contrast"]}}
+OF_A_SIZE = {
+    **OPTIONS,
+    "runOnly": {"type": "rule", "values": ["target-size", "color-contrast"]},
+}
+# After a key was pressed, what has the focus shows it. Of equal things one is tried; what covers
+# them may be a toast, which goes by itself.
+UNSEEN = """() => {
+  const things = 'a[href], button, input, select, textarea, summary';
+  const look = (one) => { const is = getComputedStyle(one);
+    return [is.outlineStyle == 'none' ? '' : is.outlineWidth, is.boxShadow].join() };
+  const covers = (one) => { const box = one.getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return top && !one.contains(top) && !top.contains(one) && !top.closest('label, .toasts') };
+  const kinds = new Set(), wrong = [];
+  for (const one of document.querySelectorAll(things)) {
+    const kind = [one.tagName, one.className, one.parentElement.className].join();
+    if (kinds.has(kind) || !one.checkVisibility() || one.disabled) continue;
+    kinds.add(kind);
+    document.activeElement.blur();
+    const before = look(one);
+    one.focus();
+    if (document.activeElement != one || look(one) == before || covers(one))
+      wrong.push(one.outerHTML.slice(0, 160));
+  }
+  return wrong }"""
+TOO_WIDE = """() => document.documentElement.scrollWidth <= 320 ? [] :
+  [...document.querySelectorAll('main *, header *, footer *')]
+    .filter(one => one.getBoundingClientRect().right > 320.5 && !one.closest('.scroll'))
+    .slice(0, 3).map(one => one.outerHTML.slice(0, 160))"""
 # A thing's own id, and what only narrows or sorts: one page of a kind is enough.
 AN_ID = re.compile(r"/(?:[a-z]{2,4}_[A-Za-z0-9]+|\d+)(?=/|$)|/[A-Za-z0-9_-]{40,}(?=/|$)")
 A_PRODUCT = re.compile(r"(?<=/)(?:cloudlinux|kernelcare|imunify|els)\w*(?=/|$)")
@@ -79,29 +109,82 @@ def signs_in(page: Page, login: str, password: str) -> None:
     page.wait_for_url("**/console/dashboard*")
 
 
-@pytest.mark.parametrize("who", ["stranger", "acme", "zenith"])
-def test_no_page_breaks_wcag_2_2_aa(
-    browser: Browser, demo: tuple[str, dict[str, str]], who: str
-) -> None:
+@pytest.fixture(params=["stranger", "acme", "zenith"])
+def walk(
+    request: pytest.FixtureRequest, browser: Browser, demo: tuple[str, dict[str, str]]
+) -> Iterator[Walk]:
+    """Give a walk of a stranger, a customer and a reseller."""
     site, passwords = demo
     context = browser.new_context(base_url=site, reduced_motion="reduce", color_scheme="light")
     page = context.new_page()
-    start = "/"
-    if who != "stranger":
-        signs_in(page, who, passwords[who])
-        start = "/console/dashboard"
-    waiting, seen, wrong = [start], {kind_of(start)}, []
-    while waiting:
-        page.emulate_media(color_scheme="light")
-        page.goto(waiting.pop())
+    if request.param == "stranger":
+        yield Walk(page, "/", at_least=5)
+    else:
+        signs_in(page, request.param, passwords[request.param])
+        yield Walk(page, "/console/dashboard", at_least=25)
+    context.close()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Someone who follows every link; one page of each kind is opened."""
+
+    page: Page
+    start: str
+    at_least: int
+
+    def __iter__(self) -> Iterator[Page]:
+        """Open page after page."""
+        waiting, seen = [self.start], {kind_of(self.start)}
+        while waiting:
+            self.page.goto(waiting.pop())
+            yield self.page
+            for url in links_of(self.page):
+                if kind_of(url) not in seen:
+                    seen.add(kind_of(url))
+                    waiting.append(url)
+        assert len(seen) > self.at_least
+
+
+def test_no_page_breaks_wcag_2_2_aa(walk: Walk) -> None:
+    wrong = []
+    for page in walk:
         wrong += violations(page, OPTIONS)
         page.emulate_media(color_scheme="dark")
         wrong += violations(page, CONTRAST)
-        for url in links_of(page):
-            if kind_of(url) not in seen:
-                seen.add(kind_of(url))
-                waiting.append(url)
-    context.close()
+        page.emulate_media(color_scheme="light")
 
-    assert len(seen) > (5 if who == "stranger" else 25)
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_page_loses_anything_on_a_phone_or_to_the_keyboard(walk: Walk) -> None:
+    """390 px in the dark with all that depends on size; 320 px without scrolling sideways."""
+    wrong = []
+    walk.page.emulate_media(color_scheme="dark")
+    walk.page.set_viewport_size({"width": 390, "height": 844})
+    for page in walk:
+        wrong += violations(page, OF_A_SIZE)
+        page.keyboard.press("Tab")
+        wrong += [f"{page.url}: no focus to be seen: {one}" for one in page.evaluate(UNSEEN)]
+        page.set_viewport_size({"width": 320, "height": 640})
+        wrong += [f"{page.url}: wider than 320 px: {one}" for one in page.evaluate(TOO_WIDE)]
+        page.set_viewport_size({"width": 390, "height": 844})
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_a_phone_or_the_keyboard_would_lose_is_found(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 320, "height": 640})
+    page.set_content(
+        """<main><p style="width: 400px">wide</p><a href="#" style="outline: none">unseen</a>
+        <button>good</button>
+        <button class="under" style="position: fixed; top: 300px">covered</button></main>
+        <div style="position: fixed; inset: 200px 0 0"></div>"""
+    )
+    page.keyboard.press("Tab")
+
+    unseen, too_wide = page.evaluate(UNSEEN), page.evaluate(TOO_WIDE)
+    page.close()
+
+    assert [one.partition(">")[2] for one in unseen] == ["unseen</a>", "covered</button>"]
+    assert [one.partition(">")[2] for one in too_wide] == ["wide</p>"]
