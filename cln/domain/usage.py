@@ -193,16 +193,27 @@ def shares_of(
 
 
 def days_held(holdings: Iterable[Holding], month: Period) -> dict[str, int]:
-    """Days of the month on which each subject was held, at least one, in order of subject.
+    """Days of the month on which each subject was held, at least one, in order of subject."""
+    stretches: dict[str, list[Holding]] = {}
+    for held in holdings:
+        stretches.setdefault(held.subject, []).append(held)
+    days = ((subject, days_of(stretches[subject], month)) for subject in sorted(stretches))
+    return {subject: count for subject, count in days if count}
 
-    A day counts once, however many stretches touch it.
+
+def days_of(stretches: Sequence[Holding], month: Period) -> int:
+    """Days of the month on which one subject was held; a day counts once, however many stretches
+    touch it.
     """
-    counted_until: dict[str, date] = {}
-    days: dict[str, int] = {}
-    for held in sorted(holdings, key=lambda holding: holding.held_from):
-        start = max(held.held_from, month.start, counted_until.get(held.subject, month.start))
-        end = min(held.held_until or month.end, month.end)
-        if start < end:
-            days[held.subject] = days.get(held.subject, 0) + (end - start).days
-            counted_until[held.subject] = end
-    return dict(sorted(days.items()))
+    days, counted_until, end = 0, month.start, month.end
+    for held in sorted(stretches, key=_held_from):
+        start = held.held_from if held.held_from > counted_until else counted_until
+        until = held.held_until if held.held_until is not None and held.held_until < end else end
+        if start < until:
+            days += (until - start).days
+            counted_until = until
+    return days
+
+
+def _held_from(held: Holding) -> date:
+    return held.held_from

@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from cln.database.rows import among
 from cln.domain.calendar import Period
-from cln.domain.usage import Holding, days_held
+from cln.domain.usage import Holding, days_of
 from cln.enums import ServerStatus
 from cln.licensing import holdings
 from cln.licensing.emailing import Emailing
@@ -109,7 +109,11 @@ class Running:
             if until is not None and until < held.end:
                 held = Period(held.start, max(held.start, until))
             self._known_days[until] = {
-                license_type_id: days_held((one for found in mixed.values() for one in found), held)
+                license_type_id: {
+                    subject: days
+                    for subject, stretches in mixed.items()
+                    if (days := days_of(stretches, held))
+                }
                 for license_type_id, mixed in self._mixed.items()
             }
         return self._known_days[until]

@@ -405,6 +405,12 @@ class IpLicense(models.Model):
                 condition=Q(removed_on=None),
                 name="ip_license_by_day",
             ),
+            # Those of them that a machine has registered by.
+            models.Index(
+                fields=["account", "license_type"],
+                condition=Q(removed_on=None, registered_at__isnull=False),
+                name="ip_license_heard",
+            ),
             models.Index(
                 F("account"),
                 F("license_type"),

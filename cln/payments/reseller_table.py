@@ -99,9 +99,13 @@ FROM billing_transfer AS t CROSS JOIN LATERAL (SELECT
         WHEN t.invoice_id IS NOT NULL THEN t.invoice_id ELSE t.id END AS id) AS d
 WHERE t.account_id = %(account)s AND (t.credit = 'balance' OR t.debit = 'balance')
 GROUP BY d.kind, d.id"""
+# What was left after an event is the balance without what came later: a page of the newest adds up
+# its own events, not all there ever were.
 _EVENTS: Final = f"""
-SELECT id, kind, document, change, sum(change) OVER (ORDER BY id)::bigint
-FROM ({_BY_DOCUMENT}) AS event ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"""
+WITH event AS ({_BY_DOCUMENT})
+SELECT id, kind, document, change,
+    ((SELECT sum(change) FROM event) + change - sum(change) OVER (ORDER BY id DESC))::bigint
+FROM event ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"""
 
 
 class _Documents:

@@ -24,6 +24,7 @@ from cln.payments import services as payments
 from cln.payments.gateways.sandbox import Script, script_account
 from tests.customers import START, a_customer, buys, on_sale, pays_now
 from tests.db.falsehoods import FALSEHOODS, anonymous, falsify
+from tests.planned_books import books_are_clean
 
 pytestmark = pytest.mark.django_db
 
@@ -203,6 +204,8 @@ def test_a_falsehood_in_the_books_is_found_and_named(falsehood: str) -> None:
     )
     assert found == expected
     assert {one.account for one in check_books()} <= {acme.public_id, ""}
+    with pytest.raises(AssertionError):
+        books_are_clean()
 
 
 def test_books_of_one_account_are_checked_alone() -> None:

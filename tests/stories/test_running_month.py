@@ -41,8 +41,8 @@ def shop(world: World) -> World:
 def test_the_running_month_is_counted_as_it_would_be_billed(
     shop: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R2, R8, Q12: while a reseller is busy over two turns of a month; on pages of two licenses."""
-    monkeypatch.setattr(usage_so_far, "PER_PAGE", 2)
+    """R2, R8, Q12: a reseller is busy over two turns of a month; on pages of four licenses."""
+    monkeypatch.setattr(usage_so_far, "PER_PAGE", 4)
     zenith = _a_former_customer(shop)
     dice, done, emailed = random.Random("zenith"), 0, 0
 

@@ -79,6 +79,21 @@ class TestInvoices:
         assert "Invoice CBI-000001" in page
         assert "Total $50.00" in page
 
+    def test_an_invoice_says_until_when_it_is_paid_back_and_asks_for_it(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """P10, pain 23: 30 days after 31 January."""
+        url = f"/console/billing/invoices/{Invoice.objects.get().public_id}"
+        page = shop[1].get(url)
+        assert "Until 2026-03-02 it is paid back" in text_of(page)
+        ticket = shop[1].get("/console/support?about=Refund of CBI-000001")
+        assert 'href="/console/support?about=Refund of CBI-000001"' in page.content.decode()
+        assert 'value="Refund of CBI-000001"' in ticket.content.decode()
+
+        clock.move_to(START + timedelta(days=31))
+
+        assert "it is paid back" not in text_of(shop[1].get(url))
+
     def test_an_invoice_and_its_credit_note_are_there_as_pdf(
         self, shop: tuple[Account, Client]
     ) -> None:

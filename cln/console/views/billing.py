@@ -1,5 +1,7 @@
 """What is owed, what was paid, what comes next, and with what."""
 
+from collections.abc import Sequence
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Final
 
@@ -10,7 +12,7 @@ from django.shortcuts import render
 from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
 from cln.billing.invoice_lists import billed_by_type, compared
-from cln.catalog.queries import license_types
+from cln.catalog.queries import license_types, rules
 from cln.console import gateway_pages, receipts
 from cln.console.invoice_table import deposit_table, invoice_table
 from cln.domain.money import money_text
@@ -20,7 +22,7 @@ from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
 from cln.payments.services import active_method
-from cln.payments.settled import paid_of
+from cln.payments.settled import PaidRow, paid_of
 from cln.web import Request, page, redirect
 
 RESULTS: Final = "paid_now"
@@ -128,16 +130,26 @@ def _statements(request: Request) -> dict[str, object]:
 def invoice(request: Request, public_id: str) -> HttpResponse:
     """One invoice, on a page of its own, with what paid it and what was given back."""
     account_id = request.account.pk
+    paid = paid_of(account_id=account_id, invoice=public_id)
     context = {
         "section": "billing",
         "invoice": queries.invoice_details(account_id=account_id, public_id=public_id),
         "compared": compared(account_id=account_id, public_id=public_id),
         "offers": gateway_pages.offers(),
         "parties": papers.parties_of(account_id=account_id, public_id=public_id),
-        "paid": paid_of(account_id=account_id, invoice=public_id),
+        "paid": paid,
+        "refund_until": _refund_until(request, paid),
         "credit_notes": papers.credit_notes_of(account_id=account_id, invoice=public_id),
     }
     return render(request, "billing/invoice.html", context)
+
+
+def _refund_until(request: Request, paid: Sequence[PaidRow]) -> date | None:
+    """The last day on which a purchase is paid back without a reason (P10); None: it has passed."""
+    if request.account.kind == AccountKind.RESELLER or not paid:
+        return None
+    last = paid[-1].on + timedelta(days=rules().refund_days)
+    return last if request.now.date() <= last else None
 
 
 @page("POST", permission=Permission.EDIT_CARDS, open_when_blocked=True)
