@@ -138,7 +138,7 @@ def test_500_addresses_are_pasted_the_good_ones_added_and_each_bad_line_explaine
     bulk.looks("dry-run")
     bulk.clicks("Add 450 licenses")
     bulk.looks("in-work")
-    expect(page.get_by_role("heading", level=1)).to_have_text("450 added, 40 not", timeout=30_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("450 added, 40 not", timeout=90_000)
     bulk.sees("10 were left out")
     bulk.looks("finished")
     file = page.get_by_role("link", name="Result as CSV").get_attribute("href")
