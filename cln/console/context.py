@@ -51,6 +51,12 @@ class Frame:
         user = self.request.user
         return user if isinstance(user, Login) and user.account_id else None
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether the vendor's own person is signed in, who has no account and no pages yet."""
+        user = self.request.user
+        return isinstance(user, Login) and not user.account_id
+
     @cached_property
     def products(self) -> tuple[ProductRow, ...]:
         """The products of the navigation."""

@@ -22,7 +22,7 @@ from cln.payments.gateways.sandbox import Script
 from cln.payments.models import PaymentAttempt
 from tests.customers import START, a_customer, buys, clock_at
 from tests.shop import open_shop
-from tests.visitors import text_of
+from tests.visitors import a_login, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -136,3 +136,15 @@ class TestInstall:
             resolve(f"{path}/register_server.plain" if path == "/api/kcare" else path)
         assert all("KEY" in one or "--byip" in one for one in commands)
         assert not any("{" in one and "json" not in one for one in commands)
+
+
+def test_an_operator_who_is_signed_in_finds_the_way_out() -> None:
+    """They have no account, so no page but the public ones is theirs."""
+    otto = signed_in(a_login(None))
+
+    page = text_of(otto.get(STATUS))
+
+    assert "Sign out" in page
+    assert "Sign up" not in page
+    otto.post("/console/auth/logout")
+    assert "Sign up" in text_of(otto.get(STATUS))

@@ -10,7 +10,7 @@ from cln.accounts.models import Account
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import subscriptions_of
 from cln.enums import Role
-from cln.flows import collection
+from cln.flows import collection, corrections
 from cln.licensing.models import Entitlement
 from cln.payments.gateways.sandbox import Script, token_for
 from cln.payments.models import PaymentAttempt, PaymentMethod
@@ -215,6 +215,23 @@ def test_two_license_types_are_two_invoices_and_the_cart_says_so(
     pay(client)
 
     assert sorted(Invoice.objects.values_list("total_cents", flat=True)) == [590, 2400]
+
+
+def test_account_credit_pays_first_and_the_button_says_what_the_card_is_charged_q12(
+    shop: tuple[Account, Client],
+) -> None:
+    account, client = shop
+    corrections.grant_credit(
+        operator="otto", account_id=account.pk, amount_cents=200, reason="gesture", now=clock.now()
+    )
+    put(client, 2)
+
+    page = text_of(client.get("/console/cart"))
+    assert "Due now $5.90 From your account credit −$2.00 To pay now $3.90" in page
+    assert "Pay $3.90" in page
+    pay(client)
+
+    assert [one.amount_cents for one in PaymentAttempt.objects.all()] == [390]
 
 
 def test_without_a_payment_method_the_cart_waits(shop: tuple[Account, Client]) -> None:

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from cln.accounts.access import Permission
-from cln.billing.queries import SubscriptionRow, subscriptions_of
+from cln.billing.queries import SubscriptionRow, balance_cents, subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console import cart, gateway_pages
 from cln.console.checkout import order_now, pay_cart, priced_wish
@@ -80,6 +80,7 @@ def show_cart(request: Request) -> HttpResponse:
         for line in cart.lines(request.session)
     ]
     due = sum(one.preview.due_now_cents for one in lines if one.preview)
+    from_credit = min(due, max(0, balance_cents(request.account.pk))) if due else 0
     scopes = [
         row.tier_scope
         for row in catalog.license_types()
@@ -90,6 +91,8 @@ def show_cart(request: Request) -> HttpResponse:
         "section": "billing",
         "lines": lines,
         "due_cents": due,
+        "credit_cents": from_credit,
+        "charge_cents": due - from_credit,
         "invoices": sum(1 for one in lines if one.preview and one.preview.due_now_cents),
         "refused": any(one.refusal for one in lines),
         "shares_tiers": len(set(scopes)) < len(scopes),
