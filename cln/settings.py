@@ -303,6 +303,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "cln.console.templatetags.console",
                 "cln.console.templatetags.design",
+                "cln.console.templatetags.translating",
             ],
         },
     }
@@ -367,8 +368,10 @@ CACHES = {
         "LOCATION": "shared_cache",
     }
 }
-LANGUAGE_CODE = "en"
-USE_I18N = False
+# Texts are English; another language needs a translation beside the catalogue (`cln texts`).
+LANGUAGE_CODE = os.environ.get("CLN_LANGUAGE") or "en"
+USE_I18N = LANGUAGE_CODE != "en"
+LOCALE_PATHS = [PACKAGE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
@@ -38,6 +39,11 @@ class Frame:
         # Pages have asked the clock; allauth's, and those about errors, have not.
         now: datetime = getattr(self.request, "now", None) or clock.now()
         return f"{now:%Y-%m-%d}"
+
+    @property
+    def language(self) -> str:
+        """What the pages speak, for those who read them aloud."""
+        return settings.LANGUAGE_CODE
 
     @cached_property
     def login(self) -> Login | None:
@@ -100,7 +106,7 @@ class Frame:
     @cached_property
     def role_name(self) -> str:
         """The role as people read it."""
-        return ROLE_NAMES[Role(self.login.role)] if self.login else ""
+        return gettext(ROLE_NAMES[Role(self.login.role)]) if self.login else ""
 
     @cached_property
     def may(self) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from cln.console.csv_files import csv_answer
 from cln.listing import COUNT_MAX
@@ -246,10 +247,13 @@ class Shown(Generic[T]):
         """(value, words, is chosen) of the list that sorts on a phone, where no headings are."""
         now = self.sort_value
         pairs = [
-            (f"{sign}{one.key}", f"{one.label}{words}")
+            (f"{sign}{one.key}", words % {"label": gettext(one.label)})
             for one in self.table.columns
             if one.key in self.table.sorts
-            for sign, words in (("", ", ascending"), ("-", ", descending"))
+            for sign, words in (
+                ("", gettext("%(label)s, ascending")),
+                ("-", gettext("%(label)s, descending")),
+            )
         ]
         return [(value, words, value == now) for value, words in pairs]
 

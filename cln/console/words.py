@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from django.utils.translation import gettext
+
 VERBS: Final = {
     "account.signed_up": "signed up",
     "account.updated": "changed the company's data",
@@ -42,7 +44,7 @@ VERBS: Final = {
 
 def verb_words(verb: str) -> str:
     """ "key.created" → "key created", and a sentence for those people meet most."""
-    return VERBS.get(verb, verb.replace(".", " ").replace("_", " "))
+    return gettext(VERBS.get(verb, verb.replace(".", " ").replace("_", " ")))
 
 
 def details_text(details: Mapping[str, object]) -> str:

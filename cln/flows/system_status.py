@@ -59,20 +59,26 @@ def system_status(*, now: datetime, system_now: datetime) -> SystemStatus:
 
 
 def _registrations(row: WatchRow) -> Part:
-    name = "Registrations and check-ins of servers"
     if row.held_since is None:
-        return Part(name, "up", "Servers register and check in as usual.")
+        return Part(
+            "Registrations and check-ins of servers",
+            "up",
+            "Servers register and check in as usual.",
+        )
     words = "Far fewer servers than usual check in; we look into it. Running servers lose nothing."
-    return Part(name, "late", words)
+    return Part("Registrations and check-ins of servers", "late", words)
 
 
 def _work(row: WatchRow, system_now: datetime) -> Part:
-    name = "Due work: invoices, alerts, ends of trials"
     if row.scanned_at is None:
-        return Part(name, "late", "It has not run yet.")
+        return Part("Due work: invoices, alerts, ends of trials", "late", "It has not run yet.")
     if system_now - row.scanned_at > WORK_IS_LATE:
-        return Part(name, "failed", "It stands still; what is due is done when it runs again.")
-    return Part(name, "up", "It runs every minute.")
+        return Part(
+            "Due work: invoices, alerts, ends of trials",
+            "failed",
+            "It stands still; what is due is done when it runs again.",
+        )
+    return Part("Due work: invoices, alerts, ends of trials", "up", "It runs every minute.")
 
 
 def _payments(now: datetime) -> Part:

@@ -22,7 +22,7 @@ from cln.database import EmbeddedServer, EmbeddedServerError
 # `serve` says more when it fails; a worker waits for the tables its web server brings up to date.
 PREPARES_ITSELF = frozenset({"serve", "worker"})
 WITHOUT_DATABASE = frozenset(
-    {"collectstatic", "diffsettings", "help", "simulate", "version", "--version"}
+    {"collectstatic", "diffsettings", "help", "simulate", "texts", "version", "--version"}
 )
 """Commands that need no database, and `simulate`, which reads its file before it asks for one."""
 

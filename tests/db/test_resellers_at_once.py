@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection, transaction
 
 from cln.accounts.models import Account, DepositOrder, Login
 from cln.billing.models import CreditNote, Invoice
@@ -14,8 +16,12 @@ from cln.billing.queries import balance_cents
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind
-from cln.flows import autopay, timeline, usage_run
+from cln.flows import autopay, conversion, timeline, usage_run
 from cln.flows.books import check_books
+from cln.licensing import partners, removal
+from cln.licensing.keys import create_key, reveal
+from cln.licensing.models import ActivationKey
+from cln.licensing.services import Hints, register_server
 from cln.payments.models import PaymentAttempt, Refund, SandboxCharge, SandboxRefund
 from cln.payments.services import RESOLVE_AFTER
 from tests.at_once import at_once
@@ -58,6 +64,59 @@ def test_two_workers_bill_each_month_once(turn: int) -> None:
 
     months = Invoice.objects.filter(account=account_id).values_list("usage_month", flat=True)
     assert Counter(months) == {START.date().replace(month=n, day=1): 1 for n in (1, 2, 3)}
+
+
+def test_a_right_is_not_left_behind_where_its_server_goes_meanwhile_q14_r8() -> None:
+    """The server unregisters after its conversion was checked and before it happens."""
+    account_id = a_reseller()
+    key = create_key(account_id=account_id, license_type="imunify360_1", actor="test", now=START)
+    server = register_server(
+        key_text=reveal(key), address="203.0.113.9", hints=Hints(hostname="web1"), now=START
+    ).server.public_id
+    held = partners.unlimited_types(account_id)
+    removed, somebody_waits = threading.Event(), threading.Event()
+
+    def unregister() -> None:
+        with transaction.atomic():
+            removal.remove_server(account_id=account_id, server=server, why="test", now=START)
+            removed.set()
+            somebody_waits.wait(10)
+
+    def convert() -> None:
+        removed.wait(10)
+        conversion.convert_server(
+            account_id=account_id,
+            server=server,
+            license_type="imunify360_30",
+            cancel_old=False,
+            actor="test",
+            request_key="convert",
+            now=START,
+        )
+
+    def watch() -> None:
+        removed.wait(10)
+        wait_for_a_lock()
+        somebody_waits.set()
+
+    _, refused, _ = at_once(unregister, convert, watch)
+
+    assert isinstance(refused, removal.ServerGone)
+    assert partners.unlimited_types(account_id) == held
+    assert not ActivationKey.objects.filter(license_type__code="imunify360_30").exists()
+
+
+def wait_for_a_lock() -> None:
+    """Return once another connection to this database waits for a row; ten seconds at most."""
+    with connection.cursor() as cursor:
+        for _ in range(1000):
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity, pg_sleep(0.01) "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone() != (0,):
+                return
+    raise AssertionError("nobody waits")
 
 
 @pytest.mark.parametrize("turn", range(3))

@@ -44,12 +44,12 @@ class Reseller(Customer):
         use.until = self.today
 
     def convert_ip(self, address: str, to: str) -> None:
-        self.must_not_be_blocked()
         use = self.ip(address)
         if SCOPES[use.license_type] != SCOPES[to]:
             raise No("wrong_product")
         if use.license_type == to:
             raise No("same_license_type")
+        self.must_not_be_blocked()
         use.until = self.today
         self.uses.append(Use(to, address, self.today))
 

@@ -26,6 +26,16 @@ def test_reminders_go_out_on_days_7_14_21_and_28_p6(world: World) -> None:
     assert acme.status == "past_due"
 
 
+def test_nobody_is_reminded_before_the_invoice_is_due_p2_p6(world: World) -> None:
+    world.otto.sets(payment_terms_days=20)
+    acme = _overdue(world)
+
+    world.on("2026-04-30")
+
+    reminders = [mail for mail in acme.mails if mail.endswith("reminder")]
+    assert reminders == ["2026-04-22 reminder", "2026-04-29 reminder"]
+
+
 def test_a_reminder_names_the_licenses_behind_the_debt_and_how_to_cancel_the_unused_p6(
     world: World,
 ) -> None:

@@ -315,6 +315,13 @@ def test_the_other_verbs_of_customers_go_through_their_flows() -> None:
         f"2026-01-08 create_key, {KERNELCARE}, name: k2",
         "2026-01-09 remove_key, key: k2",
         f"2026-01-10 unsubscribe, {KERNELCARE}, when: now",
+        "2026-01-10 buy, license_type: imunify360_1, quantity: 1",
+        "2026-01-10 register_server, key: default, license_type: imunify360_1, ip: 192.0.2.2, "
+        "hostname: b.example",
+        "2026-01-10 convert_server, server: b.example, license_type: imunify360_30, "
+        "cancel_old: true",
+        "2026-01-10 set_payment_method, method: none",
+        f"2026-01-10 buy, {KERNELCARE}, quantity: 9",
         until="2026-01-10",
     )
 
@@ -326,11 +333,19 @@ def test_the_other_verbs_of_customers_go_through_their_flows() -> None:
     assert [(one["license_type"], one["status"]) for one in acme["subscriptions"]] == [
         ("cloudlinux", "active"),
         ("kernelcare", "ended"),
+        ("kernelcare", "pending"),
+        ("imunify360_1", "active"),
+        ("imunify360_30", "active"),
     ]
     assert [(one["name"], one["limit"]) for one in acme["keys"] if not one["default"]] == [
         ("k1", 5)
     ]
-    assert [(one["name"], one["status"]) for one in acme["servers"]] == [("a.example", "active")]
+    assert [(one["name"], one["license_type"], one["status"]) for one in acme["servers"]] == [
+        ("a.example", "cloudlinux", "active"),
+        ("b.example", "imunify360_30", "active"),
+    ]
+    # 12.00 of 35.55 are credit for what was freed on its first day; there is no card for the rest.
+    assert acme["invoices"][-1]["amount_due"] == "23.55"
 
 
 def test_the_tables_tell_people_the_same() -> None:

@@ -282,8 +282,8 @@ ENTRIES = {
     f"{{{ENTRY}: set_payment_method, method: »card, payment_method: card}}": (
         "'method' and 'payment_method' are the same field"
     ),
-    f"{{{ENTRY}: set_payment_method, method: »none}}": (
-        "write one of card, paypal here, not 'none'"
+    f"{{{ENTRY}: set_payment_method, method: »cash}}": (
+        "write one of card, paypal, none here, not 'cash'"
     ),
 }
 

@@ -206,7 +206,7 @@ class TestOneServer:
         account, client = shop
         server = a_server()
         asked = text_of(client.get(f"{LIST}/{server.public_id}/move"))
-        assert f"-d key={reveal(ActivationKey.objects.get())}" in asked
+        assert f"/install/cln-install.sh | sh -s -- -k {reveal(ActivationKey.objects.get())} " in asked
         assert seats(account, "cloudlinux") == (1, 5)
 
         page = text_of(client.post(f"{LIST}/{server.public_id}/move", follow=True))

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from django import template
+from django.conf import settings
 from django.forms import BoundField, CheckboxInput, RadioSelect, Select
 from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES
@@ -23,6 +25,12 @@ from cln.enums import Role
 from cln.payments.gateways.sandbox import Script
 
 register = template.Library()
+SPANS: Final = (
+    (86400, "%(count)s day", "%(count)s days"),
+    (3600, "%(count)s hour", "%(count)s hours"),
+    (60, "%(count)s minute", "%(count)s minutes"),
+)
+"""Seconds, and how one and how many of them are called."""
 _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
@@ -44,7 +52,7 @@ def ago(
 ) -> SafeString | str:
     """Relative to `now`, else the page's, with the exact instant on hover and for machines."""
     if instant is None:
-        return "never"
+        return gettext("never")
     now = now or getattr(context.get("request"), "now", None) or clock.now()
     exact = f"{instant:%Y-%m-%d %H:%M:%S} UTC"
     return format_html(
@@ -57,13 +65,13 @@ def ago(
 
 def _relative(seconds: float) -> str:
     ahead, seconds = seconds < 0, abs(seconds)
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+    for size, one, many in SPANS:
         # What lies ahead is rounded: a trial of 30 days begun this minute does not end in 29.
         count = round(seconds / size) if ahead else int(seconds // size)
         if count:
-            text = f"{count} {name}{'s' if count > 1 else ''}"
-            return f"in {text}" if ahead else f"{text} ago"
-    return "just now"
+            span = ngettext(one, many, count) % {"count": count}
+            return (gettext("in %(span)s") if ahead else gettext("%(span)s ago")) % {"span": span}
+    return gettext("just now")
 
 
 @register.filter
@@ -83,6 +91,8 @@ def linked(text: str) -> SafeString:
 def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
     """A labelled field with its help and its errors beside it."""
     widget = bound.field.widget
+    if settings.USE_I18N and isinstance(widget, Select):
+        widget.choices = [(value, gettext(str(words))) for value, words in widget.choices]
     tick = isinstance(widget, CheckboxInput)
     radio = isinstance(widget, RadioSelect)
     css = "form-check-input" if tick or radio else "form-control"
@@ -106,13 +116,13 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
 
 
 @register.simple_tag
-def copy_text(text: str, label: str = "Copy") -> SafeString:
+def copy_text(text: str, label: str = "") -> SafeString:
     """A button that copies `text`; without JavaScript it is hidden, the text stays selectable."""
     return format_html(
         '<button type="button" class="btn btn-sm btn-outline-secondary js-copy" hidden '
         'data-copy="{}">{}</button>',
         text,
-        conditional_escape(label),
+        conditional_escape(label or gettext("Copy")),
     )
 
 

@@ -10,6 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from heroicons.templatetags.heroicons import heroicon_micro, heroicon_mini, heroicon_outline
 
 from cln.console import navigation
@@ -51,7 +52,8 @@ STATES: Final = {
 def status(state: str, words: str = "") -> SafeString:
     """A state as icon and word; `words` where the state's own name is not enough."""
     tone, icon = STATES.get(state, ("plain", "minus-circle"))
-    return format_html('<span class="tag {}">{}{}</span>', tone, _small(icon, 14), words or state)
+    said = gettext(words or state)
+    return format_html('<span class="tag {}">{}{}</span>', tone, _small(icon, 14), said)
 
 
 @register.simple_tag

@@ -23,7 +23,8 @@ from cln.payments.gateways.sandbox import Script
 
 DEFAULT_KEY = "default"
 INTERVALS = ("month", "year")
-METHODS = (*MethodKind, "none")
+NO_METHOD = "none"
+METHODS = (*MethodKind, NO_METHOD)
 UNSET = "unset"
 
 quantity = whole(least=1, most=QUANTITY_LIMIT)
@@ -75,7 +76,7 @@ FORMS: Mapping[str, Form] = {
         {**_KEY, **_SERVER, **_TYPE},
     ),
     "set_payment_method": Form(
-        {"payment_method": choice(*MethodKind)},
+        {"payment_method": choice(*METHODS)},
         aliases={"method": "payment_method", "kind": "payment_method"},
     ),
     "gateway": Form({"outcome": choice(*Script)}),

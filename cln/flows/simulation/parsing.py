@@ -23,6 +23,7 @@ from cln.flows.simulation.grammar import (
     AUTOPAY_OPTIONS,
     INTERVALS,
     METHODS,
+    NO_METHOD,
     quantity,
 )
 from cln.flows.simulation.nodes import (
@@ -165,13 +166,13 @@ def _party(name: str, node: Node, rules: Rules) -> Party:
     for only in ("deposit", "autopay"):
         if kind is not AccountKind.RESELLER and only in given:
             fail(places[only], f"{only!r} belongs to accounts of kind reseller")
-    method: str = given.get("payment_method", "none")
-    if given.get("deposit") and method == "none":
+    method: str = given.get("payment_method", NO_METHOD)
+    if given.get("deposit") and method == NO_METHOD:
         fail(places["deposit"], "a deposit needs a payment_method to be paid with")
     return Party(
         name=name,
         kind=kind,
-        method=None if method == "none" else MethodKind(method),
+        method=None if method == NO_METHOD else MethodKind(method),
         deposit_cents=given.get("deposit", 0),
         autopay=given.get("autopay"),
     )

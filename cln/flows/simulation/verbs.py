@@ -13,6 +13,7 @@ from cln.flows import (
     conversion,
     editions,
     ip_licenses,
+    payment_methods,
     purchase,
     refunds,
     reseller,
@@ -21,7 +22,7 @@ from cln.flows import (
 )
 from cln.flows.collection import InvoiceResult
 from cln.flows.pay_link import account_of_link, pay_url
-from cln.flows.simulation.grammar import DEFAULT_KEY, UNSET
+from cln.flows.simulation.grammar import DEFAULT_KEY, NO_METHOD, UNSET
 from cln.flows.simulation.scenario import Entry
 from cln.flows.simulation.stage import ACTOR, Machine, Stage, method_of
 from cln.licensing import features, keys
@@ -164,8 +165,12 @@ def _set_feature(stage: Stage, entry: Entry) -> None:
 
 
 def _set_payment_method(stage: Stage, entry: Entry) -> None:
-    kind = MethodKind(entry.fields["payment_method"])
-    collection.set_payment_method(**_who(stage, entry), **method_of(kind))
+    """Another one instead, or none any more."""
+    kind = entry.fields["payment_method"]
+    if kind == NO_METHOD:
+        payment_methods.remove_method(**_who(stage, entry))
+    else:
+        collection.set_payment_method(**_who(stage, entry), **method_of(MethodKind(kind)))
 
 
 def _gateway(stage: Stage, entry: Entry) -> None:
