@@ -206,7 +206,8 @@ class TestOneServer:
         account, client = shop
         server = a_server()
         asked = text_of(client.get(f"{LIST}/{server.public_id}/move"))
-        assert f"/install/cln-install.sh | sh -s -- -k {reveal(ActivationKey.objects.get())} " in asked
+        key = reveal(ActivationKey.objects.get())
+        assert f"/install/cln-install.sh | sh -s -- -k {key} " in asked
         assert seats(account, "cloudlinux") == (1, 5)
 
         page = text_of(client.post(f"{LIST}/{server.public_id}/move", follow=True))
