@@ -37,6 +37,7 @@ from cln.console.views import (
     servers,
     sign_up,
     subscriptions,
+    systems,
 )
 
 PUBLIC = [
@@ -123,6 +124,7 @@ LICENSES = [
     path("console/servers/<slug:server>/group", servers.group, name="server_group"),
     path("console/servers/<slug:server>/feature", features.of_server, name="server_feature"),
     path("console/servers/<slug:server>/watch", servers.watch, name="server_watch"),
+    path("console/servers/<slug:server>/ask", systems.ask, name="ask_server"),
     path("console/servers/<slug:server>/undo", servers.undo_removal, name="put_server_back"),
     path("console/groups", groups.groups, name="server_groups"),
     path("console/groups/<int:group>", groups.group, name="group"),

@@ -35,6 +35,7 @@ from cln.licensing.rows import (
 )
 from cln.licensing.servers import UNDO_HOURS, undo_until
 from cln.licensing.standing import with_standing
+from cln.licensing.system_actions import system_of
 from cln.licensing.tags import tag_of
 from cln.listing import count_up_to, ordered
 
@@ -249,6 +250,7 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         put_back_until=put_back_until(server),
         beside=_beside(server),
         tag=tag_of(server_id=server.pk),
+        system=system_of(server_id=server.pk),
     )
 
 

@@ -10,6 +10,7 @@ from cln.enums import ServerStatus
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey, Server
 from cln.licensing.standing import heard_at, patience_with
+from cln.licensing.system_actions import SystemRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,8 @@ class ServerDetails:
 
     `undo_until`: as long the earlier registration can be given its seat back; `clone`: what the
     owner has to decide about it; `put_back_until`: as long its own removal can be undone; `beside`:
-    the other licenses of the same machine; `tag`: the word it gave itself.
+    the other licenses of the same machine; `tag`: the word it gave itself; `system`: what it told
+    over RHN, None of one that does not speak it.
     """
 
     server: ServerRow
@@ -147,6 +149,7 @@ class ServerDetails:
     put_back_until: datetime | None = None
     beside: tuple[ServerRow, ...] = ()
     tag: str = ""
+    system: SystemRow | None = None
 
 
 def key_row(key: ActivationKey) -> KeyRow:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from enum import StrEnum
+from typing import ClassVar, Final
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Func, IntegerField
 
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
@@ -18,8 +20,43 @@ from cln.licensing.registration import plain_text
 HARMLESS = ("hardware.refresh_list", "packages.refresh_list")
 """What may be asked of a machine: it reads and reports; nothing here changes the machine."""
 DELIVERIES_MAX = 5
+_COUNT: Final = Func("packages", function="jsonb_array_length", output_field=IntegerField())
 NOT_REPORTED = -1
 """The status of an action that was handed out and never reported."""
+
+
+SHOWN_MAX = 5
+
+
+class Outcome(StrEnum):
+    """What became of an action."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    NOT_REPORTED = "not reported"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRow:
+    """Something a machine was asked to do; `message` is the machine's own."""
+
+    method: str
+    scheduled_at: datetime
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRow:
+    """What a machine that speaks RHN told of itself, when, and what it was asked lately."""
+
+    release: str
+    architecture: str
+    packages: int | None  # None = never told
+    packages_at: datetime | None
+    hardware_at: datetime | None
+    asked: tuple[AskedRow, ...]
 
 
 class ActionNotOffered(Refusal):
@@ -50,10 +87,39 @@ def schedule_action(
                 account_id=account_id,
                 actor=actor,
                 verb="system_action_scheduled",
-                subject=f"{method} {row.public_id}",
+                subject=row.public_id,
+                details={"method": method},
                 now=now,
             )
     return action
+
+
+def system_of(*, server_id: int) -> SystemRow | None:
+    """What a server (by primary key) told over RHN; None of one that does not speak it."""
+    rows = System.objects.filter(server=server_id).annotate(count=_COUNT)
+    row = rows.defer("packages", "hardware", "smbios").first()
+    if row is None:
+        return None
+    asked = SystemAction.objects.filter(server=server_id).order_by("-scheduled_at", "-pk")
+    return SystemRow(
+        release=f"{row.release_name} {row.os_release}".strip(),
+        architecture=row.architecture,
+        packages=row.count,
+        packages_at=row.packages_at,
+        hardware_at=row.hardware_at,
+        asked=tuple(
+            AskedRow(one.method, one.scheduled_at, _outcome(one), one.message)
+            for one in asked[:SHOWN_MAX]
+        ),
+    )
+
+
+def _outcome(action: SystemAction) -> Outcome:
+    if action.finished_at is None:
+        return Outcome.WAITING
+    return {0: Outcome.DONE, NOT_REPORTED: Outcome.NOT_REPORTED}.get(
+        action.status or 0, Outcome.FAILED
+    )
 
 
 def next_action(*, system: System, now: datetime) -> SystemAction | None:

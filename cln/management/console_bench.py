@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from django.core.cache import cache
 from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
@@ -44,6 +45,26 @@ WARM_UP: Final = 2
 LIMIT_MS: Final = 50.0
 DOCUMENTS: Final = "_pdf"
 """How routes end that are no pages: `cln bench pdf` measures them."""
+PUBLIC: Final = (
+    "landing",
+    "install",
+    "prices",
+    "check_license",
+    "status",
+    "account_login",
+    "account_signup",
+    "reseller_signup",
+    "account_reset_password",
+)
+"""What a stranger is shown, who has no secret link."""
+OF_STRANGERS_MOST: Final = 20
+"""Requests of a public page: from the 31st in a minute on a stranger would hear "later"."""
+NOT_MEASURED: Final = {
+    "pay_link and links from mails": "each is one invoice or one form, behind a secret",
+    "sandbox pages": "production has none",
+    "PDF": "cln bench pdf measures them",
+    "CSV": "files of whole lists, sent while they are read",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +101,19 @@ def _of_account(
             cursor.execute("VACUUM (ANALYZE)")
         known, left_out = pages_of(account)
         pages = [page for page in known if not only or page.name in only]
-        statements = {page.path: statements_of(account, page.path) for page in pages}
+        public = [Asked(name, reverse(name)) for name in PUBLIC if not only or name in only]
+        me = Login.objects.get(account=account)
+        statements = {page.path: statements_of(me, page.path) for page in pages}
+        statements |= {page.path: statements_of(None, page.path) for page in public}
+        # The statements were counted as a stranger's requests, too.
+        cache.clear()
         with _serving() as port, contextlib.closing(Browser(port)) as browser:
             browser.sign_in(USERNAME, PASSWORD)
             empty = _measured(browser, "/healthz", requests)
             measured = {page: _measured(browser, page.path, requests) for page in pages}
+            with contextlib.closing(Browser(port)) as stranger:
+                few = min(requests, OF_STRANGERS_MOST)
+                measured |= {page: _measured(stranger, page.path, few) for page in public}
             first = _first_visit(port)
     return {
         "kind": kind.value,
@@ -103,7 +132,7 @@ def _of_account(
         ],
         "over_50_ms_at_p95": _over(measured, "p95_ms"),
         "over_50_ms_of_processor": _over(measured, "cpu_ms"),
-        "left_out": left_out,
+        "left_out": dict.fromkeys(left_out, "the account has none") | NOT_MEASURED,
     }
 
 
@@ -163,10 +192,11 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
     return things + [("", {"server": server.public_id}) for server in servers if server]
 
 
-def statements_of(account: Account, path: str) -> list[str]:
+def statements_of(login: Login | None, path: str) -> list[str]:
     """What a page asks the database the second time, for its session and its frame included."""
     client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(Login.objects.get(account=account))
+    if login is not None:
+        client.force_login(login)
     client.get(path)
     with CaptureQueriesContext(connection) as statements:
         client.get(path)

@@ -13,6 +13,7 @@ from django.test import Client
 from cln import clock
 from cln.accounts.models import Account
 from cln.api.rhn.door import METHODS
+from cln.enums import Role
 from cln.licensing.models import ActivationKey, Server, System, SystemAction
 from cln.licensing.services import remove_server, suspend
 from cln.licensing.system_actions import schedule_action
@@ -27,6 +28,7 @@ from tests.rhn import (
     laid_out,
     machine,
 )
+from tests.visitors import a_login, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -245,6 +247,34 @@ def test_an_action_is_handed_out_until_its_outcome_is_reported(
     action.refresh_from_db()
     assert (action.status, action.message, action.deliveries) == (0, "hardware list refreshed", 2)
     assert call("queue.get", systemid, 2, STATUS) == ""
+
+
+def test_the_page_of_a_system_shows_what_it_told_and_asks_it_anew(
+    acme: Account, systemid: str
+) -> None:
+    client = signed_in(a_login(acme, Role.FULL))
+    page = f"/console/servers/{Server.objects.get().public_id}"
+    assert "It has never told its packages. It has never told its hardware." in text_of(
+        client.get(page)
+    )
+    call("registration.add_packages", systemid, [PACKAGE])
+
+    for method in ("packages.refresh_list", "hardware.refresh_list"):
+        client.post(f"{page}/ask", {"method": method})
+    first = call("queue.get", systemid, 2, STATUS)
+    call("queue.submit", systemid, first["id"], 0, "done", {})
+    second = call("queue.get", systemid, 2, STATUS)
+    assert loads(second["action"])[1] == "hardware.refresh_list"
+    call("queue.submit", systemid, second["id"], 6, "Invalid function call attempted", {})
+
+    shown = text_of(client.get(page))
+    assert "cloudlinux-release 8, x86_64. 1 package, told" in shown
+    assert "asked for its packages: done" in shown
+    assert "asked for its hardware: failed Invalid function call attempted" in shown
+    assert "asked a machine to tell itself anew" in shown
+    wrong = client.post(f"{page}/ask", {"method": "reboot.reboot"})
+    assert "This server cannot be asked to do that." in text_of(wrong)
+    assert SystemAction.objects.count() == 2
 
 
 def test_an_action_that_is_never_reported_is_given_up(acme: Account, systemid: str) -> None:

@@ -20,16 +20,24 @@ def test_the_benchmark_asks_pages_of_a_large_account_and_leaves_the_database_alo
     printed = StringIO()
     size = ("--servers", "60", "--keys", "12", "--invoices", "9")
 
-    pages = ("--page", "dashboard", "--page", "statement", "--page", "key")
+    pages = ("--page", "dashboard", "--page", "statement", "--page", "key", "--page", "status")
     how = ("--kind", "reseller", *size, *pages, "--requests", "1")
     call_command("bench", "console", *how, stdout=printed)
 
     [report] = json.loads(printed.getvalue())["accounts"]
     asked = {row["page"]: row for row in report["pages"]}
     assert (report["kind"], report["ip_licenses"], report["servers"]) == ("reseller", 60, 6)
-    assert asked.keys() == {"dashboard", "statement", "key"}
+    assert asked.keys() == {"dashboard", "statement", "key", "status"}
     assert {row["status"] for row in asked.values()} == {200}
     assert all(row["statements"] > 0 and row["times_empty_page"] > 0 for row in asked.values())
     assert report["first_visit"]["bytes"] > report["first_visit"]["page_bytes"]
-    assert report["left_out"] == ["payment", "payment_back", "remove_passkey", "revoke_api_token"]
+    none = [name for name, why in report["left_out"].items() if why == "the account has none"]
+    assert none == [
+        "payment",
+        "payment_back",
+        "address_list",
+        "remove_passkey",
+        "revoke_api_token",
+    ]
+    assert report["left_out"]["sandbox pages"] == "production has none"
     assert not Account.objects.exists()

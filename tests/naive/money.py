@@ -124,13 +124,15 @@ class Purse:
     # Taking money.
 
     def attempt(self, invoice: Invoice) -> bool:
-        """One try to take the whole rest; a hard decline stops the automatic ones of it (P2)."""
+        """One try to take the whole rest; a hard decline stops the automatic ones of it, until
+        there is another method (P2).
+        """
         invoice.tried = self.today
         if self.bank == "ok":
             invoice.by_card.append(invoice.owed)
             self.close_paid()
             return True
-        invoice.is_stopped = self.bank == "hard"
+        invoice.is_stopped |= self.bank == "hard"
         return False
 
     def pay_now(self) -> None:
@@ -151,6 +153,7 @@ class Purse:
     def replace_method(self) -> None:
         """What is due is tried at once (P1)."""
         for invoice in self.open:
+            invoice.is_stopped = False
             self.attempt(invoice)
         self.autopay.begin_anew()
 

@@ -206,14 +206,13 @@ class TestOneServer:
         account, client = shop
         server = a_server()
         asked = text_of(client.get(f"{LIST}/{server.public_id}/move"))
-        key = reveal(ActivationKey.objects.get())
-        assert f"/install/cln-install.sh | sh -s -- -k {key} " in asked
+        assert f"-k {reveal(ActivationKey.objects.get())}" in asked
         assert seats(account, "cloudlinux") == (1, 5)
 
         page = text_of(client.post(f"{LIST}/{server.public_id}/move", follow=True))
 
         assert "The license of web1 is free for the new machine." in page
-        assert f"-d key={reveal(ActivationKey.objects.get())}" in page
+        assert f"-k {reveal(ActivationKey.objects.get())}" in page
         assert seats(account, "cloudlinux") == (0, 5)
         a_server("web2", "192.0.2.11")
         assert seats(account, "cloudlinux") == (1, 5)

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.template import engines
 from django.test import Client
 from django.utils import translation
+from django.utils.safestring import SafeString
 from pytest_django import Settings
 
 from cln.licensing.models import ActivationKey
@@ -83,6 +84,35 @@ def test_the_command_writes_the_catalogue(monkeypatch: pytest.MonkeyPatch, tmp_p
     call_command("texts", stdout=StringIO())
 
     assert (tmp_path / "new" / "django.po").read_text() == catalogue()
+
+
+COUNTED = (
+    "{% blocktranslate count counter=N with a=row.a %}{{ counter }} of {{ a }}"
+    "{% plural %}{{ counter }} all{% endblocktranslate %}"
+)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% translate 'Twice <b> & 100%' %}",
+        "{% translate name %} {% translate name|upper %} {% translate 'x' as kept %}[{{ kept }}]",
+        "{% blocktranslate %}{{ name }} & <em>50 %</em> of {{ absent }}{% endblocktranslate %}",
+        "{% blocktranslate trimmed with a=row.a|default:'none' b=safe %}\n {{ a }}\n  {{ b }}\n"
+        "{% endblocktranslate %}",
+        "{% blocktranslate asvar kept %}{{ name }}{% endblocktranslate %}[{{ kept }}]",
+        *(COUNTED.replace("N", number) for number in ("one", "none", "many", "list|length")),
+    ],
+)
+def test_our_tags_say_what_djangos_own_say(source: str) -> None:
+    values = {"name": "<O'Neil> 5%", "safe": SafeString("<i>"), "row": {"a": "a & b"}}
+    numbers = {"one": 1, "none": 0, "many": 5, "list": [1, 2]}
+    engine = engines["django"]
+
+    ours = engine.from_string(source).render(values | numbers)
+
+    assert ours == engine.from_string("{% load i18n %}" + source).render(values | numbers)
+    assert ours.strip()
 
 
 # -- a language of our own: every letter wears an accent ------------------------------------------
