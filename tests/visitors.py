@@ -13,6 +13,8 @@ from cln.accounts.models import Account, Login
 from cln.accounts.services import create_login
 from cln.enums import Role
 from tests.customers import START, a_customer, buys, clock_at
+from tests.reselling import holds_ip, registers
+from tests.shop import open_shop
 
 PASSWORD = "a sentence nobody guesses"
 
@@ -46,6 +48,16 @@ def a_visitor(company: str = "Acme", role: Role = Role.FULL) -> tuple[Account, C
     clock_at(START)
     account = a_customer(company)
     return account, signed_in(a_login(account, role))
+
+
+def a_reselling_visitor() -> tuple[Account, Client]:
+    """A reseller with 500.00 and a KernelCare license at 198.51.100.7; a person of theirs."""
+    clock_at(START)
+    open_shop()
+    account = Account.objects.get(pk=registers("zenith", now=START).account_id)
+    holds_ip(account.pk, "198.51.100.7", now=START)
+    Login.objects.filter(account=account).update(is_primary=False)
+    return account, signed_in(a_login(account, Role.FULL, name="zoe"))
 
 
 def with_licenses(account: Account, quantity: int = 5, license_type: str = "cloudlinux") -> None:

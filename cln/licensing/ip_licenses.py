@@ -238,13 +238,13 @@ def count_ip_licenses(account_id: int) -> tuple[IpLicenseCount, ...]:
     """What the account holds at addresses, by product in the order of the catalog."""
     types = license_types_by_id()
     live = IpLicense.objects.filter(account=account_id, removed_on=None)
-    held, heard = Counter[Product](), Counter[Product]()
+    held, unheard = Counter[Product](), Counter[Product]()
     # Each by an index of its own: there may be 100,000.
-    for counted, rows in ((held, live), (heard, live.filter(registered_at__isnull=False))):
+    for counted, rows in ((held, live), (unheard, live.filter(registered_at=None))):
         for license_type_id, count in rows.values_list("license_type_id").annotate(n=Count("*")):
             counted[types[license_type_id].product] += count
     return tuple(
-        IpLicenseCount(product.code, product.name, count, heard[product])
+        IpLicenseCount(product.code, product.name, count, count - unheard[product])
         for product, count in sorted(held.items(), key=lambda one: one[0].position)
     )
 

@@ -405,11 +405,11 @@ class IpLicense(models.Model):
                 condition=Q(removed_on=None),
                 name="ip_license_by_day",
             ),
-            # Those of them that a machine has registered by.
+            # Those of them that no machine has registered by: mostly few.
             models.Index(
                 fields=["account", "license_type"],
-                condition=Q(removed_on=None, registered_at__isnull=False),
-                name="ip_license_heard",
+                condition=Q(removed_on=None, registered_at=None),
+                name="ip_license_unheard",
             ),
             models.Index(
                 F("account"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import Counter
 
 from playwright.sync_api import expect
 
@@ -119,3 +121,37 @@ def _tries_a_rule(rudi: Visitor) -> None:
     target.fill("300")
     rudi.clicks("Save")
     rudi.sees("The autopayment is saved.")
+
+
+def test_500_addresses_are_pasted_the_good_ones_added_and_each_bad_line_explained(
+    people: People, site: Site
+) -> None:
+    """R2: dry run, progress, result file; every tenth line of the list is wrong in some way."""
+    bulk, _ = people.reseller("bulk")
+    page = bulk.page
+    page.goto("/console/ip-licenses/add")
+    page.get_by_label("License type").select_option("kernelcare")
+    page.get_by_label("IP addresses").fill("\n".join(A_LIST))
+    bulk.clicks("Add")
+    bulk.sees("Nothing has been added yet. 450 of 500 can be added")
+    bulk.sees("The address 10.0.0.1 is private, not public.", "'web1' is not an IP address")
+    bulk.looks("dry-run")
+    bulk.clicks("Add 450 licenses")
+    bulk.looks("in-work")
+    expect(page.get_by_role("heading", level=1)).to_have_text("450 added, 40 not", timeout=90_000)
+    bulk.sees("10 were left out")
+    bulk.looks("finished")
+    file = page.get_by_role("link", name="Result as CSV").get_attribute("href")
+    rows = list(csv.reader(bulk.fetches(str(file)).text().splitlines()))
+    assert Counter(row[1] for row in rows[1:]) == {"done": 450, "refused": 40, "left_out": 10}
+
+    bulk.opens("/console/ip-licenses")
+    bulk.sees("of 450")
+    bulk.opens(f"/console/check-license?ip={A_LIST[1]}")
+    bulk.sees(f"Licensed: {A_LIST[1]}", "KernelCare")
+
+
+BAD = ("10.0.0.1", "web1", "203.0.113.300", "100.64.0.1", "203.0.110.2")
+A_LIST = [
+    BAD[n // 10 % 5] if n % 10 == 0 else f"203.0.{n // 250 + 110}.{n % 250 + 1}" for n in range(500)
+]

@@ -12,12 +12,8 @@ from django.test import Client
 from django.urls import URLPattern
 from django.urls.resolvers import RoutePattern
 
-from cln.accounts.models import Account, Login
-from cln.enums import Role
 from tests.customers import START, clock_at
-from tests.reselling import holds_ip, registers
-from tests.shop import open_shop
-from tests.visitors import PASSWORD, a_login, a_visitor, all_routes, signed_in
+from tests.visitors import PASSWORD, a_reselling_visitor, a_visitor, all_routes
 from tests.web.test_doors import path_of
 
 pytestmark = pytest.mark.django_db
@@ -58,21 +54,15 @@ def missing(answer: HttpResponseBase) -> list[str]:
     return wrong
 
 
-def a_reseller() -> tuple[Account, Client]:
-    open_shop()
-    account = Account.objects.get(pk=registers("zenith", now=START).account_id)
-    holds_ip(account.pk, "198.51.100.7", now=START)
-    Login.objects.filter(account=account).update(is_primary=False)
-    return account, signed_in(a_login(account, Role.FULL, name="zoe"))
-
-
 TOLD = dict.fromkeys(("next", "to", "url", "back", "return"), "https://evil.example/")
 
 
 @pytest.fixture(params=["stranger", "reseller"])
 def somebody(request: pytest.FixtureRequest) -> Client:
+    if request.param == "reseller":
+        return a_reselling_visitor()[1]
     clock_at(START)
-    return Client() if request.param == "stranger" else a_reseller()[1]
+    return Client()
 
 
 def test_every_answer_has_the_security_headers_and_leads_to_no_other_site(

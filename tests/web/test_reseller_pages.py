@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from cln.accounts.access import PERMISSIONS
-from cln.accounts.models import Account, Login
+from cln.accounts.models import Account
 from cln.billing.queries import balance_cents
 from cln.catalog.models import OperatorRules
 from cln.domain.autopay import AutopayMode, AutopayRule
@@ -20,10 +20,9 @@ from cln.licensing.models import ActivationKey, IpLicense
 from cln.licensing.server_accounts import Person, add_server_account
 from cln.licensing.services import create_key
 from tests import pdf_text
-from tests.customers import START, clock_at
+from tests.customers import START
 from tests.reselling import holds_ip, registers
-from tests.shop import open_shop
-from tests.visitors import a_login, signed_in, text_of
+from tests.visitors import a_login, a_reselling_visitor, signed_in, text_of
 from tests.web.test_doors import access_of, pages, path_of
 
 pytestmark = pytest.mark.django_db
@@ -37,13 +36,7 @@ web1.example.com 198.51.100.7"""
 
 @pytest.fixture
 def zenith() -> tuple[Account, Client]:
-    """A reseller with 500.00 and one KernelCare license at 198.51.100.7."""
-    clock_at(START)
-    open_shop()
-    account = Account.objects.get(pk=registers("zenith", now=START).account_id)
-    holds_ip(account.pk, "198.51.100.7", now=START)
-    Login.objects.filter(account=account).update(is_primary=False)
-    return account, signed_in(a_login(account, Role.FULL, name="zoe"))
+    return a_reselling_visitor()
 
 
 def held(account: Account) -> list[str]:
