@@ -155,7 +155,7 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     status = 404 if refusal.code.startswith("unknown_") else STATUS_OF.get(refusal.code, 409)
     htmx = getattr(request, "htmx", False)
     template = "refused.html#refusal" if htmx else "refused.html"
-    return render(request, template, {"refusal": refusal}, status=status)
+    return render(request, template, {"refusal": refusal, "status": status}, status=status)
 
 
 def _not_here(request: Request, access: Access) -> HttpResponse | None:

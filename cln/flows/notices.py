@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from cln.accounts.models import Account
+from cln.accounts.standing import is_blocked
 from cln.billing.issuing import Issued
 from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balance_cents
@@ -131,7 +132,12 @@ def reminder(*, account: Account, now: datetime) -> None:
     queue_mail(
         account_id=account.pk,
         template="reminder",
-        context=_debt(account, now) | {"licenses": licenses, "blocks_on": _blocks_on(account)},
+        context={
+            **_debt(account, now),
+            "licenses": licenses,
+            "blocks_on": _blocks_on(account),
+            "is_blocked": is_blocked(account),
+        },
         dedupe=f"reminder:{account.pk}:{now.date()}",
         now=now,
     )

@@ -38,7 +38,7 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     # cause: why, in a sentence; next_action: what to do; next_try_on: date or None
     "payment_declined": frozenset({"number", "total", "cause", "next_action", "next_try_on"}),
     # invoices: number, amount, due_on. licenses: name, quantity, used, unused
-    "reminder": frozenset({"total", "invoices", "licenses", "pay_url", "blocks_on"}),
+    "reminder": frozenset({"total", "invoices", "licenses", "pay_url", "blocks_on", "is_blocked"}),
     # licenses: name, unused, quantity, saving in words, url
     "unused_licenses": frozenset({"licenses"}),
     "account_blocked": frozenset({"total", "invoices", "pay_url", "suspends_on"}),

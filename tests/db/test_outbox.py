@@ -99,6 +99,7 @@ SAMPLES: dict[str, dict[str, object]] = {
         "licenses": [{"name": "KernelCare", "quantity": 5, "used": 2, "unused": 3}],
         "pay_url": "https://x.example/pay/1",
         "blocks_on": DAY,
+        "is_blocked": False,
     },
     "account_blocked": {
         "total": "$27.00",

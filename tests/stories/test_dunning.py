@@ -51,6 +51,16 @@ def test_a_reminder_names_the_licenses_behind_the_debt_and_how_to_cancel_the_unu
     assert "the account is blocked on 2026-05-01" in mail
 
 
+def test_a_reminder_after_the_block_does_not_announce_it_p6(world: World) -> None:
+    acme = _overdue(world)
+
+    world.on("2026-05-22")
+
+    mail = acme.mail("reminder")
+    assert "The account has been blocked since 2026-05-01." in mail
+    assert "keep running until then" not in mail
+
+
 def test_one_reminder_names_what_is_owed_for_and_nothing_that_is_paid_p6(world: World) -> None:
     """Two invoices of one day are one mail; the oldest of them says when the account is blocked."""
     acme = world.on("2026-03-01").customer("acme")
