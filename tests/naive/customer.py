@@ -21,9 +21,9 @@ class Customer(Life):
 
     def buy(self, license_type: str, quantity: int, interval: str | None) -> None:
         """A first purchase is paid at once (Q3); an addition waits for the next invoice (Q4)."""
-        self.must_not_be_blocked()
         if self.is_reseller:
             raise No("paid_afterwards")
+        self.must_not_be_blocked()
         one = next(iter(self.live(license_type)), None)
         siblings = [other for other in self.live() if other.scope == SCOPES[license_type]]
         running = siblings[0].interval if siblings else None
