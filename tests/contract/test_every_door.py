@@ -218,7 +218,7 @@ def test_what_can_be_got_can_be_asked_for_its_head_and_a_head_changes_nothing() 
 
 
 READING: Final = {
-    "api/cl/awp", "api/els/key/list", "api/els/srv/list", "api/group/list",
+    "api/ab/list", "api/cl/awp", "api/els/key/list", "api/els/srv/list", "api/group/list",
     "api/group/servers/list", "api/im/key/list", "api/im/srv/list", "api/ipl/availability",
     "api/ipl/check", "api/ipl/list", "api/ipl/server", "api/kcare/check", "api/kcare/key/list",
     "api/kcare/key/servers", "api/kcare/nagios-res/<str:login>/<str:token>",

@@ -14,7 +14,7 @@ from cln.licensing.lookups import server_of_id
 _DELTA = re.compile(r"[+-]?[0-9]{1,6}")
 
 
-@signed(refused=[])
+@signed(refused=[], verb="HEAD")
 def list_all(call: Call) -> object:
     """Every backup of the account; one without any is told of the end (P-50)."""
     _check_served(call)
