@@ -60,7 +60,6 @@ PUBLIC: Final = (
 OF_STRANGERS_MOST: Final = 20
 """Requests of a public page: from the 31st in a minute on a stranger would hear "later"."""
 NOT_MEASURED: Final = {
-    "passkey_again": "whoever asks it often is told to wait",
     "pay_link and links from mails": "each is one invoice or one form, behind a secret",
     "sandbox pages": "production has none",
     "PDF": "cln bench pdf measures them",
@@ -162,7 +161,6 @@ def _is_page(route: URLPattern, account: Account) -> bool:
         and not access.sandbox_only
         and (account.kind == AccountKind.RESELLER or not access.resellers_only)
         and not str(route.name).endswith(DOCUMENTS)
-        and route.name not in NOT_MEASURED
     )
 
 
