@@ -31,16 +31,6 @@ class ApiCaller:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginRow:
-    """A login as the profile shows it."""
-
-    username: str
-    email: str
-    role: str
-    is_primary: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AccountRow:
     """An account as its own programs see it; `state` is that of its debts."""
 
@@ -68,15 +58,6 @@ def notice_addresses(account_ids: Sequence[int]) -> dict[int, str]:
     return addresses | {login.account_id: login.email for login in primary if login.account_id}
 
 
-def logins_of(account_id: int) -> tuple[LoginRow, ...]:
-    """Everybody who can sign in for the account, the primary login first."""
-    rows = Login.objects.filter(account_id=account_id, is_active=True)
-    return tuple(
-        LoginRow(login.username, login.email, login.role, login.is_primary)
-        for login in rows.order_by("-is_primary", "username")
-    )
-
-
 def api_secret_of(account_id: int) -> ApiSecretRow | None:
     """The last four characters of the API secret and when it was made; None before the first."""
     secret = ApiSecret.objects.filter(account_id=account_id).first()
@@ -93,12 +74,6 @@ def login_of_name_or_email(text: str) -> Login | None:
     active = Login.objects.filter(is_active=True)
     text = text.strip()
     return active.filter(username__iexact=text).first() or active.filter(email__iexact=text).first()
-
-
-def api_caller(login: str) -> ApiCaller | None:
-    """Whom a token names; see `api_callers`."""
-    [caller] = api_callers([login])
-    return caller
 
 
 def api_callers(logins: Sequence[str]) -> list[ApiCaller | None]:

@@ -86,7 +86,3 @@ class BillingCycle:
     def period(self, k: int) -> Period:
         """Period k: from boundary k up to boundary k + 1."""
         return Period(self.boundary(k), self.boundary(k + 1))
-
-    def period_containing(self, day: date) -> Period:
-        """The one period that contains the day."""
-        return self.period(self.index_on(day))

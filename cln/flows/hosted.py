@@ -161,14 +161,8 @@ def _page_of(attempt: PaymentAttempt, customer: str, back: Back, *, now: datetim
         currency=attempt.currency,
         gateway_charge=attempt.gateway_charge,
     )
-    back = Back(
-        *(
-            url.replace("{payment}", attempt.public_id)
-            for url in (back.done_url, back.cancelled_url)
-        )
-    )
     try:
-        page = gateway_named(attempt.gateway).hosted_page(charge, back)
+        page = gateway_named(attempt.gateway).hosted_page(charge, _back_with(attempt, back))
     except PageOver:
         raise _ended(attempt, now=now) from None
     except (GatewayUnreachable, Refusal) as error:

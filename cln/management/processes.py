@@ -66,11 +66,6 @@ class Children:
                 os.killpg(child.process.pid, signal.SIGKILL)
             child.process.wait()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._stop.is_set()
-
     def start(
         self, name: str, module: str, arguments: Sequence[str], *, env: Mapping[str, str]
     ) -> None:
