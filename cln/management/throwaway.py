@@ -1,12 +1,14 @@
 """A database that lives as long as a command: created on the configured server, then dropped.
 
 A run holds an advisory lock named after its database, on a connection that dies with it; so what
-a killed run left behind is recognised, and dropped, by the next one.
+a killed run left behind is recognised, and dropped, by the next one. Such a lock is seen from the
+same database only, so the name says beside which one it was made, and others are left alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 import signal
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from django.db import connection, connections
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-PREFIX = "cln_simulate_"
+_PREFIX = "cln_simulate_"
 
 
 @contextlib.contextmanager
@@ -29,8 +31,7 @@ def throwaway_database(url: str, *, durable: bool = False) -> Iterator[None]:
     do, for a benchmark. Raises CommandError when the server cannot be reached or its user may not
     create databases.
     """
-    name = f"{PREFIX}{secrets.token_hex(6)}"
-    with _server(url) as admin, _created(admin, name, durable=durable):
+    with _server(url) as admin, _created(admin, durable=durable) as name:
         before = dict(connection.settings_dict)
         _use(_address(url) | {"NAME": name})
         try:
@@ -51,15 +52,17 @@ def _server(url: str) -> Iterator[psycopg.Connection]:
 
 
 @contextlib.contextmanager
-def _created(admin: psycopg.Connection, name: str, *, durable: bool) -> Iterator[None]:
-    _drop_left_behind(admin)
+def _created(admin: psycopg.Connection, *, durable: bool) -> Iterator[str]:
+    prefix = prefix_beside(admin.info.dbname)
+    _drop_left_behind(admin, prefix)
+    name = prefix + secrets.token_hex(6)
     try:
         with _uninterrupted():
             _lock(admin, name)
             admin.execute(_query("CREATE DATABASE {} TEMPLATE template0", name))
             if not durable:
                 admin.execute(_query("ALTER DATABASE {} SET synchronous_commit = off", name))
-        yield
+        yield name
     except psycopg.errors.InsufficientPrivilege as error:
         raise CommandError(
             "This needs a database of its own, and this database user may not create one; "
@@ -70,9 +73,14 @@ def _created(admin: psycopg.Connection, name: str, *, durable: bool) -> Iterator
             admin.execute(_query("DROP DATABASE IF EXISTS {} WITH (FORCE)", name))
 
 
-def _drop_left_behind(admin: psycopg.Connection) -> None:
+def prefix_beside(database: str) -> str:
+    """How the throwaway databases beside a database are called."""
+    return f"{_PREFIX}{hashlib.sha256(database.encode()).hexdigest()[:8]}_"
+
+
+def _drop_left_behind(admin: psycopg.Connection, prefix: str) -> None:
     found = admin.execute(
-        "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
+        "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix]
     ).fetchall()
     for (name,) in found:
         if _lock(admin, name):

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from cln.catalog.services import codes_on_file
 from cln.flows.simulation.parsing import parse
@@ -22,6 +24,8 @@ from cln.flows.simulation.playing import play
 from cln.flows.simulation.report import report
 from cln.flows.simulation.tables import tables
 from cln.management.interruption import interrupted_between_steps
+from cln.management.throwaway import prefix_beside
+from tests.customers import database_url
 
 pytestmark = pytest.mark.django_db
 
@@ -392,7 +396,10 @@ def _databases_of_simulations() -> list[str]:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'cln_simulate_%'")
+        cursor.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)",
+            [prefix_beside("postgres")],
+        )
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -411,6 +418,27 @@ def test_the_command_says_the_same_twice_and_leaves_nothing_behind(
     assert [one["total"] for one in told["accounts"]["acme"]["invoices"]] == ["19.75", "1.69"]
     assert told["accounts"]["acme"]["invoices"][0]["number"] == "CBI-000001"
     assert _databases_of_simulations() == []
+
+
+def test_a_run_drops_what_a_killed_one_left_and_nothing_beside_another_database(
+    tmp_path: Path,
+) -> None:
+    """A lock is seen from its own database only: another's run may be alive."""
+    url = database_url()
+    with psycopg.connect(url, autocommit=True) as admin:
+        left, other = prefix_beside(admin.info.dbname) + "left", prefix_beside("another") + "runs"
+        for name in (left, other):
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+            )
+        run = _command(EXAMPLE, url=url, tmp_path=tmp_path, stdout=subprocess.DEVNULL)
+        code = run.wait(timeout=120)
+        found = admin.execute(
+            "SELECT datname FROM pg_database WHERE datname = ANY(%s)", [[left, other]]
+        ).fetchall()
+        admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(other)))
+
+    assert (code, found) == (0, [(other,)])
 
 
 def test_the_command_refuses_a_malformed_file_before_it_looks_for_a_database(
