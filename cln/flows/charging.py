@@ -5,9 +5,11 @@ Who records attempts (invoices, deposits) calls these two and writes down what t
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 from cln import faults
 from cln.domain.dunning import DeclineCode
+from cln.domain.errors import Refusal
 from cln.enums import AttemptState
 from cln.payments.gateways import (
     Charge,
@@ -16,6 +18,13 @@ from cln.payments.gateways import (
     Outcome,
     gateway_named,
 )
+
+
+class GatewaySilent(Refusal):
+    """The gateway does not answer, and without an answer nothing may be done."""
+
+    code: ClassVar[str] = "gateway_silent"
+
 
 # What an attempt ends with that died before money could move.
 NOTHING_TAKEN = Outcome(AttemptState.DECLINED, decline_code=DeclineCode.TECHNICAL_PROBLEM)

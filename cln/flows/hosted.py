@@ -16,19 +16,13 @@ from cln.billing.models import Invoice
 from cln.billing.queries import UnknownInvoice
 from cln.domain.errors import Refusal
 from cln.enums import UNFINISHED_ATTEMPT, AccountKind, AttemptChannel, AttemptState
-from cln.flows.charging import NOTHING_TAKEN
+from cln.flows.charging import NOTHING_TAKEN, GatewaySilent
 from cln.flows.collection import InvoiceResult, conclude, result_of, settle
 from cln.flows.reseller import check_amount
 from cln.licensing.partners import not_a_reseller
 from cln.payments import services as payments
 from cln.payments.gateways import Back, Charge, GatewayUnreachable, Page, PageOver, gateway_named
 from cln.payments.models import PaymentAttempt
-
-
-class GatewaySilent(Refusal):
-    """The gateway does not answer, so there is no page to show."""
-
-    code: ClassVar[str] = "gateway_silent"
 
 
 class UnknownPayment(Refusal):

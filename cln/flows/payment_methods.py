@@ -10,8 +10,8 @@ from cln.accounts.audit import record as audit
 from cln.accounts.locks import lock_account
 from cln.accounts.models import Account
 from cln.flows import reseller
+from cln.flows.charging import GatewaySilent
 from cln.flows.collection import InvoiceResult, set_payment_method
-from cln.flows.hosted import GatewaySilent
 from cln.ids import public_id
 from cln.payments import services as payments
 from cln.payments.gateways import (

@@ -5,6 +5,7 @@ The credit note and the refunds are committed before the gateway is asked, as ev
 did not make becomes balance again.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ from cln.domain.lines import LineKind
 from cln.domain.money import format_cents
 from cln.domain.refunds import Creditable, RefundFacts, check_refund, spread_credit, with_tax
 from cln.enums import UNFINISHED_ATTEMPT, AttemptState, InvoicePurpose, InvoiceStatus
-from cln.flows import deposit_notices
+from cln.flows import charging, deposit_notices
 from cln.flows.billing_run import bring_current
 from cln.flows.each import each
 from cln.flows.refunded_licenses import Given, refunded_licenses, take_back
@@ -180,14 +181,20 @@ def refund(*, operator: str, account_id: int, wish: Wish, now: datetime) -> Refu
 def retry_refund(*, operator: str, account_id: int, refund_id: str, now: datetime) -> str:
     """Try a failed refund once more, from the balance it has become; returns its new state.
 
-    The gateway is asked first whether it made the failed one after all. Refusals:
-    `nothing_to_retry`.
+    The gateway is asked first whether it made the failed one after all; while it does not say,
+    nothing is given. Refusals: `gateway_absent`, `gateway_silent`, `nothing_to_retry`.
     """
     failed = Refund.objects.filter(
         public_id=refund_id, payment__account=account_id, state__in=FAILED
     ).select_related("payment", "credit_note")
-    for given_up in failed:
-        conclude_refund(row=given_up, now=now)
+    try:
+        for given_up in failed:
+            conclude_refund(row=given_up, now=now)
+    except GatewayUnreachable:
+        raise charging.GatewaySilent(
+            "The gateway does not say whether it made the failed refund after all.",
+            "Try again in several minutes.",
+        ) from None
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
         row = failed.first()
@@ -232,17 +239,26 @@ def resolve_due(*, now: datetime) -> int:
     due = Refund.objects.filter(resolve_at__lte=now).select_related("payment")
 
     def resolve(row: Refund) -> None:
-        conclude_refund(row=row, now=now)
+        # It may have ended since it was read; whoever ended it had an answer.
+        with contextlib.suppress(GatewayUnreachable, GatewayAbsent):
+            conclude_refund(row=row, now=now)
 
     return each(due.order_by("resolve_at", "id"), resolve)
 
 
 def conclude_refund(*, row: Refund, now: datetime) -> str:
-    """Ask the gateway what became of a refund, and end it (P3); returns its state."""
+    """Ask the gateway what became of a refund, and end it (P3); returns its state.
+
+    A refund in doubt is asked about again by itself. Nobody asks again about one that has ended,
+    so a gateway that is silent about it raises GatewayUnreachable, and whoever asked comes again.
+    """
     try:
         outcome = gateway_named(row.payment.gateway).find_refund(_request(row))
     except (GatewayUnreachable, GatewayAbsent):
-        return settle_refund(refund_id=row.pk, outcome=None, now=now)
+        state = settle_refund(refund_id=row.pk, outcome=None, now=now)
+        if state not in UNFINISHED_ATTEMPT:
+            raise
+        return state
     given_up = Outcome(AttemptState.ABANDONED)
     return settle_refund(refund_id=row.pk, outcome=outcome or given_up, now=now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from cln.billing.queries import balance_cents
 from cln.enums import AttemptState
 from cln.flows import refunds, reseller
 from cln.flows.books import check_books
+from cln.flows.charging import GatewaySilent
 from cln.payments.models import Refund
 from cln.payments.services import RESOLVE_AFTER
 from tests.customers import START, buys
@@ -142,11 +144,7 @@ def test_a_refund_that_was_given_up_is_looked_for_before_it_is_tried_again(
     vendor: Vendor, name: str
 ) -> None:
     """P10: the vendor made it after all, and nobody heard."""
-    account, invoice = paid(vendor, name)
-    vendor.plan("refund", Fault.LOST_AFTER)
-    vendor.beforehand["refund"] = in_our_transaction(lambda: refunds.resolve_due(now=LATER))
-    gives_back(account, invoice)
-    row = Refund.objects.get()
+    account, row = a_refund_made_after_all(vendor, name)
     assert row.state == AttemptState.ABANDONED
 
     with pytest.raises(refunds.NothingToRetry):
@@ -156,6 +154,53 @@ def test_a_refund_that_was_given_up_is_looked_for_before_it_is_tried_again(
 
     assert Refund.objects.get().state == AttemptState.SUCCEEDED
     the_till_agrees(vendor)
+
+
+@BOTH
+def test_news_of_a_refund_come_again_while_the_vendor_is_silent_about_it(
+    vendor: Vendor, name: str
+) -> None:
+    """P10, P3: it was made after it was given up; who gave it up will not ask again."""
+    account, _ = a_refund_made_after_all(vendor, name)
+    made = next(one for one in reversed(vendor.events) if _is_about_a_refund(one))
+
+    vendor.plan("look", Fault.LOST_BEFORE)
+    delivered(vendor, name, made, 503)
+    assert (Refund.objects.get().state, balance_cents(account.pk)) == ("abandoned", 1000)
+    delivered(vendor, name, made)
+
+    assert (Refund.objects.get().state, balance_cents(account.pk)) == ("succeeded", 0)
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_nothing_is_given_again_while_the_vendor_does_not_say_what_it_gave(
+    vendor: Vendor, name: str
+) -> None:
+    """P10: the failed refund was made after all; a second one would give it twice."""
+    account, row = a_refund_made_after_all(vendor, name)
+
+    vendor.plan("look", Fault.LOST_BEFORE)
+    with pytest.raises(GatewaySilent):
+        refunds.retry_refund(
+            operator="otto", account_id=account.pk, refund_id=row.public_id, now=LATER
+        )
+
+    assert [one.state for one in Refund.objects.all()] == ["abandoned"]
+    assert (len(vendor.given_back), balance_cents(account.pk)) == (1, 1000)
+
+
+def a_refund_made_after_all(vendor: Vendor, name: str) -> tuple[Account, Refund]:
+    """It slept on its way until it was given up, was made then, and nobody heard."""
+    account, invoice = paid(vendor, name)
+    vendor.plan("refund", Fault.LOST_AFTER)
+    vendor.beforehand["refund"] = in_our_transaction(lambda: refunds.resolve_due(now=LATER))
+    gives_back(account, invoice)
+    return account, Refund.objects.get()
+
+
+def _is_about_a_refund(event: dict[str, Any]) -> bool:
+    return "refund" in str(event.get("type") or event.get("event_type")).lower()
 
 
 def paid(vendor: Vendor, name: str) -> tuple[Account, Invoice]:

@@ -17,7 +17,7 @@ from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.enums import AttemptState
 from cln.flows import collection, payment_methods, reseller, timeline
-from cln.flows.hosted import GatewaySilent
+from cln.flows.charging import GatewaySilent
 from cln.payments.gateways import GatewayAbsent, MethodNotStored
 from cln.payments.models import PaymentAttempt, PaymentMethod
 from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER, NoPaymentMethod

@@ -10,6 +10,7 @@ from cln.billing.queries import balance_cents
 from cln.domain.errors import Refusal
 from cln.enums import AttemptState
 from cln.flows import hosted, timeline
+from cln.flows.charging import GatewaySilent
 from cln.payments.models import PaymentAttempt
 from cln.payments.services import HOSTED_PAGE_LIVES, NothingToPay
 from tests.customers import START, pays_now
@@ -174,7 +175,7 @@ def test_a_page_the_vendor_does_not_give_blocks_nothing(vendor: Vendor, name: st
     account, invoice = owing(vendor, name)
     vendor.plan("announce", Fault.LOST_AFTER)
 
-    with pytest.raises(hosted.GatewaySilent):
+    with pytest.raises(GatewaySilent):
         opens_page(account, invoice, name)
     [paid] = pays_now(account, now=RENEWAL)
 
