@@ -72,9 +72,22 @@ def agrees(vendor: MoodyVendor) -> None:
     assert Counter(vendor.given_back) == returned
     assert max(Counter(one.reference for one in vendor.taken).values()) == 1
     assert max(Counter(one.reference for one in vendor.given_back).values(), default=1) == 1
-    paid = Payment.objects.exclude(attempt__invoice=None).values("attempt__invoice")
-    assert not paid.annotate(times=Count("id")).filter(times__gt=1).exists()
+    assert paid_twice() == []
     assert vendor.taken
+
+
+def paid_twice() -> list[str]:
+    """Invoices that more than one attempt has paid, each with the lives of those attempts."""
+    paid = Payment.objects.exclude(attempt__invoice=None).values("attempt__invoice")
+    twice = paid.annotate(times=Count("id")).filter(times__gt=1)
+    attempts = PaymentAttempt.objects.filter(
+        invoice__in=twice.values("attempt__invoice"), payment__isnull=False
+    )
+    return [
+        f"invoice {one.invoice_id}: {one.amount_cents} by {one.gateway}, {one.channel},"
+        f" begun {one.created_at}, ended {one.finished_at}"
+        for one in attempts.order_by("invoice", "created_at")
+    ]
 
 
 def is_unfinished() -> bool:
