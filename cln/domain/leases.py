@@ -20,6 +20,7 @@ INCIDENT_CONTEXT = b"cln-incident-v1\n"
 REFRESH = timedelta(hours=4)
 LASTS = timedelta(days=14)
 GRACE = timedelta(days=14)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TAG = re.compile(r'"([0-9]{1,12})-([0-9a-f]{32})"', re.ASCII)
 
 
@@ -78,7 +79,7 @@ def decide_lease(facts: LeaseFacts, *, kid: str, now: datetime) -> Lease:
         refresh_after=_capped(now + REFRESH, facts),
         exp=_capped(expires, facts),
         grace_until=_capped(expires + GRACE, facts),
-        seq=int(now.timestamp() * 1000),
+        seq=(now - _EPOCH) // timedelta(milliseconds=1),
         kid=kid,
     )
 

@@ -120,6 +120,13 @@ def test_a_later_lease_has_a_higher_number(facts: LeaseFacts, now: datetime, lat
     assert (second.seq > first.seq) == (later > 0)
 
 
+def test_the_number_of_a_lease_counts_whole_milliseconds() -> None:
+    """In fractions of a second this millisecond would have the number of the one before."""
+    now = datetime(2038, 6, 23, 19, 33, 29, 213000, tzinfo=UTC)
+
+    assert decide_lease(FACTS, kid="k1", now=now).seq == 2160934409213
+
+
 def test_a_lease_is_current_until_it_should_be_refreshed() -> None:
     tag = tag_of(FACTS, decide_lease(FACTS, kid="k1", now=NOW))
 
