@@ -5,7 +5,9 @@ Who records attempts (invoices, deposits) calls these two and writes down what t
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from datetime import datetime
+from operator import attrgetter
+from typing import ClassVar, Protocol
 
 from cln import faults
 from cln.domain.dunning import DeclineCode
@@ -54,16 +56,38 @@ def make(gateway_name: str, charge: Charge, *, keep: Callable[[str], bool]) -> O
     return outcome
 
 
-def end(gateway_name: str, *, reference: str, gateway_charge: str) -> Outcome | None:
+class Attempt(Protocol):
+    """What both kinds of attempt, at an invoice or balance and at a first deposit, have."""
+
+    state: str
+    gateway_charge: str
+    resolve_at: datetime | None
+
+
+def end(
+    gateway_name: str, *, reference: str, gateway_charge: str, may_take: Callable[[], bool]
+) -> Outcome | None:
     """Ask what became of a charge and see to it that nothing more comes of it.
 
     Found = as it was found; else it is closed at the gateway, and abandoned. None = the gateway
-    is silent or absent: ask again later.
+    is silent or absent: ask again later. `may_take` commits that what a payer has approved is
+    about to be taken, and answers False when the attempt has ended.
     """
     try:
         gateway = gateway_named(gateway_name)
         outcome = gateway.find_by_reference(reference, gateway_charge=gateway_charge)
-        outcome = outcome or gateway.close(reference, gateway_charge=gateway_charge)
+        outcome = outcome or gateway.close(
+            reference, gateway_charge=gateway_charge, may_take=may_take
+        )
     except (GatewayUnreachable, GatewayAbsent):
         return None
     return outcome or Outcome(AttemptState.ABANDONED)
+
+
+def is_overtaken(outcome: Outcome | None, *, seen: Attempt, found: Attempt) -> bool:
+    """Whether an attempt was given up for what is not so any more: since it was `seen`, another
+    process has committed that it is going to take the money.
+    """
+    columns = attrgetter("state", "gateway_charge", "resolve_at")
+    given_up = outcome is not None and outcome.state is AttemptState.ABANDONED
+    return given_up and bool(columns(seen) != columns(found))

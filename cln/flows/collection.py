@@ -217,17 +217,26 @@ def finish(begun: Begun, *, now: datetime) -> InvoiceResult:
     return settle(attempt_id=begun.attempt_id, outcome=outcome, now=now)
 
 
-def settle(*, attempt_id: int, outcome: Outcome | None, now: datetime) -> InvoiceResult:
+def settle(
+    *,
+    attempt_id: int,
+    outcome: Outcome | None,
+    seen: PaymentAttempt | None = None,
+    now: datetime,
+) -> InvoiceResult:
     """End an attempt with what the gateway said; None = it did not answer (*unknown*, P3).
 
     Settling an attempt that has ended changes nothing and reports what it ended with, but money
-    that was taken after all is never refused.
+    that was taken after all is never refused. `seen` is the attempt as it was before the gateway
+    was asked: it is not given up if somebody has set out to take the money since.
     """
     with transaction.atomic(durable=True):
         account_id = PaymentAttempt.objects.values_list("account_id", flat=True).get(pk=attempt_id)
         account = lock_account(account_id)
         attempt = PaymentAttempt.objects.select_related("invoice", "method").get(pk=attempt_id)
-        if attempt.state in UNFINISHED_ATTEMPT or _is_late_success(attempt, outcome):
+        is_overtaken = charging.is_overtaken(outcome, seen=seen or attempt, found=attempt)
+        is_waiting = attempt.state in UNFINISHED_ATTEMPT and not is_overtaken
+        if is_waiting or _is_late_success(attempt, outcome):
             _end_attempt(account, attempt, outcome, now=now)
             faults.reach("before_commit")
     faults.reach("after_commit")
@@ -252,9 +261,12 @@ def conclude(*, attempt_id: int, now: datetime) -> InvoiceResult:
     """
     attempt = PaymentAttempt.objects.get(pk=attempt_id)
     outcome = charging.end(
-        attempt.gateway, reference=attempt.public_id, gateway_charge=attempt.gateway_charge
+        attempt.gateway,
+        reference=attempt.public_id,
+        gateway_charge=attempt.gateway_charge,
+        may_take=lambda: payments.claim_approved(attempt_id=attempt_id, now=now),
     )
-    return settle(attempt_id=attempt_id, outcome=outcome, now=now)
+    return settle(attempt_id=attempt_id, outcome=outcome, seen=attempt, now=now)
 
 
 def set_payment_method(

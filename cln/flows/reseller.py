@@ -196,16 +196,24 @@ def convert_customer(
     return _pay(order, now=now)
 
 
-def settle_order(*, order_id: int, outcome: Outcome | None, now: datetime) -> DepositResult:
+def settle_order(
+    *,
+    order_id: int,
+    outcome: Outcome | None,
+    seen: DepositOrder | None = None,
+    now: datetime,
+) -> DepositResult:
     """End an order with what the gateway said; None = it did not answer (*unknown*, P3).
 
     An order that has ended stays as it ended, but money that was taken after all is never refused.
+    `seen` as with `collection.settle`.
     """
     with transaction.atomic(durable=True):
         order = DepositOrder.objects.select_for_update(of=("self",)).get(pk=order_id)
         state = outcome.state if outcome is not None else AttemptState.UNKNOWN
         is_late = state is AttemptState.SUCCEEDED and order.state == AttemptState.ABANDONED
-        if order.state in UNFINISHED_ATTEMPT or is_late:
+        is_overtaken = charging.is_overtaken(outcome, seen=seen or order, found=order)
+        if (order.state in UNFINISHED_ATTEMPT and not is_overtaken) or is_late:
             _end(order, state, outcome, now=now)
             faults.reach("before_commit")
     faults.reach("after_commit")
@@ -226,9 +234,12 @@ def conclude_order(*, order_id: int, now: datetime) -> DepositResult:
     """Ask the gateway what became of a deposit, and end it (P3); silent, it is asked again."""
     order = DepositOrder.objects.get(pk=order_id)
     outcome = charging.end(
-        order.gateway, reference=order.public_id, gateway_charge=order.gateway_charge
+        order.gateway,
+        reference=order.public_id,
+        gateway_charge=order.gateway_charge,
+        may_take=lambda: False,  # a stored method pays it: there is no page to approve it on
     )
-    return settle_order(order_id=order_id, outcome=outcome, now=now)
+    return settle_order(order_id=order_id, outcome=outcome, seen=order, now=now)
 
 
 def top_up(*, account_id: int, amount_cents: int, actor: str, now: datetime) -> InvoiceResult:

@@ -181,7 +181,19 @@ def keep_gateway_charge(*, attempt_id: int, gateway_charge: str, state: AttemptS
     False: the attempt has been given up meanwhile and must not be charged any more.
     """
     waiting = PaymentAttempt.objects.filter(pk=attempt_id, state__in=UNFINISHED_ATTEMPT)
-    return bool(waiting.update(gateway_charge=gateway_charge, state=state))
+    # With its id and open again, it is being taken at this moment: see `claim_approved`.
+    free = waiting.exclude(gateway_charge=gateway_charge, state=AttemptState.OPEN)
+    return bool(free.update(gateway_charge=gateway_charge, state=state))
+
+
+def claim_approved(*, attempt_id: int, now: datetime) -> bool:
+    """Commit that what the payer has approved is about to be taken (P3, P4).
+
+    Whoever found the page unused a moment ago sees by it that the attempt is not to be given up.
+    False: it has ended meanwhile and must not be taken any more.
+    """
+    waiting = PaymentAttempt.objects.filter(pk=attempt_id, state__in=UNFINISHED_ATTEMPT)
+    return bool(waiting.update(state=AttemptState.OPEN, resolve_at=now + RESOLVE_AFTER))
 
 
 def _write_attempt(

@@ -18,7 +18,7 @@ from cln.billing.queries import balance_cents
 from cln.enums import AttemptState
 from cln.flows import collection, payment_methods, reseller, timeline
 from cln.flows.charging import GatewaySilent
-from cln.payments.gateways import GatewayAbsent, MethodNotStored
+from cln.payments.gateways import GatewayAbsent, MethodNotStored, Outcome
 from cln.payments.models import PaymentAttempt, PaymentMethod
 from cln.payments.services import PENDING_ASKED_EVERY, RESOLVE_AFTER, NoPaymentMethod
 from tests.customers import START, buys, pays_now
@@ -31,6 +31,7 @@ from tests.vendor.shop import (
     THREE_DAYS,
     a_payer,
     delivered,
+    in_our_transaction,
     owing,
     side_of,
     the_till_agrees,
@@ -250,6 +251,31 @@ def test_a_process_that_slept_until_it_was_given_up_does_not_charge(
     assert bought.payment is not None
     assert bought.payment.state == AttemptState.ABANDONED
     assert (vendor.taken, vendor.asked["charge"]) == ([], 0)
+    the_till_agrees(vendor)
+
+
+@BOTH
+def test_an_attempt_is_not_given_up_for_what_was_seen_before_its_charge_was_announced(
+    vendor: Vendor, name: str
+) -> None:
+    """P3: the resolver read it without the gateway's id, which is committed by the time it ends."""
+    account = a_payer(vendor, name)
+    seen: list[PaymentAttempt] = []
+
+    def gives_up() -> None:
+        outcome = Outcome(AttemptState.ABANDONED)
+        collection.settle(attempt_id=seen[0].pk, outcome=outcome, seen=seen[0], now=START)
+        assert PaymentAttempt.objects.get().state == AttemptState.OPEN
+
+    vendor.meanwhile["announce"] = in_our_transaction(
+        lambda: seen.append(PaymentAttempt.objects.get())
+    )
+    vendor.beforehand["charge"] = in_our_transaction(gives_up)
+    bought = buys(account, 2)
+
+    assert bought.payment is not None
+    assert bought.payment.state == AttemptState.SUCCEEDED
+    assert len(vendor.taken) == 1
     the_till_agrees(vendor)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 
 from cln.accounts.models import Account
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.domain.errors import Refusal
 from cln.enums import AttemptState
-from cln.flows import hosted, timeline
+from cln.flows import collection, hosted, timeline
 from cln.flows.charging import GatewaySilent
 from cln.payments.models import PaymentAttempt
 from cln.payments.services import HOSTED_PAGE_LIVES, NothingToPay
@@ -234,6 +240,95 @@ def test_a_top_up_page_is_for_resellers_only(vendor: Vendor) -> None:
         )
 
     assert not PaymentAttempt.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_is_paid_while_it_is_given_up_locks_its_invoice_until_it_is_settled(
+    vendor: Vendor,
+) -> None:
+    """P3, P4: one process finds the page unused, the payer approves, another captures; the first
+    must not make room for a second charge before the second has written down what it took.
+    """
+    account, invoice = owing(vendor, "paypal")
+    page = opens_page(account, invoice, "paypal")
+    first = LooksAtLastBeforePayment(vendor, lambda: leaves(account, page))
+    payer_pays(vendor, "paypal", page)
+    refused: list[collection.InvoiceResult] = []
+
+    def captured_but_not_known() -> None:
+        first.goes_on()
+        refused.extend(pays_now(account, now=RENEWAL))
+        connection.close()
+
+    vendor.meanwhile["charge"] = captured_but_not_known
+    second = leaves(account, page)
+
+    assert first.result.state == AttemptState.OPEN
+    assert [one.code for one in refused] == ["payment_in_progress"]
+    assert second.state == AttemptState.SUCCEEDED
+    assert [taken.cents for taken in vendor.taken] == [invoice.total_cents]
+    assert balance_cents(account.pk) == 0
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_was_given_up_is_not_captured_by_who_found_it_approved(vendor: Vendor) -> None:
+    """P3, P4: the other way round: the attempt ends between the look and the capture."""
+    account, invoice = owing(vendor, "paypal")
+    page = opens_page(account, invoice, "paypal")
+    first = LooksAtLastBeforePayment(vendor, lambda: leaves(account, page))
+    payer_pays(vendor, "paypal", page)
+    looks, charges = itertools.count(1), vendor.asked["charge"]
+
+    vendor.meanwhile["look"] = lambda: first.goes_on() if next(looks) == 2 else None
+    second = leaves(account, page)
+
+    assert (first.result.state, second.state) == (AttemptState.ABANDONED, AttemptState.ABANDONED)
+    assert (vendor.taken, vendor.asked["charge"]) == ([], charges)
+    vendor.meanwhile.clear()
+    timeline.run_due(now=RENEWAL)
+    assert [taken.cents for taken in vendor.taken] == [invoice.total_cents]
+    the_till_agrees(vendor, since=RENEWAL)
+
+
+class LooksAtLastBeforePayment:
+    """A process that ends a PayPal page: both its looks are answered before the payer pays, the
+    second answer reaches it when it `goes_on`.
+    """
+
+    def __init__(self, vendor: Vendor, leave: Callable[[], collection.InvoiceResult]) -> None:
+        looks, looked, self._may_go_on = itertools.count(1), threading.Event(), threading.Event()
+
+        def waits_with_second() -> None:
+            if next(looks) == 2:
+                looked.set()
+                assert self._may_go_on.wait(10)
+
+        vendor.meanwhile["look"] = waits_with_second
+        self._thread = ThreadPoolExecutor(1)
+        self._left: Future[collection.InvoiceResult] = self._thread.submit(self._run, leave)
+        assert looked.wait(10)
+        vendor.meanwhile.clear()
+
+    @staticmethod
+    def _run(leave: Callable[[], collection.InvoiceResult]) -> collection.InvoiceResult:
+        try:
+            return leave()
+        finally:
+            connection.close()
+
+    def goes_on(self) -> None:
+        """Let the answer come, and wait for what it makes of it."""
+        self._may_go_on.set()
+        self._thread.shutdown()
+
+    @property
+    def result(self) -> collection.InvoiceResult:
+        return self._left.result(timeout=10)
+
+
+def leaves(account: Account, page: hosted.OpenPage) -> collection.InvoiceResult:
+    return hosted.leave_page(account_id=account.pk, payment=page.payment, now=RENEWAL)
 
 
 def opens_page(account: Account, invoice: Invoice, name: str) -> hosted.OpenPage:

@@ -38,7 +38,9 @@ def fate(gateway: Gateway, charge: Charge) -> Outcome | None:
 
 
 def close(gateway: Gateway, charge: Charge) -> Outcome | None:
-    return gateway.close(charge.reference, gateway_charge=charge.gateway_charge)
+    return gateway.close(
+        charge.reference, gateway_charge=charge.gateway_charge, may_take=lambda: True
+    )
 
 
 def posted(vendor: Vendor, name: str, event: dict[str, object]) -> dict[str, object]:

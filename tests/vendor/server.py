@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import socket
 import threading
@@ -95,7 +96,8 @@ class Vendor(Till):
             elif fault is Fault.TOO_MANY:
                 reply = side.too_many
             else:
-                reply = side.answer(request)
+                # As things are now: they may be others by the time the answer goes out.
+                reply = copy.deepcopy(side.answer(request))
         self.meanwhile.get(step, lambda: None)()
         self._reply(handler, reply, fault)
 

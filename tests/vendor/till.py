@@ -112,7 +112,7 @@ class Till:
             if kept[1] != asked:
                 return Reply(400, {"error": {"type": "idempotency_error", "message": key}})
             return kept[2]
-        reply = do()
+        reply = copy.deepcopy(do())
         if key:
             self._answers[vendor, key] = (self.now + lives, asked, reply)
         return reply

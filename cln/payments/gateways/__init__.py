@@ -8,7 +8,7 @@ became of a charge can always be asked by that id: no fate hangs on how long a g
 an idempotency key (PayPal: six hours), and what was announced can be closed for good.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Protocol
@@ -160,9 +160,12 @@ class Gateway(Protocol):
         """What was taken, or is on its way; None = nothing has been taken so far."""
         ...
 
-    def close(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
+    def close(
+        self, reference: str, *, gateway_charge: str = "", may_take: Callable[[], bool]
+    ) -> Outcome | None:
         """End an announced charge: take what the payer has approved, let the rest never be taken.
 
+        Whoever takes asks `may_take` just before; False = the attempt has ended, nothing is taken.
         None = nothing was taken and never will be.
         """
         ...

@@ -117,14 +117,16 @@ class PayPalGateway:
         outcome = _fate(self._order(gateway_charge))
         return None if outcome is None or outcome.decline_code else outcome
 
-    def close(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
+    def close(
+        self, reference: str, *, gateway_charge: str = "", may_take: Callable[[], bool]
+    ) -> Outcome | None:
         """Capture what the payer has approved; any other order is simply never captured."""
         if not gateway_charge:
             return None
         order = self._order(gateway_charge)
-        if order.get("status") == "APPROVED":
-            return self._capture(gateway_charge, reference, {})
-        return _fate(order)
+        if order.get("status") != "APPROVED":
+            return _fate(order)
+        return self._capture(gateway_charge, reference, {}) if may_take() else None
 
     def refund(self, request: RefundRequest) -> Outcome:
         """Refund part of a capture; asks first, for PayPal forgets a request id in the end."""

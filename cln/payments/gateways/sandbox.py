@@ -4,7 +4,7 @@ What it does to an account is scripted (`cln simulate`, `/sandbox`), or chosen b
 Its table is the other side's memory: our rules never read it, tests count its rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -112,7 +112,9 @@ class SandboxGateway:
         is_made = SandboxCharge.objects.filter(reference=reference).exists()
         return _succeeded(reference) if is_made else None
 
-    def close(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
+    def close(
+        self, reference: str, *, gateway_charge: str = "", may_take: Callable[[], bool]
+    ) -> Outcome | None:
         """A charge here is made during the call or not at all: nothing is left to close."""
         return self.find_by_reference(reference)
 

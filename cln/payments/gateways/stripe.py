@@ -7,7 +7,7 @@ own pages; a method's token is "customer/payment method". The library's retries 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TypeVar, cast
 
@@ -106,7 +106,7 @@ class StripeGateway:
             raise GatewayUnreachable(str(error)) from error
         if confirmed.status == "requires_action":
             # Nobody is there to answer the bank; unless it is closed, it could be paid later.
-            ended = self.close(charge.reference, gateway_charge=intent)
+            ended = close_intent(self._client, intent)
             return ended or Outcome(
                 AttemptState.DECLINED, decline_code=DeclineCode.CARD_NOT_CONFIRMED
             )
@@ -118,7 +118,9 @@ class StripeGateway:
             return self._pages.fate(gateway_charge)
         return taken(self._intent(gateway_charge)) if gateway_charge else None
 
-    def close(self, reference: str, *, gateway_charge: str = "") -> Outcome | None:
+    def close(
+        self, reference: str, *, gateway_charge: str = "", may_take: Callable[[], bool]
+    ) -> Outcome | None:
         """Cancel the intent, or end the page: from then on nobody can pay it."""
         if not gateway_charge:
             return None
