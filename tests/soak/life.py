@@ -23,6 +23,7 @@ from cln.billing.models import Invoice
 from cln.domain.errors import Refusal
 from cln.enums import AttemptState, InvoiceStatus, MethodKind
 from cln.flows import collection, hosted, purchase, refunds, reseller, tasks
+from cln.payments import services as payments
 from cln.payments.models import PaymentAttempt, Refund
 from tests.soak.crew import Crew
 from tests.soak.mood import MoodyVendor
@@ -31,7 +32,8 @@ from tests.vendor import Verdict
 from tests.vendor.shop import BACK, side_of, stored_at
 
 SPANS = tuple(timedelta(minutes=minutes) for minutes in (11, 60, 12 * 60, 2 * 1440, 5 * 1440))
-DEAD_AFTER_TICKS = 20
+A_WHILE = timedelta(seconds=20)
+DEAD_AFTER_TICKS = 2 * payments.RESOLVE_AFTER // A_WHILE
 JOBS = (tasks.find_billing, tasks.find_usage, tasks.collect, tasks.dun, tasks.send_mail)
 
 
@@ -92,9 +94,10 @@ class Life:
         """The clock moves, and the timer of the workers strikes.
 
         It does not jump while a request is on its way: in life nobody is asked about a charge
-        that began a second ago, and no process sleeps for days in the middle of one.
+        that began a second ago, and no process sleeps for days in the middle of one. `A_WHILE` at
+        a time, the ten minutes of the resolver last several times as long as any answer may.
         """
-        span = SPANS[0] / 11 if self._on_the_way() else chance.choice(SPANS)
+        span = A_WHILE if self._on_the_way() else chance.choice(SPANS)
         clock.move_to(clock.now() + span)
         self.vendor.waits(seconds=span.total_seconds())
         self.vendor.decides()
