@@ -11,10 +11,10 @@ from cln.domain.money import format_cents, parse_amount
 from cln.enums import MethodKind
 from cln.flows import autopay, corrections, ip_licenses, refunds, reseller
 from cln.flows.collection import InvoiceResult
+from cln.licensing.feature_list import IMUNIFY_EMAIL
 from cln.licensing.features import Spot, set_feature
 from cln.licensing.keys import create_key
 from cln.licensing.models import ActivationKey, IpLicense
-from cln.licensing.surcharges import IMUNIFY_EMAIL
 from cln.payments.gateways.sandbox import token_for
 from cln.payments.models import PaymentAttempt
 from cln.payments.reseller_table import TableRow, reseller_invoice_table

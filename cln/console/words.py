@@ -1,4 +1,4 @@
-"""The audit log's verbs and details, as people read them."""
+"""The audit log's verbs and details, and features, as people read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Final
 
 from django.utils.translation import gettext
 
+FEATURES: Final = {
+    "accelerate_wp_cdn": "AccelerateWP CDN",
+    "accelerate_wp_premium": "AccelerateWP Premium",
+    "imunify_email": "Imunify Email",
+}
 VERBS: Final = {
     "account.signed_up": "signed up",
     "account.updated": "changed the company's data",

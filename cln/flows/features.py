@@ -18,6 +18,7 @@ from cln.flows.issuing import Taxes
 from cln.flows.upcoming import upcoming_of
 from cln.flows.usage_run import month_before
 from cln.flows.usage_so_far import expected_as_if
+from cln.licensing.feature_list import IMUNIFY_EMAIL
 from cln.licensing.features import ACCOUNT, FeatureLevel, Spot, levels_at, place_of
 from cln.licensing.surcharges import Imagined
 
@@ -58,9 +59,10 @@ def switches_of(
     is_lowest = bool(spot.server or spot.ip_license)
 
     def cost(level: FeatureLevel, enabled: bool | None) -> int:
-        # What a higher level has decided, or a server is already, needs no counting.
+        # Only Imunify Email costs; what a higher level has decided, or a server is already, needs
+        # no counting.
         same = bool(enabled) is bool(level.here) if is_lowest else enabled is level.here
-        if same or level.inherited is not None:
+        if same or level.inherited is not None or level.feature != IMUNIFY_EMAIL:
             return 0
         return int(total(Imagined(place.level, enabled)) - total(None))
 

@@ -15,10 +15,10 @@ from cln.accounts.models import Account
 from cln.catalog.queries import get_license_type, sold_by_address
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
+from cln.licensing.feature_list import FEATURE_PRODUCT
 from cln.licensing.features import features_on
 from cln.licensing.ip_licenses import BECOMES, get_ip_license
 from cln.licensing.models import IpLicense
-from cln.licensing.surcharges import FEATURE_PRODUCT
 from cln.listing import count_up_to, ordered
 
 IP_LICENSE_SORTS: Final[Mapping[str, str]] = {

@@ -15,8 +15,8 @@ from cln.catalog.models import LicenseType
 from cln.catalog.queries import sold_by_address
 from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import AddressNotPublic, canonical_address, check_public_address
+from cln.licensing.feature_list import FEATURE_PRODUCT
 from cln.licensing.models import FeatureSetting, IpLicense
-from cln.licensing.surcharges import FEATURE_PRODUCT
 
 REGISTERS = "cloudlinux"
 """The product whose servers register by address; others are known by where they call from."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cln.catalog.queries import ids_of_product
+from cln.licensing.feature_list import FEATURE_PRODUCT, IMUNIFY_EMAIL
 from cln.licensing.surcharges import (
-    FEATURE_PRODUCT,
-    IMUNIFY_EMAIL,
     Imagined,
     Level,
     as_if,

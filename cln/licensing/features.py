@@ -18,11 +18,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from cln.accounts.audit import record
+from cln.accounts.models import Account
 from cln.domain.errors import Refusal
+from cln.enums import AccountKind
 from cln.licensing.access import get_key, get_server
+from cln.licensing.feature_list import FEATURE_PRODUCT, of_product, usually_on
 from cln.licensing.ip_licenses import get_ip_license
 from cln.licensing.models import FeatureSetting, IpLicense, Server
-from cln.licensing.surcharges import FEATURE_PRODUCT, Level
+from cln.licensing.surcharges import Level
 
 
 class UnknownFeature(Refusal):
@@ -45,14 +48,15 @@ ACCOUNT = Spot()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a feature is set: its row ids, its product ("" = any), what people call it, and what is
-    above it, the highest first.
+    """Where a feature is set: its row ids, its product ("" = any), what people call it, what is
+    above it, the highest first, and the license type ("" where there are several).
     """
 
     level: Level
     product: str = ""
     name: str = "account"
     above: Sequence[tuple[str, Level]] = ()
+    license_type: str = ""
 
 
 def place_of(*, account_id: int, spot: Spot = ACCOUNT) -> Place:
@@ -61,8 +65,8 @@ def place_of(*, account_id: int, spot: Spot = ACCOUNT) -> Place:
     above = [("account", of_account)]
     if spot.key:
         key = get_key(account_id=account_id, public_id=spot.key)
-        level, product = of_account._replace(key_id=key.pk), key.license_type.product.code
-        return Place(level, product, spot.key, above)
+        level, kind = of_account._replace(key_id=key.pk), key.license_type
+        return Place(level, kind.product.code, spot.key, above, kind.code)
     if spot.ip_license:
         held = get_ip_license(account_id=account_id, public_id=spot.ip_license)
         return _of_ip_license(held, above)
@@ -74,17 +78,18 @@ def place_of(*, account_id: int, spot: Spot = ACCOUNT) -> Place:
         return _of_ip_license(license_of, above)
     if row.key is not None and row.key.removed_at is None:
         above.append(("key", of_account._replace(key_id=row.key_id)))
-    level = of_account._replace(server_id=row.pk)
-    return Place(level, row.license_type.product.code, spot.server, above)
+    level, kind = of_account._replace(server_id=row.pk), row.license_type
+    return Place(level, kind.product.code, spot.server, above, kind.code)
 
 
 def features_of(*, account_id: int, spot: Spot = ACCOUNT) -> dict[str, bool | None]:
-    """What is set at one level, None = unset.
+    """What is set at one level of what its product has, None = unset.
 
     Refusals: `unknown_key`, `unknown_server`, `unknown_ip_license`.
     """
-    [here] = _set_at([place_of(account_id=account_id, spot=spot).level])
-    return here
+    place = place_of(account_id=account_id, spot=spot)
+    [here] = _set_at([place.level])
+    return {one: enabled for one, enabled in here.items() if of_product(one, place.product)}
 
 
 def features_on(*, account_id: int, ip_licenses: Sequence[int]) -> dict[int, tuple[str, ...]]:
@@ -104,32 +109,35 @@ def features_on(*, account_id: int, ip_licenses: Sequence[int]) -> dict[int, tup
 
 @dataclass(frozen=True, slots=True)
 class FeatureLevel:
-    """A feature at one level: what is set `here`, and what a higher level has decided (`inherited`,
-    None = nothing), which is stronger (F-2).
+    """A feature at one level: what is set `here`, what a higher level has decided (`inherited`,
+    None = nothing), which is stronger (F-2), and what holds where no level is set (`usual`, F-5).
     """
 
     feature: str
     here: bool | None
     inherited: bool | None
     from_level: str  # "account", "key" or ""
+    usual: bool = False
 
     @property
     def on(self) -> bool:
         """Whether it is enabled, as far as this level can tell."""
-        return bool(self.here if self.inherited is None else self.inherited)
+        said = self.here if self.inherited is None else self.inherited
+        return self.usual if said is None else said
 
 
 def levels_at(place: Place) -> tuple[FeatureLevel, ...]:
     """Each feature of the product of the place: what is set there, and what was decided above."""
     names = [name for name, _ in place.above]
     here, *stronger = _set_at([place.level, *(level for _, level in place.above)])
+    usual = _usual(place)
     found = []
-    for feature, of_product in FEATURE_PRODUCT.items():
-        if place.product not in ("", of_product):
+    for feature in FEATURE_PRODUCT:
+        if not of_product(feature, place.product):
             continue
         said = ((name, values[feature]) for name, values in zip(names, stronger, strict=True))
         name, value = next(((name, on) for name, on in said if on is not None), ("", None))
-        found.append(FeatureLevel(feature, here[feature], value, name))
+        found.append(FeatureLevel(feature, here[feature], value, name, feature in usual))
     return tuple(found)
 
 
@@ -152,7 +160,7 @@ def set_feature(
             f"There is no feature {feature[:40]!r}.", f"Known: {', '.join(FEATURE_PRODUCT)}."
         )
     place = place_of(account_id=account_id, spot=spot)
-    if place.product not in ("", FEATURE_PRODUCT[feature]):
+    if not of_product(feature, place.product):
         raise UnknownFeature(f"{feature} is no feature of {place.product}.")
     with transaction.atomic():
         at = place.level._asdict()
@@ -170,6 +178,14 @@ def set_feature(
             details={"enabled": enabled},
             now=now,
         )
+
+
+def _usual(place: Place) -> tuple[str, ...]:
+    """What is on there where no level is set."""
+    if not usually_on(place.license_type, is_reseller=False):
+        return ()
+    account = Account.objects.only("kind").get(pk=place.level.account_id)
+    return usually_on(place.license_type, is_reseller=account.kind == AccountKind.RESELLER)
 
 
 def _of_ip_license(held: IpLicense, above: Sequence[tuple[str, Level]]) -> Place:

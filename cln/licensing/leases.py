@@ -18,15 +18,15 @@ from cln.domain.leases import (
     is_current,
     tag_of,
 )
-from cln.enums import ServerStatus
+from cln.enums import AccountKind, ServerStatus
+from cln.licensing.feature_list import of_product, usually_on
 from cln.licensing.lease_keys import sign, signing_key
 from cln.licensing.servers import CheckIn, LicenseState
-from cln.licensing.surcharges import FEATURE_PRODUCT
 
 RUNNING = (LicenseState.ACTIVE, LicenseState.TRIAL)
 _SEEN = """
     SELECT s.secret_hash, s.id, s.public_id, s.status, host(s.address), p.code,
-        s.users, l.user_limit, l.name, s.by_address,
+        s.users, l.user_limit, l.name, l.code, c.kind, s.by_address,
         t.server_id IS NOT NULL, coalesce(t.boot, ''), t.former_boots, coalesce(t.fingerprint, ''),
         k.kid, k.cipher, i.stretch_days,
         EXISTS (SELECT FROM licensing_clonecase c WHERE c.server_id = s.id),
@@ -39,6 +39,7 @@ _SEEN = """
     FROM licensing_server s
     JOIN catalog_licensetype l ON l.id = s.license_type_id
     JOIN catalog_product p ON p.id = l.product_id
+    JOIN accounts_account c ON c.id = s.account_id
     LEFT JOIN licensing_machinetrace t ON t.server_id = s.id
     LEFT JOIN licensing_leasekey k ON k.signs
     LEFT JOIN licensing_leaseincident i ON i.ended_at IS NULL
@@ -76,6 +77,8 @@ class SeenServer:
     users: int | None
     user_limit: int | None
     license_name: str
+    license_type: str
+    account_kind: str
     by_address: bool
     has_trace: bool
     boot: str
@@ -138,14 +141,15 @@ def lease_of(
 
 
 def features_of(server: SeenServer) -> tuple[str, ...]:
-    """The features that are on: the account's word, else the key's, else the server's (F-2)."""
+    """The features that are on: the account's word, else the key's, else the server's (F-2), else
+    what is usual with the license type (F-5).
+    """
     decided: dict[str, bool] = {}
     for feature, enabled, _, _ in sorted(server.switched or (), key=lambda row: tuple(row[2:])):
         decided.setdefault(feature, enabled)
+    is_reseller = server.account_kind == AccountKind.RESELLER
+    for feature in usually_on(server.license_type, is_reseller=is_reseller):
+        decided.setdefault(feature, True)
     return tuple(
-        sorted(
-            name
-            for name, on in decided.items()
-            if on and FEATURE_PRODUCT.get(name, server.product) == server.product
-        )
+        sorted(name for name, on in decided.items() if on and of_product(name, server.product))
     )

@@ -14,10 +14,9 @@ from django.db.models import Count, QuerySet
 from cln.catalog.queries import ids_of_product, license_types_by_id
 from cln.database.rows import among
 from cln.enums import ServerStatus
+from cln.licensing.feature_list import FEATURE_PRODUCT, IMUNIFY_EMAIL
 from cln.licensing.models import OLD_VERSIONS, FeatureSetting, Server
 
-IMUNIFY_EMAIL = "imunify_email"
-FEATURE_PRODUCT = {IMUNIFY_EMAIL: "imunify360"}
 OLD_VERSION = "6"
 
 

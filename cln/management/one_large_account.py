@@ -17,13 +17,13 @@ from cln.backups import services as backups
 from cln.enums import AccountKind, MethodKind, Role
 from cln.flows import collection, reseller, usage_run
 from cln.flows.purchase import buy
+from cln.licensing.feature_list import IMUNIFY_EMAIL
 from cln.licensing.features import Spot, set_feature
 from cln.licensing.groups import create_group
 from cln.licensing.ip_licenses import add_ip_license
 from cln.licensing.keys import create_key
 from cln.licensing.models import ActivationKey, Server
 from cln.licensing.server_accounts import Person, add_server_account
-from cln.licensing.surcharges import IMUNIFY_EMAIL
 from cln.management.large_crowd import (
     Size,
     add_crowd,

@@ -26,11 +26,11 @@ from cln.flows import collection
 from cln.flows.corrections import grant_credit
 from cln.flows.purchase import buy
 from cln.licensing.door import Hints
+from cln.licensing.feature_list import IMUNIFY_EMAIL
 from cln.licensing.features import set_feature
 from cln.licensing.keys import reveal
 from cln.licensing.models import ActivationKey
 from cln.licensing.registration import register_server
-from cln.licensing.surcharges import IMUNIFY_EMAIL
 from cln.payments.gateways.sandbox import Script, token_for
 
 ACTOR = "bench"

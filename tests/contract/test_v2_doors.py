@@ -36,6 +36,7 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "cl/keys"): {"key": "{cl_key}", "limit": 1},
     ("DELETE", "cl/keys"): {"key": "{cl_key}"},
     ("DELETE", "cl/servers"): {"id": "{cl_server}"},
+    ("PATCH", "cl/server"): {"id": "{cl_server}", "permissions": {"1101": "ENABLED"}},
     ("PATCH", "kernelcare/keys"): {"key": "{kc_key}", "limit": 1},
     ("DELETE", "kernelcare/keys"): {"key": "{kc_key}"},
     ("DELETE", "kernelcare/servers"): {"id": "{kc_server}"},

@@ -158,21 +158,52 @@ def test_get_cl_sub_account_servers_names_the_server_account_of_each(acme: V2Cli
 
 def test_get_features_tells_each_features_ip_types(acme: V2Client) -> None:
     assert acme.data("GET", "features") == [
-        {"feature_id": 4600, "applicable_product_ids": [41, 42, 43, 44, 49]}
+        {"feature_id": 1101, "applicable_product_ids": [1, 4, 5, 1002]},
+        {"feature_id": 1102, "applicable_product_ids": [1, 4, 5, 1002]},
+        {"feature_id": 4600, "applicable_product_ids": [41, 42, 43, 44, 49]},
     ]
 
 
 def test_features_of_the_account_are_read_and_set_by_number(acme: V2Client) -> None:
-    assert acme.data("GET", "features/account") == {"4600": "UNSET"}
-    assert acme.data("PATCH", "features/account", {"4600": "ENABLED"}) == {"4600": "ENABLED"}
-    assert acme.data("PATCH", "features/account", {}) == {"4600": "ENABLED"}
-    assert acme.data("PATCH", "features/account", {"4600": "DISABLED"}) == {"4600": "DISABLED"}
-    assert acme.data("GET", "features/account") == {"4600": "DISABLED"}
+    unset = dict.fromkeys(("1101", "1102", "4600"), "UNSET")
+    assert acme.data("GET", "features/account") == unset
+    for change in ({"4600": "ENABLED"}, {}, {"1101": "DISABLED"}, {"4600": "DISABLED"}):
+        unset |= change
+        assert acme.data("PATCH", "features/account", change) == unset
+    disabled = {"1101": "DISABLED", "1102": "UNSET", "4600": "DISABLED"}
+    assert acme.data("GET", "features/account") == disabled
 
     assert acme.refused("PATCH", "features/account", {"4600": "ON"}) == (422, "bad_argument")
     unknown = {"4600": "UNSET", "1": "ENABLED"}
     assert acme.refused("PATCH", "features/account", unknown) == (422, "unknown_feature")
-    assert acme.data("GET", "features/account") == {"4600": "DISABLED"}
+    assert acme.data("GET", "features/account") == disabled
+
+
+def test_patch_cl_keys_and_server_allow_accelerate_wp_below_the_account(acme: V2Client) -> None:
+    """F-5: the documented call answers as documented; with `permissions` it tells them too."""
+    key = a_key(acme, "cloudlinux")
+    server = registered(key, "web1").server
+    text = reveal(key)
+    documented = {"key": text, "product_type": "cl", "usage_limit": 3, "description": "shop"}
+
+    assert acme.data("PATCH", f"cl/keys?key={text}&limit=3&note=shop") == documented
+    wish = {"key": text, "limit": 3, "permissions": {"1101": "DISABLED"}}
+    off = {"permissions": {"1101": "DISABLED", "1102": "UNSET"}}
+    assert acme.data("PATCH", "cl/keys", wish) == documented | off
+    assert acme.data("PATCH", "cl/keys", wish | {"permissions": {}}) == documented | off
+    on = {"id": server.pk, "permissions": {"1102": "ENABLED"}}
+    assert acme.data("PATCH", "cl/server", on) == {
+        "id": server.pk,
+        "permissions": {"1101": "UNSET", "1102": "ENABLED"},
+    }
+
+    unknown = (422, "unknown_feature")
+    email = {"permissions": {"1101": "ENABLED", "4600": "ENABLED"}}
+    assert acme.refused("PATCH", "cl/keys", wish | {"limit": 9} | email) == unknown
+    assert acme.refused("PATCH", "cl/server", on | email) == unknown
+    assert acme.refused("PATCH", "cl/server", {"id": server.pk + 1}) == (404, "unknown_server")
+    assert acme.data("PATCH", "cl/keys", wish | {"permissions": {}}) == documented | off
+    assert acme.data("GET", "features/account") == dict.fromkeys(("1101", "1102", "4600"), "UNSET")
 
 
 def test_patch_imunify_keys_and_server_set_features_below_the_account(acme: V2Client) -> None:
@@ -197,7 +228,10 @@ def test_patch_imunify_keys_and_server_set_features_below_the_account(acme: V2Cl
         "permissions": on,
     }
     assert acme.refused("PATCH", "imunify/server", {"id": "srv_x"}) == (404, "unknown_server")
-    assert acme.data("GET", "features/account") == {"4600": "UNSET"}
+    wrong = body | {"limit": 9, "permissions": {"1101": "ENABLED"}}
+    assert acme.refused("PATCH", "imunify/keys", wrong) == (422, "unknown_feature")
+    assert acme.data("PATCH", "imunify/keys", {"key": reveal(key)}) == limited
+    assert acme.data("GET", "features/account") == dict.fromkeys(("1101", "1102", "4600"), "UNSET")
 
 
 @pytest.mark.parametrize(
@@ -273,6 +307,15 @@ def test_an_ip_license_is_added_once_listed_converted_and_removed(acme: V2Client
     ]
     acme.data("DELETE", "ip-license/licenses?ip=192.0.2.7&type=16")
     acme.data("PATCH", "ip-license/licenses?ip=192.0.2.7&type=41&type_to=42", {})
+
+    wrong = {"ip": "192.0.2.7", "type": 42, "type_to": 41, "permissions": {"1101": "ENABLED"}}
+    assert acme.refused("PATCH", "ip-license/licenses", wrong) == (422, "unknown_feature")
+    shared = acme.data("POST", "ip-license/licenses?ip=192.0.2.7&type=1")
+    assert shared["permissions"] == {"1101": "UNSET", "1102": "UNSET"}
+    wish = {"ip": "192.0.2.7", "type": 1, "permissions": {"1101": "ENABLED"}}
+    switched = acme.data("PATCH", "ip-license/licenses", wish)
+    assert switched["permissions"] == {"1101": "ENABLED", "1102": "UNSET"}
+    acme.data("DELETE", "ip-license/licenses?ip=192.0.2.7&type=1")
 
     gone = acme.data("DELETE", "ip-license/licenses?ip=192.0.2.7&type=42")
     assert (gone["ip"], gone["type"]) == ("192.0.2.7", 42)
@@ -368,7 +411,7 @@ def test_an_api_token_in_the_address_is_not_taken(acme: V2Client) -> None:
 def test_bare_data_is_answered_where_it_is_asked_for(
     acme: V2Client, query: str, accept: str
 ) -> None:
-    assert acme.ask("GET", f"features/account{query}", Accept=accept) == {"4600": "UNSET"}
+    assert acme.ask("GET", f"features/account{query}", Accept=accept)["4600"] == "UNSET"
 
 
 def test_a_partners_error_has_the_members_of_v1_too(acme: V2Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from pytest_django import DjangoAssertNumQueries
 
-from cln.accounts.models import AuditEntry
+from cln.accounts.models import Account, AuditEntry
 from cln.licensing.agents import AgentAnswer, Presented, check_in_agent, current_lease
 from cln.licensing.features import Spot, set_feature
 from cln.licensing.lease_keys import (
@@ -24,6 +24,7 @@ from cln.licensing.lease_keys import (
 )
 from cln.licensing.models import Entitlement, FeatureSetting, LeaseKey, MachineTrace, Server
 from cln.licensing.servers import Report
+from cln.licensing.surcharges import SurchargeCounter
 from tests.agent import agent_module
 from tests.at_once import at_once
 from tests.licensing import ADDRESS, NOW, an_account, bought, on_trial, refusal_of, registered
@@ -136,6 +137,47 @@ def test_the_accounts_word_on_a_feature_outweighs_the_keys_and_that_the_servers_
         )
 
     assert opened(check_in(secret))["features"] == (["imunify_email"] if on else [])
+
+
+@pytest.mark.parametrize(
+    ("license_type", "usual"),
+    [
+        ("cloudlinux_pro", ["accelerate_wp_cdn", "accelerate_wp_premium"]),
+        ("cloudlinux_solo", []),
+        ("cloudlinux_admin", []),
+        ("cloudlinux", []),
+    ],
+)
+def test_accelerate_wp_is_usual_with_shared_pro_of_customers_alone_f5(
+    license_type: str, usual: list[str]
+) -> None:
+    """F-5, and F-2: any level that is set outweighs what is usual."""
+    row, secret = a_server(license_type)
+    assert row.key is not None
+
+    def on(feature: str, enabled: bool | None, spot: Spot) -> list[str]:
+        set_feature(
+            account_id=row.account_id,
+            feature=f"accelerate_wp_{feature}",
+            enabled=enabled,
+            spot=spot,
+            actor="a",
+            now=LATER,
+        )
+        return list(opened(check_in(secret))["features"])
+
+    assert opened(check_in(secret))["features"] == usual
+    at_server, at_key = Spot(server=row.public_id), Spot(key=row.key.public_id)
+    assert on("cdn", True, at_server) == sorted({*usual, "accelerate_wp_cdn"})
+    assert on("cdn", False, at_key) == [one for one in usual if one != "accelerate_wp_cdn"]
+    assert on("cdn", None, at_key) == sorted({*usual, "accelerate_wp_cdn"})
+    assert on("cdn", None, at_server) == usual
+    assert SurchargeCounter([row.account_id]).counts() == {}
+    Account.objects.filter(pk=row.account_id).update(
+        kind="reseller", next_usage_on=date(2026, 4, 1)
+    )
+    assert opened(check_in(secret))["features"] == []
+    assert on("premium", True, at_key) == ["accelerate_wp_premium"]
 
 
 def test_a_reinstalled_server_keeps_what_was_switched_on_it() -> None:

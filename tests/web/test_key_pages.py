@@ -232,6 +232,35 @@ class TestFeatures:
         page = text_of(client.get(f"{KEYS}/{the_default().public_id}"))
         assert "Enabled by the account , which is stronger" in page
 
+    def test_accelerate_wp_is_switched_at_each_level_and_costs_nothing(self) -> None:
+        """F-5: usual with Shared Pro; without a price no line of an invoice."""
+        account, client = a_visitor()
+        on_sale("cloudlinux_pro", 15_00)
+        with_licenses(account, 2, "cloudlinux_pro")
+        server = registered(the_default(), "web1", now=START).server
+        before = next_invoices(account)
+        levels = {
+            "/console/features": "/console/features/switch",
+            f"{KEYS}/{the_default().public_id}": f"{KEYS}/{the_default().public_id}/feature",
+            f"/console/servers/{server.public_id}": f"/console/servers/{server.public_id}/feature",
+        }
+
+        for page, switch in levels.items():
+            said = text_of(client.get(page))
+            assert "AccelerateWP Premium Lets the sites of a CloudLinux OS server have it." in said
+            assert "AccelerateWP CDN" in said
+            assert ("enabled, as usual with this edition" in said) is (page != "/console/features")
+            for answer in ("on", "off"):
+                wish = {"feature": "accelerate_wp_premium", "enabled": answer}
+                assert "Saved." in text_of(client.post(switch, wish, follow=True))
+                assert next_invoices(account) == before
+        said = text_of(client.get(f"/console/servers/{server.public_id}"))
+        assert "Disabled by the account , which is stronger than what is set here." in said
+        assert "next invoices rise" not in said
+        email = {"feature": "imunify_email", "enabled": "on"}
+        refused = client.post(f"/console/servers/{server.public_id}/feature", email)
+        assert "unknown_feature" in text_of(refused)
+
     def test_an_answer_that_is_none_changes_nothing(
         self, mail: tuple[Account, Client, Server]
     ) -> None:
@@ -241,7 +270,7 @@ class TestFeatures:
         unknown = client.post("/console/features/switch", {"feature": "x", "enabled": "on"})
 
         assert "unknown_feature" in text_of(unknown)
-        assert features_of(account_id=account.pk) == {"imunify_email": None}
+        assert features_of(account_id=account.pk)["imunify_email"] is None
 
     def test_a_role_without_orders_may_not_switch_what_costs(self) -> None:
         account, client = a_visitor(role=Role.SERVERS)
@@ -251,7 +280,7 @@ class TestFeatures:
         )
 
         assert answer.status_code == 403
-        assert features_of(account_id=account.pk) == {"imunify_email": None}
+        assert features_of(account_id=account.pk)["imunify_email"] is None
 
 
 class TestEdition:

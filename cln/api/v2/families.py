@@ -107,7 +107,7 @@ def _key_doors(door: Door, one: Family) -> None:
         )
         return key_out(key)
 
-    if one.root != "imunify":
+    if one.root not in ("cl", "imunify"):  # theirs know features
 
         @door.operation("PATCH", "/keys", needs=EDIT_KEYS, answers=FamilyKeyOut, joins=True)
         def update_key(

@@ -1,24 +1,31 @@
-"""Features by number, `/api/v2/features…`, and on Imunify's keys and servers (facts §8.3)."""
+"""Features by number, `/api/v2/features…`, and on keys and servers that have some (facts §8.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Final, Literal
 
 from ninja import Body, Field, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
 from cln.api.v2.families import changed_key, key_out
-from cln.api.v2.family_shapes import FamilyChangedKey, FamilyKeyOut, KeyText, Limit
-from cln.api.v2.operation import Door
+from cln.api.v2.family_shapes import (
+    FamilyChangedKey,
+    FamilyKeyOut,
+    KeyText,
+    Limit,
+    WhichNumber,
+)
+from cln.api.v2.operation import Door, Either
 from cln.catalog.queries import license_types, wire_names
+from cln.licensing.feature_list import AWP_CDN, AWP_PREMIUM, FEATURE_PRODUCT, IMUNIFY_EMAIL
 from cln.licensing.features import ACCOUNT, Spot, UnknownFeature, features_of, set_feature
-from cln.licensing.lookups import key_of_text, server_of_id
-from cln.licensing.surcharges import FEATURE_PRODUCT, IMUNIFY_EMAIL
+from cln.licensing.lookups import key_of_text, server_of_id, server_of_number
 
-NUMBERS: Final[Mapping[str, str]] = {"4600": IMUNIFY_EMAIL}
-"""What features are called on the wire; Imunify Email is the only one there is."""
+NUMBERS: Final[Mapping[str, str]] = {"1101": AWP_PREMIUM, "1102": AWP_CDN, "4600": IMUNIFY_EMAIL}
+"""What features are called on the wire."""
+CLOUDLINUX: Final = ("cloudlinux",)
 IMUNIFY: Final = ("imunify360", "imunify")
 State = Literal["ENABLED", "DISABLED", "UNSET"]
 _STATES: Final[Mapping[State, bool | None]] = {"ENABLED": True, "DISABLED": False, "UNSET": None}
@@ -49,6 +56,31 @@ class ImunifyKeyPatch(Schema):
     limit: Limit | None = None
     note: str | None = Field(None, max_length=200)
     permissions: Permissions = Field(default_factory=dict)
+
+
+class Switched(Schema):
+    """What changes of features; what is absent stays. Only in a JSON body."""
+
+    permissions: Permissions | None = None
+
+
+class ClKeyOut(FamilyKeyOut):
+    """A key; with what is set on it where the request spoke of `permissions`."""
+
+    permissions: Permissions = Field(default_factory=dict)
+
+
+class NumberPermissions(WhichNumber):
+    """A server by its number, and what changes of its features."""
+
+    permissions: Permissions = Field(default_factory=dict)
+
+
+class NumberPermissionsOut(Schema):
+    """A server with what is set on it."""
+
+    id: int
+    permissions: Permissions
 
 
 class ImunifyKeyOut(FamilyKeyOut):
@@ -108,15 +140,13 @@ def imunify_doors(imunify: Door) -> None:
         if patch.permissions:
             request.caller.check(Permission.ORDER_LICENSES)
         key = key_of_text(account_id=account_id, text=patch.key, products=IMUNIFY)
-        change(request, patch.permissions, Spot(key=key.public_id))
+        spot = Spot(key=key.public_id)
+        check_known(patch.permissions, features_of(account_id=account_id, spot=spot))
         if patch.limit is not None or patch.note is not None:
             limit = key.limit if patch.limit is None else patch.limit
             wish = FamilyChangedKey(key=patch.key, limit=limit, note=patch.note)
             key = changed_key(request, IMUNIFY, wish)
-        return {
-            **key_out(key),
-            "permissions": shown(features_of(account_id=account_id, spot=Spot(key=key.public_id))),
-        }
+        return {**key_out(key), "permissions": _switched(request, patch.permissions, spot)}
 
     @imunify.operation(
         "PATCH",
@@ -129,27 +159,67 @@ def imunify_doors(imunify: Door) -> None:
         """Set features of one server; what is absent stays."""
         account_id = request.caller.account_id
         row = server_of_id(account_id=account_id, text=patch.id, products=IMUNIFY)
-        change(request, patch.permissions, Spot(server=row.public_id))
-        return {
-            "id": patch.id,
-            "permissions": shown(
-                features_of(account_id=account_id, spot=Spot(server=row.public_id))
-            ),
-        }
+        spot = Spot(server=row.public_id)
+        return {"id": patch.id, "permissions": _switched(request, patch.permissions, spot)}
 
 
-def check_known(wanted: Permissions) -> None:
-    """Refuses `unknown_feature`."""
-    unknown = [number for number in wanted if number not in NUMBERS]
+def cl_doors(cl: Door) -> None:
+    """`PATCH /cl/keys`, as documented and with permissions, and `PATCH /cl/server`."""
+
+    @cl.operation("PATCH", "/keys", needs=Permission.CREATE_KEYS, answers=ClKeyOut, joins=True)
+    def update_key(
+        request: V2Request,
+        changed: Annotated[FamilyChangedKey, Either(...)],
+        switched: Annotated[Switched | None, Body()] = None,
+    ) -> object:
+        """Change the limit and the note of a key, and in a JSON body its features."""
+        wanted = switched.permissions if switched else None
+        if wanted is None:
+            return key_out(changed_key(request, CLOUDLINUX, changed))
+        if wanted:
+            request.caller.check(Permission.ORDER_LICENSES)
+        account_id = request.caller.account_id
+        key = key_of_text(account_id=account_id, text=changed.key, products=CLOUDLINUX)
+        spot = Spot(key=key.public_id)
+        check_known(wanted, features_of(account_id=account_id, spot=spot))
+        key = changed_key(request, CLOUDLINUX, changed)
+        return {**key_out(key), "permissions": _switched(request, wanted, spot)}
+
+    @cl.operation(
+        "PATCH",
+        "/server",
+        needs=Permission.ORDER_LICENSES,
+        answers=NumberPermissionsOut,
+        joins=True,
+    )
+    def update_server(request: V2Request, patch: Body[NumberPermissions]) -> object:
+        """Set features of one server; what is absent stays."""
+        account_id = request.caller.account_id
+        row = server_of_number(account_id=account_id, number=patch.id, products=CLOUDLINUX)
+        spot = Spot(server=row.public_id)
+        return {"id": patch.id, "permissions": _switched(request, patch.permissions, spot)}
+
+
+def _switched(request: V2Request, wanted: Permissions, spot: Spot) -> dict[str, Any]:
+    """What is set at a level after the change. Refuses `unknown_feature` before it."""
+    change(request, wanted, spot)
+    return shown(features_of(account_id=request.caller.account_id, spot=spot))
+
+
+def check_known(wanted: Permissions, features: Collection[str] = NUMBERS.values()) -> None:
+    """Whether these are among the features that can be set there. Refuses `unknown_feature`."""
+    known = [number for number, feature in NUMBERS.items() if feature in features]
+    unknown = [number for number in wanted if number not in known]
     if unknown:
         raise UnknownFeature(
-            f"There is no feature {unknown[0][:40]!r}.", f"Known: {', '.join(NUMBERS)}."
+            f"There is no feature {unknown[0][:40]!r} here.",
+            f"Known: {', '.join(known) or 'none'}.",
         )
 
 
 def change(request: V2Request, wanted: Permissions, spot: Spot = ACCOUNT) -> None:
     """Set features at one level. Refuses `unknown_feature` before anything is set."""
-    check_known(wanted)
+    check_known(wanted, features_of(account_id=request.caller.account_id, spot=spot))
     for number, state in wanted.items():
         set_feature(
             account_id=request.caller.account_id,

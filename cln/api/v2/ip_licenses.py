@@ -9,7 +9,7 @@ from ninja import Body, Field, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2.callers import V2Request
-from cln.api.v2.features import Permissions, change, check_known, shown
+from cln.api.v2.features import Permissions, Switched, change, check_known, shown
 from cln.api.v2.operation import Door, Either
 from cln.catalog.queries import license_type_of_ip_type
 from cln.flows import ip_licenses as flows
@@ -70,12 +70,6 @@ class Changed(Which):
     els_allowed: bool | None = None
 
 
-class Switched(Schema):
-    """What changes of its features; what is absent stays. Only in a JSON body."""
-
-    permissions: Permissions = Field(default_factory=dict)
-
-
 @door.operation("GET", "/licenses/types", needs=Permission.VIEW_PRODUCTS, answers=list[TypeOut])
 def list_types(request: V2Request) -> object:
     """What the account may hold at addresses today."""
@@ -120,9 +114,10 @@ def change_license(
     """Convert a license to another type, switch its features, allow or forbid the repositories of
     old systems.
     """
-    permissions = switched.permissions if switched else {}
-    check_known(permissions)
-    address, number = _one(request, changed.ip, changed.type).address, changed.type
+    permissions = (switched and switched.permissions) or {}
+    held = _one(request, changed.ip, changed.type)
+    check_known(permissions, held.features)
+    address, number = held.address, changed.type
     if changed.type_to is not None and changed.type_to != number:
         number = changed.type_to
         flows.convert_ip_license(

@@ -44,6 +44,7 @@ for _root, _products, _by_number in (
 ):
     _router, _door = family(_root, *_products, by_number=_by_number)
     if _root == "cl":
+        features.cl_doors(_door)
         sub_accounts(_door)
     if _root == "imunify":
         features.imunify_doors(_door)

@@ -16,6 +16,7 @@ from heroicons.templatetags.heroicons import heroicon_micro, heroicon_mini, hero
 from cln.console import navigation
 from cln.console.context import Frame
 from cln.console.server_table import status_of
+from cln.console.words import FEATURES
 from cln.licensing.queries import ServerRow
 
 register = template.Library()
@@ -65,7 +66,7 @@ def standing(row: ServerRow, now: datetime) -> SafeString:
 @register.filter
 def feature_name(feature: str) -> str:
     """`imunify_email` → "Imunify Email"."""
-    return feature.replace("_", " ").title()
+    return FEATURES[feature]
 
 
 @register.simple_tag

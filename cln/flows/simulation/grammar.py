@@ -17,8 +17,8 @@ from cln.flows.simulation.nodes import (
     whole,
     word,
 )
+from cln.licensing.feature_list import FEATURE_PRODUCT
 from cln.licensing.keys import LIMIT_MAX
-from cln.licensing.surcharges import FEATURE_PRODUCT
 from cln.payments.gateways.sandbox import Script
 
 DEFAULT_KEY = "default"
