@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ DELIVERIES_MAX = 5
 _COUNT: Final = Func("packages", function="jsonb_array_length", output_field=IntegerField())
 NOT_REPORTED = -1
 """The status of an action that was handed out and never reported."""
+DATA_LENGTH_MAX = 10_000
 
 
 SHOWN_MAX = 5
@@ -142,8 +144,12 @@ def finish_action(
     data: Mapping[str, object],
     now: datetime,
 ) -> bool:
-    """Note what became of an action; False where it is not this system's or was reported."""
+    """Note what became of an action; False where it is not this system's or was reported.
+
+    Data of more than 10,000 letters, as JSON, is not kept.
+    """
+    kept = dict(data) if len(json.dumps(data)) <= DATA_LENGTH_MAX else {}
     changed = SystemAction.objects.filter(
         pk=action_id, server=system.server_id, finished_at=None
-    ).update(finished_at=now, status=status, message=plain_text(message, 500), data=dict(data))
+    ).update(finished_at=now, status=status, message=plain_text(message, 500), data=kept)
     return changed == 1

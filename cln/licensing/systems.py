@@ -6,9 +6,11 @@ installation: nothing more is stored, and a stolen dump of the database signs no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, islice
 from typing import Any
 
 from cln import vault
@@ -31,6 +33,9 @@ FIRST_NUMBER = 1_000_000_000
 PURPOSE = "rhn-systemid"
 PACKAGES_MAX = 20_000
 DEVICES_MAX = 2_000
+HARDWARE_LENGTH_MAX = 1_000_000
+"""Letters of JSON: a large machine tells some 50,000."""
+SMBIOS_MAX = 100
 CAPABILITIES_MAX = 100
 
 
@@ -95,7 +100,8 @@ def _kept(server: Server, machine: Machine, client: Client) -> System:
         architecture=plain_text(machine.architecture, 100),
         username=_owner(server),
         smbios={
-            plain_text(name, 60): plain_text(value, 200) for name, value in machine.smbios.items()
+            plain_text(name, 60): plain_text(value, 200)
+            for name, value in islice(machine.smbios.items(), SMBIOS_MAX)
         },
         **_about(client),
     )
@@ -181,10 +187,12 @@ def upgrade_system(*, system: System, os_release: str) -> System:
 
 
 def store_hardware(*, system: System, devices: Sequence[object], now: datetime) -> None:
-    """Keep the hardware profile, as the client sent it; at most 2,000 devices."""
-    System.objects.filter(pk=system.pk).update(
-        hardware=list(devices[:DEVICES_MAX]), hardware_at=now
-    )
+    """Keep the hardware profile, as the client sent it: at most 2,000 devices, and of them as many
+    as fit into a million letters.
+    """
+    lengths = accumulate(len(json.dumps(device)) for device in devices[:DEVICES_MAX])
+    fitting = sum(length <= HARDWARE_LENGTH_MAX for length in lengths)
+    System.objects.filter(pk=system.pk).update(hardware=list(devices[:fitting]), hardware_at=now)
 
 
 def store_packages(*, system: System, packages: Sequence[Mapping[str, str]], now: datetime) -> None:
@@ -203,8 +211,8 @@ def change_packages(
 ) -> None:
     """Add and delete some of the installed packages."""
     known: list[Any] = System.objects.values_list("packages", flat=True).get(pk=system.pk) or []
-    gone = [*deleted, *added]
-    kept = [package for package in known if package not in gone]
+    gone = {tuple(sorted(package.items())) for package in (*deleted, *added)}
+    kept = [package for package in known if tuple(sorted(package.items())) not in gone]
     store_packages(system=system, packages=[*kept, *added], now=now)
 
 

@@ -41,8 +41,30 @@ SAME = {
         "WHMCS",
         "DDMMYY",
     ),
-    *("Extended", "Lifecycle", "Support", "Shared", "Pro", "Solo", "Admin", "Email", "web1"),
-    *("CloudLinux", "KernelCare", "Imunify", "Imunify360", "ImunifyAV", "PayPal", "Stripe", "Visa"),
+    *(
+        "Extended",
+        "Lifecycle",
+        "Support",
+        "Shared",
+        "Pro",
+        "Solo",
+        "Admin",
+        "Email",
+        "Premium",
+        "web1",
+    ),
+    *(
+        "CloudLinux",
+        "AccelerateWP",
+        "CDN",
+        "KernelCare",
+        "Imunify",
+        "Imunify360",
+        "ImunifyAV",
+        "PayPal",
+        "Stripe",
+        "Visa",
+    ),
 }
 DJANGO = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}", re.DOTALL)
 MARKED = re.compile(

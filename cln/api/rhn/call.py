@@ -67,7 +67,7 @@ class RhnCall:
         """A whole number; texts of digits are taken for one."""
         value = self._argument(position)
         if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 12:
-            return int(value)
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**31:
             raise bad_arguments()
         return value

@@ -20,6 +20,7 @@ from cln.api.xmlrpc.codec import Value
 from cln.domain.errors import Refusal
 from cln.licensing import systems
 from cln.licensing.models import System
+from cln.licensing.registration import plain_text
 
 WELCOME = "Welcome to CLN"
 PACKAGE_FIELDS = ("name", "version", "release", "epoch", "arch")
@@ -58,7 +59,7 @@ def new_system_user_pass(call: RhnCall) -> Value:
 
 def upgrade_version(call: RhnCall) -> Value:
     """Another version of the system runs there now: a new systemid."""
-    release = call.text(1).strip()
+    release = plain_text(call.text(1), TOKEN_LENGTH_MAX)
     if not release:
         raise faults.bad_arguments()
     return document_of(systems.upgrade_system(system=call.system, os_release=release))
@@ -172,7 +173,8 @@ def _registered_by_address(call: RhnCall, machine: systems.Machine, token: str) 
 
 
 def _machine(told: Mapping[str, Value]) -> systems.Machine:
-    required = [_text(told, name) for name in ("profile_name", "os_release", "architecture")]
+    names = ("profile_name", "os_release", "architecture")
+    required = [plain_text(_text(told, name), TOKEN_LENGTH_MAX) for name in names]
     if not all(required):
         raise faults.bad_arguments()
     profile_name, os_release, architecture = required
