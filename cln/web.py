@@ -418,6 +418,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _is_operator(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return isinstance(user, Login) and user.account_id is None
+
+
 def _error(request: HttpRequest, status: int, title: str, message: str, fix: str) -> HttpResponse:
     """Render without context processors: they may need what has just failed."""
     context = {
@@ -426,6 +431,8 @@ def _error(request: HttpRequest, status: int, title: str, message: str, fix: str
         "message": message,
         "fix": fix,
         "request_id": getattr(request, "request_id", ""),
+        # Only a refusal knows who asks: elsewhere the database may be what has failed.
+        "has_dashboard": status != 403 or not _is_operator(request),
     }
     response = HttpResponse(render_to_string("error.html", context), status=status)
     if status == 503:
