@@ -55,7 +55,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "remove_unused": (21, 8),
     "unsubscribe": (28, 8),
     "purchase_products": (10, 11),
-    "purchase": (23, 13),
+    "purchase": (23, 15),
     "acquire": (4, 4),
     "cart": (9, 10),
     "order_done": (4, 4),
