@@ -286,7 +286,11 @@ def test_a_text_that_begins_like_a_formula_is_quoted_in_every_csv(start: str) ->
 
 def test_what_customers_name_is_printed_as_it_is() -> None:
     """Company, address and VAT number: kept with the invoice, on its page and its paper."""
-    named = ('#panic("x") *Acme* $x$', '#panic("a") <script>alert(1)</script>', "#v() <b onclick=x>")
+    named = (
+        '#panic("x") *Acme* $x$',
+        '#panic("a") <script>alert(1)</script>',
+        "#v() <b onclick=x>",
+    )
     account, client = a_visitor(named[0])
     Account.objects.update(address=named[1], vat_number=named[2], country="DE")
     with_licenses(account, 1, "kernelcare")
