@@ -28,7 +28,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     QueryDict,
 )
@@ -65,6 +64,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 PAGES_OF_PEOPLE: Final = ("/console/", "/pay/")
+TO_LEAVE: Final = "To sign in as somebody else, sign out first: on the start page, behind “CLN”."
 STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410, "email_link_expired": 410}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
@@ -162,7 +162,7 @@ def _not_here(request: Request, access: Access) -> HttpResponse | None:
     if access.sandbox_only and settings.CLN_MODE != "sandbox":
         raise Http404
     if request.method not in {*access.methods, "HEAD" if "GET" in access.methods else ""}:
-        return HttpResponseNotAllowed(access.methods)
+        return _not_by_this(request, access.methods)
     return None
 
 
@@ -173,7 +173,9 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
     if not isinstance(login, Login):
         return _to_sign_in(request)
     if login.account is None:
-        return forbidden(request, "Operators work in the back-office, not in the console.")
+        return forbidden(
+            request, "Operators work in the back-office, not in the console.", TO_LEAVE
+        )
     request.login, request.account = login, login.account
     if not may(login.role, access.permission):
         role = ROLE_NAMES[Role(login.role)]
@@ -333,6 +335,30 @@ class RequestMiddleware:
 def forbidden(request: HttpRequest, message: str, fix: str = "") -> HttpResponse:
     """A 403 page that says why."""
     return _error(request, 403, "Not allowed", message, fix)
+
+
+def _not_by_this(request: HttpRequest, methods: tuple[str, ...]) -> HttpResponse:
+    """A 405 page: whoever is signed out before a button is pressed comes back to its address."""
+    response = _error(
+        request,
+        405,
+        "Press the button again",
+        "This address only takes what a button sends. Nothing was changed.",
+        "Go back to the page you came from, or start from the dashboard.",
+    )
+    response.headers["Allow"] = ", ".join(methods)
+    return response
+
+
+def bad_request(request: HttpRequest) -> HttpResponse:
+    """Django's handler400, for people."""
+    return _error(
+        request,
+        400,
+        "This request cannot be read",
+        "Nothing was changed.",
+        "Check the address, or go back and try again.",
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -407,7 +407,7 @@ def _takes_the_invitation(colleague: Visitor, email: str) -> None:
     colleague.clicks("olga@pair.example invites you to CLN")
     colleague.page.locator("pre").get_by_role("link").first.click()
     colleague.sees("Choose a password", "For the login carl, carl@pair.example.")
-    for field in ("New Password", "New Password (again)"):
+    for field in ("New password", "New password, again"):
         colleague.page.get_by_label(field, exact=True).fill(PASSWORD)
     colleague.looks("choose-password")
     colleague.clicks("Save")

@@ -424,6 +424,7 @@ def test_wrong_methods_are_refused_with_the_right_ones() -> None:
     answer = client.get("/console/cart/pay")
 
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "This address only takes what a button sends" in text_of(answer)
 
 
 def test_a_login_without_account_is_told_where_it_belongs() -> None:

@@ -71,7 +71,7 @@ class TestDashboard:
         client.post("/console/trial/kernelcare")
 
         page = text_of(client.get("/console/dashboard"))
-        assert "on 2 March 2026, 09:00 UTC , by itself: it never turns into a charge" in page
+        assert "on 2026-03-02 09:00 UTC , by itself: it never turns into a charge" in page
         assert "servers, no limit" in page
         assert reveal(the_key()) in page
 
@@ -86,7 +86,7 @@ class TestDashboard:
 
         page = client.get("/console/purchase/kernelcare")
 
-        assert "You are trying it on 3 servers until 2 March 2026." in text_of(page)
+        assert "You are trying it on 3 servers until 2026-03-02." in text_of(page)
         assert "Add 3 to the cart" in text_of(page)
         assert "Security patches for the running kernel" in text_of(page)
         other = text_of(client.get("/console/purchase/cloudlinux"))

@@ -126,8 +126,8 @@ class TestInstall:
 
         page = Client().get(INSTALL).content.decode()
 
-        found = re.findall(r'<code class="lines">(.*?)<', page, re.DOTALL)
-        commands = [html.unescape(one) for one in found]
+        found = re.findall(r'<code class="lines">(.*?)</code>', page, re.DOTALL)
+        commands = [html.unescape(re.sub(r"<[^>]+>", "", one)) for one in found]
         urls = re.findall(rf"{re.escape(configured.CLN_BASE_URL)}[\w./-]*", "\n".join(commands))
         assert len(commands) == 5 * 3 + 3
         assert len(urls) == len(commands)
