@@ -341,6 +341,8 @@ ACCOUNT_ADAPTER = "cln.console.sign_in.Adapter"
 ACCOUNT_FORMS = {
     "login": "cln.console.forms.sign_in.LoginForm",
     "reset_password": "cln.console.forms.sign_in.ResetPasswordForm",
+    "reset_password_from_key": "cln.console.forms.sign_in.NewPasswordForm",
+    "change_password": "cln.console.forms.sign_in.ChangePasswordForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from django.utils.translation import gettext
 
 VERBS: Final = {
+    "ip_license_added": "added an IP license",
+    "ip_license_changed": "changed an IP license",
+    "ip_license_removed": "removed an IP license",
     "account.signed_up": "signed up",
     "account.updated": "changed the company's data",
     "api_secret.rotated": "made a new API secret",
@@ -46,6 +50,11 @@ VERBS: Final = {
 def verb_words(verb: str) -> str:
     """ "key.created" → "key created", and a sentence for those people meet most."""
     return gettext(VERBS.get(verb, verb.replace(".", " ").replace("_", " ")))
+
+
+def subject_words(subject: str) -> str:
+    """What something was done to; an account's own id says nothing to whoever reads its log."""
+    return "" if subject.startswith("acc_") else re.sub(r"^key_\w+ (?=…)", "", subject)
 
 
 def details_text(details: Mapping[str, object]) -> str:

@@ -281,7 +281,10 @@ def refused_registrations_of(
     """What was refused in the last 30 days, newest first; of one key where given."""
     since = now - timedelta(days=REFUSED_SHOWN_DAYS)
     rows = fetch_tuples(_REFUSED, (account_id, since, key, key))
-    return tuple(RefusedRow(*row) for row in rows)
+    return tuple(
+        RefusedRow(at=at, code=code, message=message, fix=fix, hostname=hostname, address=address)
+        for at, code, message, fix, hostname, address in rows
+    )
 
 
 def has_ip_license(*, product: str, address: str) -> bool:

@@ -55,7 +55,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "remove_unused": (20, 7),
     "unsubscribe": (27, 7),
     "purchase_products": (9, 10),
-    "purchase": (22, 12),
+    "purchase": (22, 14),
     "acquire": (3, 3),
     "cart": (8, 9),
     "order_done": (3, 3),

@@ -311,9 +311,9 @@ class TestDeposit:
 
         page = text_of(zenith[1].get("/console/billing/autopayment"))
 
-        assert "Add funds: below 250.00, one charge" in page
-        assert "one charge of what is missing, 35.50 at least" in page
-        assert "For “Add funds” only; at least 250.00." in page
+        assert "Add funds: below $250.00, one charge" in page
+        assert "one charge of what is missing, $35.50 at least" in page
+        assert "For “Add funds” only; at least $250.00." in page
 
     def test_the_running_month_is_shown_per_license_r2(
         self, zenith: tuple[Account, Client]

@@ -19,7 +19,8 @@ from django.utils.html import escape
 
 register = template.Library()
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_MARKS: Final = {str: "mark7707707", int: 7707707}
+_WORD: Final = "mark7707707"
+_NUMBER: Final = 7707707
 """What stands for a word or a number while the place of an argument is looked for."""
 
 
@@ -36,9 +37,11 @@ class Address(URLNode):
         if not self.args:
             return _fixed(self.name, get_script_prefix())
         [value] = (one.resolve(context) for one in self.args)
-        parts = _around(self.name, type(value), get_script_prefix())
         text = str(value)
-        if parts is None or not _PLAIN.fullmatch(text):
+        if not isinstance(value, str | int) or not _PLAIN.fullmatch(text):
+            return super().render(context)
+        parts = _around(self.name, isinstance(value, int), get_script_prefix())
+        if parts is None:
             return super().render(context)
         return f"{parts[0]}{text}{parts[1]}"
 
@@ -59,13 +62,13 @@ def _fixed(name: str, _prefix: str) -> str:
 
 
 @cache
-def _around(name: str, kind: type, _prefix: str) -> tuple[str, str] | None:
+def _around(name: str, is_number: bool, _prefix: str) -> tuple[str, str] | None:
     """What stands before and after a plain word or a number in the address of a route; None where
     not any would do.
     """
-    mark = _MARKS.get(kind)
+    mark = _NUMBER if is_number else _WORD
     try:
         before, found, after = reverse(name, args=[mark]).partition(str(mark))
     except NoReverseMatch:
         return None
-    return (escape(before), escape(after)) if found and mark is not None else None
+    return (escape(before), escape(after)) if found else None
