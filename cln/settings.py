@@ -303,6 +303,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "cln.console.templatetags.console",
                 "cln.console.templatetags.design",
+                "cln.console.templatetags.linking",
                 "cln.console.templatetags.translating",
             ],
         },
@@ -331,7 +332,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["cln.accounts.signed_in.Backend"]
+SESSION_ENGINE = "cln.accounts.signed_in"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 CSRF_FAILURE_VIEW = "cln.web.csrf_failure"

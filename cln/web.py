@@ -281,7 +281,7 @@ class MachineDoorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
         try:
-            match = _resolved(request.path_info)
+            match = resolved(request.path_info)
         except Resolver404:
             return self.get_response(request)
         if not getattr(match.func, "csrf_exempt", False):
@@ -299,8 +299,9 @@ def answer_machine(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
 
 
 @functools.lru_cache(maxsize=256)
-def _resolved(path: str) -> ResolverMatch:
-    """The door behind a path, remembered: machines ask at few, and each has one meaning for good.
+def resolved(path: str) -> ResolverMatch:
+    """The door behind a path, remembered: machines ask at few, and each has one meaning for good;
+    and of a page it is asked twice, here and by Django's handler.
 
     Raises Resolver404, which is not remembered.
     """
