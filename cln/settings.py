@@ -303,6 +303,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "cln.console.templatetags.console",
                 "cln.console.templatetags.design",
+                "cln.console.templatetags.linking",
                 "cln.console.templatetags.translating",
             ],
         },
@@ -331,7 +332,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["cln.accounts.signed_in.Backend"]
+SESSION_ENGINE = "cln.accounts.signed_in"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 CSRF_FAILURE_VIEW = "cln.web.csrf_failure"
@@ -339,6 +341,8 @@ ACCOUNT_ADAPTER = "cln.console.sign_in.Adapter"
 ACCOUNT_FORMS = {
     "login": "cln.console.forms.sign_in.LoginForm",
     "reset_password": "cln.console.forms.sign_in.ResetPasswordForm",
+    "reset_password_from_key": "cln.console.forms.sign_in.NewPasswordForm",
+    "change_password": "cln.console.forms.sign_in.ChangePasswordForm",
 }
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

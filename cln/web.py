@@ -28,7 +28,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     QueryDict,
 )
@@ -65,6 +64,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 PAGES_OF_PEOPLE: Final = ("/console/", "/pay/")
+TO_LEAVE: Final = "To sign in as somebody else, sign out first: on the start page, behind “CLN”."
 STATUS_OF: Final = {"bad_pay_link": 404, "pay_link_expired": 410, "email_link_expired": 410}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
@@ -162,7 +162,7 @@ def _not_here(request: Request, access: Access) -> HttpResponse | None:
     if access.sandbox_only and settings.CLN_MODE != "sandbox":
         raise Http404
     if request.method not in {*access.methods, "HEAD" if "GET" in access.methods else ""}:
-        return HttpResponseNotAllowed(access.methods)
+        return _not_by_this(request, access.methods)
     return None
 
 
@@ -173,7 +173,9 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
     if not isinstance(login, Login):
         return _to_sign_in(request)
     if login.account is None:
-        return forbidden(request, "Operators work in the back-office, not in the console.")
+        return forbidden(
+            request, "Operators work in the back-office, not in the console.", TO_LEAVE
+        )
     request.login, request.account = login, login.account
     if not may(login.role, access.permission):
         role = ROLE_NAMES[Role(login.role)]
@@ -279,7 +281,7 @@ class MachineDoorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
         try:
-            match = _resolved(request.path_info)
+            match = resolved(request.path_info)
         except Resolver404:
             return self.get_response(request)
         if not getattr(match.func, "csrf_exempt", False):
@@ -297,8 +299,9 @@ def answer_machine(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
 
 
 @functools.lru_cache(maxsize=256)
-def _resolved(path: str) -> ResolverMatch:
-    """The door behind a path, remembered: machines ask at few, and each has one meaning for good.
+def resolved(path: str) -> ResolverMatch:
+    """The door behind a path, remembered: machines ask at few, and each has one meaning for good;
+    and of a page it is asked twice, here and by Django's handler.
 
     Raises Resolver404, which is not remembered.
     """
@@ -333,6 +336,30 @@ class RequestMiddleware:
 def forbidden(request: HttpRequest, message: str, fix: str = "") -> HttpResponse:
     """A 403 page that says why."""
     return _error(request, 403, "Not allowed", message, fix)
+
+
+def _not_by_this(request: HttpRequest, methods: tuple[str, ...]) -> HttpResponse:
+    """A 405 page: whoever is signed out before a button is pressed comes back to its address."""
+    response = _error(
+        request,
+        405,
+        "Press the button again",
+        "This address only takes what a button sends. Nothing was changed.",
+        "Go back to the page you came from, or start from the dashboard.",
+    )
+    response.headers["Allow"] = ", ".join(methods)
+    return response
+
+
+def bad_request(request: HttpRequest) -> HttpResponse:
+    """Django's handler400, for people."""
+    return _error(
+        request,
+        400,
+        "This request cannot be read",
+        "Nothing was changed.",
+        "Check the address, or go back and try again.",
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -418,6 +445,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _is_operator(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return isinstance(user, Login) and user.account_id is None
+
+
 def _error(request: HttpRequest, status: int, title: str, message: str, fix: str) -> HttpResponse:
     """Render without context processors: they may need what has just failed."""
     context = {
@@ -426,6 +458,8 @@ def _error(request: HttpRequest, status: int, title: str, message: str, fix: str
         "message": message,
         "fix": fix,
         "request_id": getattr(request, "request_id", ""),
+        # Only a refusal knows who asks: elsewhere the database may be what has failed.
+        "has_dashboard": status != 403 or not _is_operator(request),
     }
     response = HttpResponse(render_to_string("error.html", context), status=status)
     if status == 503:

@@ -11,7 +11,6 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.views import defaults
 
 from cln import web
 from cln.api.envelope import come_again, v1_edge
@@ -39,7 +38,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         HTTPStatus.BAD_REQUEST,
         code="bad_request_body",
         message="The request cannot be read.",
-    ) or defaults.bad_request(request, exception)
+    ) or web.bad_request(request)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

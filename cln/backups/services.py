@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from cln import ids
 from cln.accounts.audit import record
 from cln.backups.models import Backup
+from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import canonical_address
 from cln.domain.errors import Refusal
 from cln.enums import ServerStatus
@@ -61,7 +62,10 @@ def backups_of(account_id: int) -> tuple[BackupRow, ...]:
 
 def has_backups(account_id: int) -> bool:
     """Whether there is any."""
-    return Backup.objects.filter(account=account_id, removed_at=None).exists()
+    return bool(fetch_tuples(_ANY, (account_id,)))
+
+
+_ANY: Final = "SELECT 1 FROM backups_backup WHERE account_id = %s AND removed_at IS NULL LIMIT 1"
 
 
 def get_backup(*, account_id: int, public_id: str = "", number: int = 0) -> Backup:

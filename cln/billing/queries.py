@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db.models import Q, QuerySet, Sum
 
 from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer, UsageShare
+from cln.database.prepared import fetch_tuples
 from cln.database.rows import among
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
@@ -205,7 +206,12 @@ def shares_of(public_ids: Sequence[str]) -> dict[str, tuple[ShareRow, ...]]:
 
 def unpaid_count(account_id: int) -> int:
     """How many invoices are open: the badge beside Billing (B-17)."""
-    return Invoice.objects.filter(account_id=account_id, status=InvoiceStatus.OPEN).count()
+    [(count,)] = fetch_tuples(_UNPAID, (account_id,))
+    return int(count)
+
+
+_UNPAID: Final = """
+SELECT count(*) FROM billing_invoice WHERE account_id = %s AND status = 'open'"""
 
 
 def invoice_details(*, account_id: int, public_id: str) -> InvoiceRow:

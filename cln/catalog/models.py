@@ -14,6 +14,8 @@ class Product(models.Model):
 
     code = models.CharField(max_length=40, unique=True)
     name = models.CharField(max_length=100)
+    # What it is for, in a sentence, for somebody who has never heard of it.
+    summary = models.CharField(max_length=200, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
     # What to run on a server; {key} and {url} are filled in.
     install_command = models.CharField(max_length=300, blank=True)

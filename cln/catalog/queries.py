@@ -42,6 +42,7 @@ class LicenseTypeRow:
     name: str
     product: str
     product_name: str
+    product_summary: str
     install_command: str
     tier_scope: str
     has_keys: bool
@@ -164,6 +165,7 @@ def license_types(
             name=row.name,
             product=row.product.code,
             product_name=row.product.name,
+            product_summary=row.product.summary,
             install_command=row.product.install_command,
             tier_scope=row.tier_scope,
             has_keys=row.has_keys,

@@ -35,8 +35,9 @@ class Loaded:
 def load_catalog(text: str | None = None) -> Loaded:
     """Add what `catalog.toml` (or `text` in its format) has and the database has not.
 
-    Rows that exist are never changed: operators may have edited them, and a dated price list is
-    history. May be run any number of times.
+    What a row says is never changed: operators may have edited it, and a dated price list is
+    history. A product without a summary is given the one of the file. May be run any number of
+    times.
     """
     data = tomllib.loads(_text_on_file() if text is None else text)
     types = data.get("license_type", [])
@@ -63,7 +64,10 @@ def _text_on_file() -> str:
 
 
 def _add_products(rows: list[Row]) -> int:
-    known = set(Product.objects.values_list("code", flat=True))
+    known = dict(Product.objects.values_list("code", "summary"))
+    for row in rows:
+        if row.get("summary") and known.get(row["code"]) == "":
+            Product.objects.filter(code=row["code"]).update(summary=row["summary"])
     new = [Product(**row) for row in rows if row["code"] not in known]
     return len(Product.objects.bulk_create(new))
 

@@ -57,6 +57,11 @@ class Frame:
         user = self.request.user
         return isinstance(user, Login) and not user.account_id
 
+    @property
+    def is_stranger(self) -> bool:
+        """Whether nobody is signed in."""
+        return not (self.login or self.is_operator)
+
     @cached_property
     def products(self) -> tuple[ProductRow, ...]:
         """The products of the navigation."""

@@ -32,10 +32,10 @@ class Instructions:
 
 _INSTALLER: Final = "curl -fsSL {url}/install/cln-install.sh | sh -s --"
 _BY_KEY: Final = Step("With our agent, which then checks in by itself", f"{_INSTALLER} -k {{key}}")
-_AGENT: Final = (
-    _BY_KEY,
-    Step("The same by the IP license of the server's address", f"{_INSTALLER} --byip"),
+_BY_ADDRESS: Final = Step(
+    "The same by the IP license of the server's address", f"{_INSTALLER} --byip"
 )
+_AGENT: Final = (_BY_KEY, _BY_ADDRESS)
 _OWN: Final[Mapping[str, Step]] = {
     "cloudlinux": Step(
         "With the system's own tools",
@@ -57,6 +57,11 @@ _OWN: Final[Mapping[str, Step]] = {
 def install_command(key: str) -> str:
     """The command that gets a server its license by this key, and keeps it checking in."""
     return _filled(_BY_KEY.command, key)
+
+
+def address_command() -> str:
+    """The same by the IP license of the server's address, which needs no key."""
+    return _filled(_BY_ADDRESS.command, KEY)
 
 
 def _filled(template: str, key: str) -> str:

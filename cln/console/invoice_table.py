@@ -66,7 +66,7 @@ def invoice_table(account_id: int) -> Table[InvoiceRow]:
             Filter("type", "License type", billed_types(account_id)),
             Filter("status", "Status", STATES),
             Filter("since", "From", is_date=True),
-            Filter("until", "To", is_date=True),
+            Filter("until", "Until", is_date=True),
         ),
         empty=Empty("None yet", "Each invoice stands here once it is paid.", "document-text"),
     )

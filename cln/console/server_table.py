@@ -144,7 +144,7 @@ def _filters(account_id: int, sold: Sequence[ProductRow], narrowed: Narrowed) ->
         *((Filter("group", "Group", [(name, name) for name, _ in names]),) if names else ()),
         Filter("status", "Status", STATUSES),
         Filter("from", "Registered from", is_date=True),
-        Filter("until", "until", is_date=True),
+        Filter("until", "Until", is_date=True),
     )
 
 

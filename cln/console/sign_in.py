@@ -77,6 +77,12 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no typ
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
         return settings.CLN_BASE_URL + path.replace("UID-KEY", quote(key))
 
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Where somebody lands who has signed in: an operator has no dashboard."""
+        usual: str = super().get_login_redirect_url(request)
+        has_account = getattr(request.user, "account_id", None) is not None
+        return usual if has_account else reverse("landing")
+
     def get_login_stages(self) -> list[str]:
         """Ask for a code after the password, where the login has a second factor."""
         return [*super().get_login_stages(), "cln.console.two_factor.TwoFactorStage"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from django.utils.translation import gettext
+
+from cln.catalog.queries import license_types_by_id
 
 FEATURES: Final = {
     "accelerate_wp_cdn": "AccelerateWP CDN",
@@ -13,6 +16,9 @@ FEATURES: Final = {
     "imunify_email": "Imunify Email",
 }
 VERBS: Final = {
+    "ip_license_added": "added an IP license",
+    "ip_license_changed": "changed an IP license",
+    "ip_license_removed": "removed an IP license",
     "account.signed_up": "signed up",
     "account.updated": "changed the company's data",
     "api_secret.rotated": "made a new API secret",
@@ -47,16 +53,29 @@ VERBS: Final = {
     "two_factor.recovery_code_used": "signed in with a recovery code",
 }
 
+NAMES: Final = {"size_gb": "GB", "by_ip": "by IP"}
+"""Details whose own names do not read as words."""
+
 
 def verb_words(verb: str) -> str:
     """ "key.created" → "key created", and a sentence for those people meet most."""
     return gettext(VERBS.get(verb, verb.replace(".", " ").replace("_", " ")))
 
 
+def subject_words(subject: str) -> str:
+    """What something was done to: license types by their names; an account's own id says nothing
+    to whoever reads its log.
+    """
+    what, blank, rest = re.sub(r"^key_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
+    names = {row.code: row.name for row in license_types_by_id().values()}
+    return f"{names.get(what, what)}{blank}{rest}"
+
+
 def details_text(details: Mapping[str, object]) -> str:
     """{"role": ["billing", "full"], "on": True} → "role: billing → full; on: yes"."""
     return "; ".join(
-        f"{name.replace('_', ' ')}: {_value(value)}" for name, value in details.items()
+        f"{NAMES.get(name) or name.replace('_', ' ')}: {_value(value)}"
+        for name, value in details.items()
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,6 @@ class ConversionOption:
 
     license_type: str
     name: str
-    user_limit: int | None
     why_not: Refusal | None
     added: Preview | None
 
@@ -37,11 +37,14 @@ class ConversionOption:
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """All answers to "which license type?". `credit_cents`: what comes back if the old license is
-    cancelled too; None = there is none to cancel (a trial, or billed by the day).
+    cancelled too; None = there is none to cancel (a trial, or billed by the day). `recommended`:
+    the option that the users counted on the server fit into most tightly; None = they fit no other
+    better than its own, or nobody has counted.
     """
 
     options: tuple[ConversionOption, ...]
     credit_cents: int | None
+    recommended: str | None
 
 
 def preview_conversion(*, account_id: int, server: str, now: datetime) -> Conversion:
@@ -53,20 +56,33 @@ def preview_conversion(*, account_id: int, server: str, now: datetime) -> Conver
     account = Account.objects.get(pk=account_id)
     known = cache(lambda: Facts([account], rules=catalog.rules()))
     options = _Options(account, row, known, now=now)
-    others = tuple(
-        options.of(one)
+    types = [
+        one
         for one in catalog.license_types(
             product=row.license_type.product.code, currency=account.currency
         )
-        if one.has_keys and one.code != row.license_type.code
-    )
+        if one.has_keys or one.code == row.license_type.code
+    ]
+    others = tuple(options.of(one) for one in types if one.code != row.license_type.code)
     try:
         credit = freed_credit(
             account_id=account_id, license_type=row.license_type.code, known=known, now=now
         )
     except Refusal:
         credit = None
-    return Conversion(others, credit if row.takes_seat else None)
+    refused = {one.license_type for one in others if one.why_not is not None}
+    tightest = _tightest([one for one in types if one.code not in refused], row.users)
+    recommended = None if tightest == row.license_type.code else tightest
+    return Conversion(others, credit if row.takes_seat else None, recommended)
+
+
+def _tightest(types: list[catalog.LicenseTypeRow], users: int | None) -> str | None:
+    """The license type with the smallest limit that so many users fit into (facts pain 29)."""
+    if users is None:
+        return None
+    limits = {one.code: math.inf if one.user_limit is None else one.user_limit for one in types}
+    fitting = {code: limit for code, limit in limits.items() if limit >= users}
+    return min(fitting, key=fitting.__getitem__, default=None)
 
 
 class _Options:
@@ -88,7 +104,7 @@ class _Options:
             added = self._added(self._types[row.code])
         except Refusal as refusal:
             why_not = refusal
-        return ConversionOption(row.code, row.name, row.user_limit, why_not, added)
+        return ConversionOption(row.code, row.name, why_not, added)
 
     def _added(self, license_type: LicenseType) -> Preview | None:
         """What would be bought. Refuses where the server may not change to it."""

@@ -132,8 +132,8 @@ def undo(*, token: str, now: datetime) -> None:
 def _change_of(token: str, *, undo: bool, now: datetime) -> EmailChange:
     """The change behind a link that still works."""
     gone = EmailLinkExpired(
-        "This link does not work any more.",
-        "It was used, taken back or overtaken by a later one, or it is too old.",
+        "This link was used, taken back or overtaken by a later one, or it is too old.",
+        "Sign in and look at the account details; ask for the change again there if it is missing.",
     )
     try:
         pk = signing.loads(token, salt=_UNDO if undo else _CONFIRM)

@@ -68,7 +68,8 @@ def checked_order(
     if account.kind == AccountKind.RESELLER:
         raise PaidAfterwards(
             "Resellers buy nothing in advance: each month is billed by what was used.",
-            "Create a key, or add an IP license.",
+            "Create a key, or add an IP license. Where a subscription of before still runs, its"
+            " licenses are all there is until it ends, which may be at once.",
         )
     refuse_if_blocked(account)
     live = list(

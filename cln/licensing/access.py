@@ -52,14 +52,10 @@ class Pool:
 
 def get_key(*, account_id: int, public_id: str) -> ActivationKey:
     """Return a live key of the account. Refuses `unknown_key`."""
-    key = (
-        ActivationKey.objects.select_related("license_type__product")
-        .filter(account=account_id, public_id=public_id, removed_at=None)
-        .first()
-    )
-    if key is None:
+    rows = fetch_tuples(_KEY, (account_id, public_id))
+    if not rows:
         raise KeyNotFound("There is no such activation key.", "Choose one from your list of keys.")
-    return key
+    return key_of_row(rows[0])
 
 
 def get_server(*, account_id: int, public_id: str) -> Server:
@@ -135,6 +131,7 @@ FROM licensing_activationkey k
 JOIN catalog_licensetype t ON t.id = k.license_type_id
 JOIN catalog_product p ON p.id = t.product_id
 """
+_KEY: Final = f"{KEYS} WHERE k.account_id = %s AND k.public_id = %s AND k.removed_at IS NULL"
 _LIVE: Final = f"{KEYS} WHERE k.account_id = %s AND k.license_type_id = %s AND k.removed_at IS NULL"
 _LOCKED: Final = "ORDER BY k.id FOR NO KEY UPDATE OF k"
 _LOCK_KEYS: Final = f"{_LIVE} {_LOCKED}"

@@ -12,7 +12,9 @@ from django.db.models import Q, QuerySet
 
 from cln import vault
 from cln.catalog.queries import ids_of_product
+from cln.database.prepared import fetch_tuples
 from cln.ids import KEY_SHAPE
+from cln.licensing.access import KEYS, key_of_row
 from cln.licensing.keys import PURPOSE, remove_key
 from cln.licensing.models import ActivationKey
 from cln.licensing.partners import is_reseller
@@ -60,8 +62,11 @@ def list_keys(
     found = ordered(_keys(account_id, filters), KEY_SORTS, sort, descending=descending)
     # Which rows first, then what they hold: 10,000 wide rows are not sorted to show fifty.
     page = list(found.values_list("pk", flat=True)[offset : offset + limit])
-    rows = ActivationKey.objects.select_related("license_type__product").in_bulk(page)
-    return tuple(key_row(rows[pk]) for pk in page)
+    rows = {row[0]: row for row in fetch_tuples(_PAGE, (page,))}
+    return tuple(key_row(key_of_row(rows[pk])) for pk in page)
+
+
+_PAGE: Final = f"{KEYS} WHERE k.id = ANY(%s::bigint[])"
 
 
 def count_keys(account_id: int, filters: KeyFilter) -> int:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Count, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery
 
 from cln.catalog.queries import ids_of_product, license_types_by_id
-from cln.database.prepared import fetch_tuples
+from cln.database.prepared import columns, fetch_tuples, instance, width
 from cln.domain.silence import Standing
 from cln.enums import ServerStatus
-from cln.licensing.access import get_key, get_server
+from cln.licensing.access import KEYS, get_key, get_server, key_of_row
 from cln.licensing.clones import clone_cases_of
-from cln.licensing.models import (
-    ActivationKey,
-    Entitlement,
-    RefusedRegistration,
-    Server,
-)
+from cln.licensing.models import ActivationKey, Server, ServerGroup
 from cln.licensing.partners import LICENSED
 from cln.licensing.restoring import put_back_until
 from cln.licensing.rows import (
@@ -107,31 +102,30 @@ SERVER_SORTS: Final[Mapping[str, str]] = {
 
 def entitlements_of(account_id: int) -> tuple[EntitlementRow, ...]:
     """What the account holds or has held, in the order of the catalog."""
-    rows = (
-        Entitlement.objects.filter(account=account_id)
-        .select_related("license_type__product")
-        .order_by("license_type__product__position", "license_type__position", "pk")
-    )
-    included = dict(
-        Server.objects.filter(
-            account=account_id, status=ServerStatus.ACTIVE, takes_seat=False, by_address=False
-        )
-        .values_list("license_type")
-        .annotate(Count("pk"))
-    )
+    included = dict(fetch_tuples(_INCLUDED, (account_id,)))
     return tuple(
         EntitlementRow(
-            license_type=row.license_type.code,
-            name=row.license_type.name,
-            product=row.license_type.product.code,
-            kind=row.kind,
-            quantity=row.quantity,
-            used=row.used,
-            included=included.get(row.license_type_id, 0),
-            valid_until=row.valid_until,
-            is_suspended=row.suspended_at is not None,
+            license_type=code,
+            name=name,
+            product=product,
+            kind=kind,
+            quantity=quantity,
+            used=used,
+            included=included.get(license_type_id, 0),
+            valid_until=valid_until,
+            is_suspended=suspended_at is not None,
         )
-        for row in rows
+        for (
+            license_type_id,
+            code,
+            name,
+            product,
+            kind,
+            quantity,
+            used,
+            valid_until,
+            suspended_at,
+        ) in fetch_tuples(_ENTITLEMENTS, (account_id,))
     )
 
 
@@ -146,8 +140,7 @@ def keys_of(account_id: int, license_type: str | None = None) -> tuple[KeyRow, .
 
 def default_keys_of(account_id: int) -> dict[str, KeyRow]:
     """The keys that dashboards offer to copy, by license type: the others may be 10,000."""
-    found = ActivationKey.objects.filter(account=account_id, removed_at=None, is_default=True)
-    rows = map(key_row, found.select_related("license_type__product").order_by("license_type"))
+    rows = map(key_row, map(key_of_row, fetch_tuples(_DEFAULT_KEYS, (account_id,))))
     return {row.license_type: row for row in rows}
 
 
@@ -182,8 +175,8 @@ def servers_of(
         return _shown(found[offset:])
     # Which rows first, then what they hold: 100,000 wide rows are not joined to show fifty.
     page = list(found.values_list("pk", flat=True)[offset : offset + limit])
-    rows = _server_rows().in_bulk(page)
-    return _shown(rows[pk] for pk in page)
+    rows = {row[0]: row for row in fetch_tuples(_SERVERS, (page,))}
+    return _shown(_server_of_row(rows[pk]) for pk in page)
 
 
 def servers_after(
@@ -286,21 +279,11 @@ def refused_registrations_of(
     account_id: int, *, now: datetime, key: str = ""
 ) -> tuple[RefusedRow, ...]:
     """What was refused in the last 30 days, newest first; of one key where given."""
-    found = RefusedRegistration.objects.filter(
-        account=account_id, at__gt=now - timedelta(days=REFUSED_SHOWN_DAYS)
-    )
-    if key:
-        found = found.filter(key__public_id=key)
+    since = now - timedelta(days=REFUSED_SHOWN_DAYS)
+    rows = fetch_tuples(_REFUSED, (account_id, since, key, key))
     return tuple(
-        RefusedRow(
-            at=row.at,
-            code=row.code,
-            message=row.message,
-            fix=row.fix,
-            hostname=row.hostname,
-            address=row.address or "",
-        )
-        for row in found.order_by("-at", "-pk")
+        RefusedRow(at=at, code=code, message=message, fix=fix, hostname=hostname, address=address)
+        for at, code, message, fix, hostname, address in rows
     )
 
 
@@ -322,6 +305,45 @@ JOIN catalog_product p ON p.id = i.product_id
 JOIN accounts_account a ON a.id = i.account_id
 WHERE i.address = ANY(%s::inet[]) AND i.removed_at IS NULL
   AND p.code = %s AND a.dunning_state = ANY(%s::text[])"""
+
+
+# What most pages ask: a query set takes longer to write these than PostgreSQL to answer.
+_DEFAULT_KEYS: Final = f"""{KEYS}
+WHERE k.account_id = %s AND k.removed_at IS NULL AND k.is_default ORDER BY k.license_type_id"""
+_ENTITLEMENTS: Final = """
+SELECT e.license_type_id, t.code, t.name, p.code, e.kind, e.quantity, e.used, e.valid_until,
+  e.suspended_at
+FROM licensing_entitlement e
+JOIN catalog_licensetype t ON t.id = e.license_type_id
+JOIN catalog_product p ON p.id = t.product_id
+WHERE e.account_id = %s ORDER BY p.position, t.position, e.id"""
+_INCLUDED: Final = f"""
+SELECT license_type_id, count(*) FROM licensing_server
+WHERE account_id = %s AND status = '{ServerStatus.ACTIVE.value}' AND NOT takes_seat
+  AND NOT by_address
+GROUP BY license_type_id"""
+_REFUSED: Final = """
+SELECT r.at, r.code, r.message, r.fix, r.hostname, coalesce(host(r.address), '')
+FROM licensing_refusedregistration r LEFT JOIN licensing_activationkey k ON k.id = r.key_id
+WHERE r.account_id = %s AND r.at > %s AND (%s = '' OR k.public_id = %s)
+ORDER BY r.at DESC, r.id DESC"""
+_SERVERS: Final = f"""
+SELECT {columns(Server, "s")}, {columns(ActivationKey, "k")}, {columns(ServerGroup, "g")}
+FROM licensing_server s
+LEFT JOIN licensing_activationkey k ON k.id = s.key_id
+LEFT JOIN licensing_servergroup g ON g.id = s.group_id
+WHERE s.id = ANY(%s::bigint[])"""
+
+
+def _server_of_row(row: Sequence[Any]) -> Server:
+    """A row of `_SERVERS` as a server with its key and group."""
+    server = instance(Server, row)
+    at = width(Server)
+    if server.key_id is not None:
+        server.key = instance(ActivationKey, row, start=at)
+    if server.group_id is not None:
+        server.group = instance(ServerGroup, row, start=at + width(ActivationKey))
+    return server
 
 
 def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:

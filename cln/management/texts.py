@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -60,9 +61,13 @@ def catalogue() -> str:
     """The catalogue as it should be: each text once, in the order of files, and where it stands."""
     found: dict[str, list[str]] = {}
     plurals: dict[str, str] = {}
-    for path in sorted([*PACKAGE.rglob("templates/**/*.html"), *PACKAGE.rglob("*.py")]):
+    pages = PACKAGE.rglob("templates/**/*.html")
+    for path in sorted([*pages, *PACKAGE.rglob("*.py"), *PACKAGE.rglob("catalog.toml")]):
         source = path.read_text(encoding="utf-8")
-        texts = of_template(source) if path.suffix == ".html" else of_python(source, path)
+        if path.suffix == ".toml":
+            texts = of_catalog(source)
+        else:
+            texts = of_template(source) if path.suffix == ".html" else of_python(source, path)
         for text, plural in texts:
             if plural and plurals.setdefault(text, plural) != plural:
                 raise TwoPlurals(f"{text!r}: {plural!r} and {plurals[text]!r}")
@@ -80,6 +85,13 @@ def of_template(source: str) -> Iterator[Message]:
     for single, one, many in _MARKED.findall(templatize(source)):
         if text := ast.literal_eval(single or one):
             yield text, ast.literal_eval(many) if many else ""
+
+
+def of_catalog(source: str) -> Iterator[Message]:
+    """What the products on sale are for."""
+    for row in tomllib.loads(source)["product"]:
+        if row.get("summary"):
+            yield row["summary"].replace("%", "%%"), ""
 
 
 def of_python(source: str, path: Path) -> Iterator[Message]:

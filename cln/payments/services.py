@@ -70,6 +70,17 @@ def active_method(account_id: int) -> PaymentMethod | None:
     return PaymentMethod.objects.filter(account_id=account_id, active=True).first()
 
 
+def under_way(account_id: int) -> dict[str, str]:
+    """The numbers of the invoices that a payment is being made for, with its public id.
+
+    Nothing else may pay them meanwhile (P4).
+    """
+    rows = PaymentAttempt.objects.filter(
+        account=account_id, state__in=UNFINISHED_ATTEMPT, invoice__isnull=False
+    )
+    return dict(rows.order_by("id").values_list("invoice__number", "public_id"))
+
+
 def method_labels(account_ids: Collection[int]) -> dict[int, str]:
     """What the active payment methods are called, by account."""
     rows = PaymentMethod.objects.filter(account__in=among(account_ids), active=True)

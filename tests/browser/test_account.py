@@ -34,7 +34,7 @@ def test_a_forgotten_password_is_replaced_and_every_old_session_ends(
     link = newcomer.page.locator("pre").get_by_role("link").first
     address = str(link.get_attribute("href"))
     link.click()
-    for field in ("New Password", "New Password (again)"):
+    for field in ("New password", "New password, again"):
         newcomer.page.get_by_label(field, exact=True).fill(ANOTHER)
     newcomer.looks("choose")
     newcomer.clicks("Save")

@@ -17,6 +17,7 @@ from cln.domain.totp import code_at, step_at
 from tests import visitors
 from tests.browser.people import People
 from tests.browser.visitor import PASSWORD, Visitor
+from tests.pdf_text import text_of as words_of
 
 Arrive = Callable[..., Visitor]
 
@@ -248,17 +249,18 @@ def _copied(anna: Visitor, button: Locator) -> str:
 
 
 def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: Arrive) -> None:
+    """To the end of it: the colleague holds the invoice of what the owner bought in their hands."""
     owner = visitor()
     owner.signs_up("olga@pair.example", company="Pair")
     owner.signs_in("olga@pair.example")
+    _buys_two(owner)
     secret = _turns_two_factor_on(owner).secret
     _invites(owner, "carl@pair.example", role="Billing")
 
     colleague = visitor()
     _takes_the_invitation(colleague, "carl@pair.example")
     colleague.signs_in("carl@pair.example")
-    colleague.opens("/console/billing/invoices")
-    colleague.sees("Nothing is open.")
+    _reads_the_invoice(colleague)
     colleague.opens("/console/profile")
     expect(colleague.page.get_by_role("link", name="Audit log")).to_have_count(1)
     expect(colleague.page.get_by_role("link", name="Account sublogins")).to_have_count(0)
@@ -273,6 +275,23 @@ def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: A
     again.sees("Signed out everywhere else.")
     owner.opens("/console/dashboard")
     owner.sees("Forgotten the password?")
+
+
+def _reads_the_invoice(colleague: Visitor) -> None:
+    _opens_invoices(colleague)
+    colleague.sees("Nothing is open.")
+    invoice = colleague.page.locator("#table-invoices tbody tr")
+    expect(invoice).to_have_count(1)
+    invoice.get_by_role("link", name="Open CBI").click()
+    colleague.sees("Billed to", "Pair", "Paid on 2026-01-31")
+    colleague.looks("invoice-of-a-colleague")
+    paper = colleague.fetches(
+        str(colleague.page.get_by_role("link", name="PDF", exact=True).get_attribute("href"))
+    )
+    assert paper.headers["content-type"] == "application/pdf"
+    said = words_of(paper.body())
+    assert "Pair" in said
+    assert "Visa ending in 4242" in said
 
 
 def test_who_lost_the_phone_signs_in_with_a_recovery_code_once(people: People) -> None:
@@ -387,7 +406,8 @@ def _takes_the_invitation(colleague: Visitor, email: str) -> None:
     colleague.opens(f"/sandbox/mail?to={email}")
     colleague.clicks("olga@pair.example invites you to CLN")
     colleague.page.locator("pre").get_by_role("link").first.click()
-    for field in ("New Password", "New Password (again)"):
+    colleague.sees("Choose a password", "For the login carl, carl@pair.example.")
+    for field in ("New password", "New password, again"):
         colleague.page.get_by_label(field, exact=True).fill(PASSWORD)
     colleague.looks("choose-password")
     colleague.clicks("Save")

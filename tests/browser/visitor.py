@@ -19,6 +19,8 @@ from playwright.sync_api import (
 )
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+# A limit, not a wait: what is slow on a busy machine is not wrong.
+PATIENCE = 60_000
 PASSWORD = "a long sentence nobody knows"
 CARD = "4242 4242 4242 4242"
 
@@ -41,7 +43,7 @@ class Visitor:
             reduced_motion="reduce",
             permissions=["clipboard-read", "clipboard-write"],
         )
-        self._context.set_default_timeout(15_000)
+        self._context.set_default_timeout(PATIENCE)
         self.site = site
         self.troubles: list[str] = []
         self._journey = journey

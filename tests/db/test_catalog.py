@@ -38,6 +38,17 @@ def test_loading_the_catalog_twice_adds_nothing_the_second_time() -> None:
     assert load_catalog() == Loaded(0, 0, 0, 0)
 
 
+def test_a_product_of_an_older_release_learns_what_it_is_for() -> None:
+    load_catalog()
+    Product.objects.filter(code="els").update(summary="")
+    Product.objects.filter(code="kernelcare").update(summary="Patches. No reboots.")
+
+    assert load_catalog() == Loaded(0, 0, 0, 0)
+
+    assert Product.objects.get(code="els").summary.startswith("Security updates for systems")
+    assert Product.objects.get(code="kernelcare").summary == "Patches. No reboots."
+
+
 def test_loading_never_changes_what_an_operator_has_edited() -> None:
     load_catalog()
     Product.objects.filter(code="kernelcare").update(name="Live patching")

@@ -162,12 +162,17 @@ class Customer(Life):
         self.work()
 
     def have_room(self, to: str, interval: str | None) -> None:
-        """A free unit, an added one, a first purchase (Q14), or any number paid afterwards (R8)."""
+        """A free unit, an added one, a first purchase (Q14), or any number paid afterwards (R8),
+        which there is none of while a subscription of before runs (R1).
+        """
         new = next(iter(self.live(to)), None)
+        is_full = new is None or not new.is_granted or new.quantity <= self.used(to)
         if self.is_reseller:
             if new is None or not new.is_granted:
                 self.afterwards.add(to)
-        elif new is None or not new.is_granted or new.quantity <= self.used(to):
+            elif is_full:
+                raise No("paid_afterwards")
+        elif is_full:
             self.buy(to, 1, interval)
             if not self.live(to, granted=True):
                 raise No("conversion_unpaid")

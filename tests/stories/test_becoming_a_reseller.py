@@ -313,3 +313,31 @@ def test_days_of_another_edition_that_a_subscription_paid_are_no_usage(shop: Wor
     assert [line for line in zenith.all_lines if line.startswith("usage")] == [
         "usage 0.709677 × 31.00 2026-03-01..2026-04-01 22.00"
     ]
+
+
+def test_a_subscription_that_runs_out_has_no_more_licenses_than_it_paid_until_it_is_ended(
+    shop: World,
+) -> None:
+    """R1, R8, Q14: no server beside those paid for, so none goes free; once ended all count."""
+    shop.otto.prices("Imunify360-1", {1: "12.00"})
+    shop.otto.prices("Imunify360-30", {1: "25.00"})
+    acme = shop.customer("acme")
+    acme.buys("Imunify360-1", servers=2, monthly=True)
+    acme.buys("Imunify360-30", servers=1, monthly=True)
+    acme.registers("web1", "Imunify360-30", ip="198.51.100.7")
+    acme.registers("web2", "Imunify360-1", ip="198.51.100.8")
+    becomes(acme)
+    zenith = as_reseller(acme)
+
+    with shop.refuses("paid_afterwards"):
+        acme.converts("web2", "Imunify360-30")
+    assert (zenith.may_run("Imunify360-30"), zenith.may_run("Imunify360-1")) == (
+        (1, 1),
+        (1, 2),
+    )
+
+    acme.unsubscribes("Imunify360-30", now=True)
+    acme.converts("web2", "Imunify360-30")
+    shop.on("2026-02-01")
+    assert zenith.invoices[-1] == "2026-02-01 Imunify360-30 35.48 paid"
+    assert zenith.statement == ["web1 (198.51.100.7) 22 17.74", "web2 (198.51.100.8) 22 17.74"]

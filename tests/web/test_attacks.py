@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import csv
+import html
 import re
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
 from html.parser import HTMLParser
 from ipaddress import ip_network
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.core.mail import EmailMessage
 from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from cln.accounts.audit import record
-from cln.accounts.models import Account, ApiToken, Login, ServerAccount
+from cln.accounts.models import Account, ApiToken, Login, Passkey, ServerAccount
+from cln.console.csv_files import cell
+from cln.flows.long_lists import begin_addition
 from cln.flows.pay_link import pay_url
 from cln.licensing.groups import create_group
 from cln.licensing.models import (
     ActivationKey,
     IpLicense,
+    MaintenanceWindow,
     PatchReport,
     Server,
     ServerGroup,
@@ -28,10 +36,13 @@ from cln.licensing.models import (
 )
 from cln.licensing.server_accounts import Person, add_server_account
 from cln.licensing.services import create_key
+from cln.licensing.watch_rules import add_window
 from cln.notifications.models import Message
 from cln.notifications.queries import written
+from cln.notifications.services import send_due
 from cln.payments.models import PaymentMethod
 from tests import pdf_text
+from tests.backups import a_backup
 from tests.customers import START, clock_at
 from tests.licensing import registered
 from tests.visitors import (
@@ -43,15 +54,21 @@ from tests.visitors import (
     text_of,
     with_licenses,
 )
-from tests.web.test_doors import GUARDED, a_token, access_of, pages, path_of
+from tests.web.test_doors import GUARDED, a_passkey, a_token, access_of, pages, path_of
 
 pytestmark = pytest.mark.django_db
 
 EVIL = '"><script>alert(1)</script><b onclick=a(2)>{{ 7|add:7 }}'
 FORMULA = "=cmd|' /C calc'!A0"
-WITH_FILES = frozenset(
-    ("servers", "server_accounts", "invoices", "audit", "product", "ip_licenses", "group", "key")
+WITH_FILES = frozenset(("servers", "server_accounts", "invoices", "audit", "product")).union(
+    ("ip_licenses", "group", "key", "backups")
 )
+# Where each of the names stands that only these pages show: a person's passkeys, the notes of
+# maintenances, the server of a backup, the company with its VAT number.
+NAMED_BY_PEOPLE = {"security", "remove_passkey", "group", "backups", "backup", "profile"}
+# What a browser keeps a file as: nothing in it leads out of the folder or ends the header.
+SAFE_FILE = re.compile(r'(attachment|inline); filename="\w[\w.-]*\.(csv|pdf)"')
+NEW_HEADER = "Acme\r\nBcc: all@evil.example\r\n\r\n<b>free</b>\x85\u2028Cc: all@evil.example"
 LOGIN = "/console/auth/login"
 NO_IDS = {"key": "k", "server": "s", "public_id": "i"}
 OUR_PROXY = (ip_network("127.0.0.0/8"),)
@@ -104,9 +121,20 @@ def trap(account: Account, evil: str = EVIL) -> dict[str, str]:
     other = a_login(account, name="other")
     token = a_token(account, other)
     signed_in(other)
+    passkey = a_passkey(account.logins.exclude(pk=other.pk).latest("pk"))
+    add_window(
+        account_id=account.pk,
+        group="Rack 4",
+        starts_at=START,
+        ends_at=START + timedelta(hours=1),
+        note="new disks",
+        actor="x",
+        now=START,
+    )
     for table, names in SPOILED.items():
         table._default_manager.update(**dict.fromkeys(names, evil))
     Login.objects.filter(pk=other.pk).update(username=evil)
+    Account.objects.update(vat_number=evil[:32])
     record(
         account_id=account.pk, actor=evil, verb=evil, subject=evil, details={evil: evil}, now=START
     )
@@ -116,13 +144,15 @@ def trap(account: Account, evil: str = EVIL) -> dict[str, str]:
         "login": str(other.pk),
         "group": str(group.pk),
         "api_token": token,
+        "passkey": str(passkey),
+        "backup": a_backup(account.pk, server.public_id, now=START).public_id,
     }
     invoice = account.invoices.first()
     return ids | ({"public_id": invoice.public_id} if invoice else {})
 
 
 SPOILED: dict[type[Model], tuple[str, ...]] = {
-    Account: ("company", "address"),
+    Account: ("company", "address", "billing_email"),
     Login: ("first_name", "last_name"),
     ActivationKey: ("note",),
     Server: ("hostname", "kernel"),
@@ -132,6 +162,8 @@ SPOILED: dict[type[Model], tuple[str, ...]] = {
     ServerAccount: ("login", "first_name", "last_name", "company"),
     UserSession: ("user_agent",),
     PaymentMethod: ("label",),
+    Passkey: ("name",),
+    MaintenanceWindow: ("note",),
 }
 
 
@@ -168,6 +200,7 @@ def test_what_customers_name_is_text_on_every_page_and_no_page_is_framed(
         shown |= {name} if "alert(1)" in body else set()
         assert "format=csv" not in body or name in WITH_FILES, name
     assert len(shown) >= 15, shown
+    assert shown >= NAMED_BY_PEOPLE, NAMED_BY_PEOPLE - shown
 
 
 def test_what_customers_name_is_text_in_mails() -> None:
@@ -181,6 +214,34 @@ def test_what_customers_name_is_text_in_mails() -> None:
     assert "<script>alert" not in page
 
 
+@pytest.mark.parametrize("page", ["invitation", "ticket"])
+def test_a_line_break_in_what_customers_write_makes_no_header_of_a_mail(
+    settings: Settings, mailoutbox: list[EmailMessage], page: str
+) -> None:
+    """By our own forms and out through a mail server; a mail has no part that runs as HTML."""
+    settings.CLN_SUPPORT_EMAIL = "support@vendor.example"
+    account, client = a_visitor()
+    client.post("/console/profile", {"company": NEW_HEADER, "billing_email": ""})
+    client.post("/console/profile/person", {"first_name": NEW_HEADER, "last_name": NEW_HEADER})
+    if page == "ticket":
+        client.post("/console/support", {"subject": NEW_HEADER, "text": NEW_HEADER})
+    else:
+        client.post("/console/profile/logins/invite", {"email": "x@y.example", "role": "full"})
+
+    send_due(now=START + timedelta(minutes=1))
+
+    assert mailoutbox, "nothing was sent"
+    for mail in mailoutbox:
+        sent = message_from_bytes(mail.message().as_bytes(), policy=default)
+        assert (sent["Bcc"], sent["Cc"]) == (None, None)
+        assert sent.get_content_type() == "text/plain"
+        assert sent["From"] == settings.DEFAULT_FROM_EMAIL
+        assert len(mail.to) == 1
+        assert len(mail.subject.splitlines()) == 1
+    account.refresh_from_db()
+    assert "Acme" in account.company
+
+
 def test_what_customers_name_runs_in_no_spreadsheet() -> None:
     """Of every page that offers a file of its table."""
     account, client = a_reselling_visitor()
@@ -189,20 +250,61 @@ def test_what_customers_name_runs_in_no_spreadsheet() -> None:
     ids = trap(account, FORMULA)
     for name in WITH_FILES:
         path = path_of(pages()[name], **ids)
-        text = client.get(f"{path}?format=csv").getvalue().decode().lstrip("\ufeff")
+        answer = client.get(f"{path}?format=csv")
+        assert SAFE_FILE.fullmatch(answer["Content-Disposition"]), name
+        text = answer.getvalue().decode().lstrip("\ufeff")
         cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
         assert "'" + FORMULA in " ".join(cells) or name == "invoices", name
         assert [one for one in cells if one.startswith(("=", "+", "@"))] == [], name
 
 
+def test_what_is_pasted_as_an_address_runs_in_no_spreadsheet() -> None:
+    """The result of a long list repeats each line that was pasted, whatever it was."""
+    account, client = a_reselling_visitor()
+    pasted = ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/C'!A0"]
+    listed = begin_addition(
+        account_id=account.pk,
+        license_type="kernelcare",
+        text="\n".join(pasted),
+        actor="zoe",
+        now=START,
+    )
+
+    answer = client.get(f"/console/ip-licenses/lists/{listed}?format=csv")
+
+    rows = list(csv.reader(answer.getvalue().decode().splitlines()))
+    assert [row[0] for row in rows[1:]] == [f"'{line}" for line in pasted]
+    assert [row[1] for row in rows[1:]] == ["refused"] * len(pasted)
+    assert SAFE_FILE.fullmatch(answer["Content-Disposition"])
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_text_that_begins_like_a_formula_is_quoted_in_every_csv(start: str) -> None:
+    assert cell(f"{start}1+1") == f"'{start}1+1"
+    assert cell(f"a{start}1") == f"a{start}1"
+
+
 def test_what_customers_name_is_printed_as_it_is() -> None:
-    account, client = a_visitor('#panic("x") *Acme* $x$')
+    """Company, address and VAT number: kept with the invoice, on its page and its paper."""
+    named = (
+        '#panic("x") *Acme* $x$',
+        '#panic("a") <script>alert(1)</script>',
+        "#v() <b onclick=x>",
+    )
+    account, client = a_visitor(named[0])
+    Account.objects.update(address=named[1], vat_number=named[2], country="DE")
     with_licenses(account, 1, "kernelcare")
     invoice = account.invoices.get().public_id
 
+    page = client.get(f"/console/billing/invoices/{invoice}")
     paper = client.get(f"/console/billing/invoices/{invoice}.pdf")
 
-    assert '#panic("x") *Acme* $x$' in pdf_text.text_of(paper.content)
+    assert Running.found_in(page.content.decode()) == []
+    printed = pdf_text.text_of(paper.content)
+    assert [one for one in named if one not in printed] == []
+    shown = html.unescape(page.content.decode())
+    assert [one for one in named if one not in shown] == []
+    assert SAFE_FILE.fullmatch(paper["Content-Disposition"])
 
 
 def test_a_form_without_its_token_changes_nothing_on_any_page() -> None:

@@ -162,6 +162,29 @@ def test_a_stranger_finds_no_dead_end_either(client: Client) -> None:
     assert wrong == []
 
 
+def test_an_operator_lands_on_a_page_and_is_offered_none_that_is_refused() -> None:
+    """Who has no account has no console: its pages say so, and nothing leads there."""
+    clock_at(START)
+    open_shop()
+    otto = signed_in(a_login(None, name="otto"))
+
+    landed = otto.get("/console/auth/login")
+    walked = list(walk(otto, "/"))
+    refused = otto.get("/console/dashboard")
+
+    assert landed["Location"] == "/"
+    assert {"/", "/console/prices", "/console/install"} <= {url for _, url, _, _ in walked}
+    assert [
+        f"{came_from} leads to {url}: {status}"
+        for came_from, url, status, _ in walked
+        if status not in answers_to(url)
+    ] == []
+    assert refused.status_code == 403
+    way_out = Links("/console/dashboard")
+    way_out.feed(refused.content.decode())
+    assert set(way_out.found) - {"/static/console/icon.svg"} == {"/"}
+
+
 def test_a_debtor_whose_account_is_blocked_finds_the_way_out(accounts: dict[str, Account]) -> None:
     account = accounts["Nordwind Hosting"]
     assert account.kind == AccountKind.CUSTOMER

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern
 from pytest_django import Settings
@@ -16,9 +17,10 @@ from cln.backups.models import Backup
 from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
-from cln.enums import Role
+from cln.enums import AccountKind, Role
 from cln.licensing.groups import create_group
-from cln.licensing.models import ActivationKey, Server
+from cln.licensing.models import ActivationKey, IpLicense, Server
+from cln.licensing.services import create_key
 from cln.payments.models import PaymentAttempt
 from cln.web import Access
 from tests.authenticator import Device
@@ -26,7 +28,15 @@ from tests.backups import a_backup
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
 from tests.reselling import refunds_first
-from tests.visitors import a_login, a_visitor, routes, signed_in, text_of, with_licenses
+from tests.visitors import (
+    a_login,
+    a_reselling_visitor,
+    a_visitor,
+    routes,
+    signed_in,
+    text_of,
+    with_licenses,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -176,7 +186,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
         "backup": a_backup(account.pk, server.public_id, now=START).public_id,
-        "passkey": str(_passkey_of(account.logins.exclude(pk=other.pk).get())),
+        "passkey": str(a_passkey(account.logins.exclude(pk=other.pk).get())),
     }
 
     for name, route in pages().items():
@@ -190,22 +200,70 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_role_cannot_post_what_its_permissions_do_not_name(role: Role) -> None:
-    account, client = a_visitor(role=role)
-    with_licenses(account, 2, "kernelcare")
-    key = ActivationKey.objects.get()
-    server = registered(key, "web1", now=START).server
-    other = a_login(account, name="other")
-    ids = {"key": key.public_id, "server": server.public_id, "login": str(other.pk)}
+@pytest.mark.parametrize("kind", AccountKind)
+def test_a_role_is_refused_at_every_address_it_may_not_use_and_nothing_changes(
+    kind: AccountKind, role: Role
+) -> None:
+    """By each method the address answers to, with ids that are the account's own."""
+    client, ids = _who_has_everything(kind, role)
+    before = _everything()
 
+    refused = set()
     for name, route in pages().items():
         access = access_of(route)
-        denied = access.permission and access.permission not in PERMISSIONS[role]
-        if denied and "POST" in access.methods:
-            assert client.post(path_of(route, **ids)).status_code == 403, f"{role} {name}"
+        if not access.permission or access.permission in PERMISSIONS[role]:
+            continue
+        for method in access.methods:
+            answer = client.generic(method, path_of(route, **ids))
+            assert answer.status_code == 403, f"{role} {method} {name}"
+            assert "which does not include this page" in text_of(answer), f"{role} {method} {name}"
+            refused.add((method, name))
 
-    assert Server.objects.get().status == "active"
-    assert Login.objects.get(pk=other.pk).is_active
+    assert _everything() == before
+    if role is Role.FULL:
+        assert not refused
+    else:
+        assert len(refused) >= 15, refused
+        assert {method for method, _ in refused} == {"GET", "POST"}
+
+
+def _who_has_everything(kind: AccountKind, role: Role) -> tuple[Client, dict[str, str]]:
+    """Somebody of that role, whose account has one of each thing that pages are about."""
+    if kind is AccountKind.RESELLER:
+        account, _ = a_reselling_visitor()
+        client = signed_in(a_login(account, role, name="mona"))
+        key = create_key(account_id=account.pk, license_type="kernelcare", actor="x", now=START)
+    else:
+        account, client = a_visitor(role=role)
+        with_licenses(account, 2, "kernelcare")
+        key = ActivationKey.objects.get()
+    other = a_login(account, name="other")
+    server = registered(key, "web1", now=START).server
+    ids = {
+        "key": key.public_id,
+        "server": server.public_id,
+        "login": str(other.pk),
+        "group": a_group(account),
+        "api_token": a_token(account, other),
+        "session": str(_session_of(other)),
+        "backup": a_backup(account.pk, server.public_id, now=START).public_id,
+    }
+    held = IpLicense.objects.first()
+    invoice = account.invoices.first()
+    ids |= {"license": held.public_id} if held else {}
+    return client, ids | ({"public_id": invoice.public_id} if invoice else {})
+
+
+def _everything() -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table, but for the sessions, which note that somebody was there."""
+    tables = [
+        model
+        for model in apps.get_models()
+        if model._meta.managed and model._meta.app_label not in ("sessions", "usersessions")
+    ]
+    return {
+        str(model._meta): sorted(model._default_manager.values_list(), key=repr) for model in tables
+    }
 
 
 def test_a_reader_of_the_profile_cannot_change_the_company() -> None:
@@ -241,7 +299,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
         "backup": a_backup(account.pk, server.public_id, now=START).public_id,
-        "passkey": str(_passkey_of(login)),
+        "passkey": str(a_passkey(login)),
     }
     absent = {
         "key": "key_never",
@@ -291,7 +349,7 @@ def a_token(account: Account, login: Login) -> str:
     return row.public_id
 
 
-def _passkey_of(login: Login) -> int:
+def a_passkey(login: Login) -> int:
     challenge = passkeys.offer(login=login)
     answer = Device().makes(json.loads(challenge.options))
     passkeys.add(login=login, name="mine", state=challenge.state, answer=answer, now=START)
@@ -366,6 +424,7 @@ def test_wrong_methods_are_refused_with_the_right_ones() -> None:
     answer = client.get("/console/cart/pay")
 
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "This address only takes what a button sends" in text_of(answer)
 
 
 def test_a_login_without_account_is_told_where_it_belongs() -> None:

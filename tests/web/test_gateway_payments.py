@@ -274,6 +274,7 @@ class TestPayingAnInvoice:
         told = text_of(client.post(f"{INVOICES}/pay", follow=True))
 
         assert "is still being confirmed." in told
+        assert f"A payment of {invoice.number} is under way; nothing else pays it" in told
         assert vendor.taken == []
 
     def test_a_bank_that_decides_later_is_waited_for(

@@ -125,7 +125,7 @@ class TestOneKey:
         """Pain 10."""
         page = text_of(shop[1].get(f"{KEYS}/{the_default().public_id}"))
 
-        assert "does not expire; it works while licenses are paid (next: 28 Feb 2026)." in page
+        assert "does not expire; it works while licenses are paid (next: 2026-02-28)." in page
 
     def test_another_key_becomes_the_default_and_the_old_one_can_go(
         self, shop: tuple[Account, Client]
@@ -147,7 +147,7 @@ class TestOneKey:
         path = f"{KEYS}/{key.public_id}"
 
         client.post(f"{path}/sticky", {"sticky_on": "2026-01-30"})
-        assert "Sticky tag: 30 January 2026" in text_of(client.get(path))
+        assert "Sticky tag: 2026-01-30" in text_of(client.get(path))
         for day in ("2026-01-31", "2018-05-27"):
             refused = client.post(f"{path}/sticky", {"sticky_on": day})
             assert "bad_sticky_tag" in text_of(refused)

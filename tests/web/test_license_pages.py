@@ -12,7 +12,7 @@ from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import Report, check_in, reveal
 from tests.customers import START, clock_at
 from tests.licensing import registered
-from tests.visitors import a_visitor, text_of, with_licenses
+from tests.visitors import a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
 
@@ -71,9 +71,37 @@ class TestDashboard:
         client.post("/console/trial/kernelcare")
 
         page = text_of(client.get("/console/dashboard"))
-        assert "on 2 March 2026, 09:00 UTC , by itself: it never turns into a charge" in page
+        assert "on 2026-03-02 09:00 UTC , by itself: it never turns into a charge" in page
         assert "servers, no limit" in page
         assert reveal(the_key()) in page
+
+    def test_buying_in_a_trial_says_what_becomes_of_it_and_begins_with_enough_licenses(
+        self,
+    ) -> None:
+        """T4: three servers run in the trial, so one license would be refused."""
+        _, client = a_visitor()
+        client.post("/console/trial/kernelcare")
+        for number in range(3):
+            registered(the_key(), f"web{number}", f"192.0.2.{number + 1}", now=START)
+
+        page = client.get("/console/purchase/kernelcare")
+
+        assert "You are trying it on 3 servers until 2026-03-02." in text_of(page)
+        assert "Add 3 to the cart" in text_of(page)
+        assert "Security patches for the running kernel" in text_of(page)
+        other = text_of(client.get("/console/purchase/cloudlinux"))
+        assert "You are trying it" not in other
+        assert "Add 1 to the cart" in other
+
+    @pytest.mark.parametrize(
+        ("role", "sees"), [(Role.READ_BILLING, True), (Role.SERVERS_AND_LICENSES, False)]
+    )
+    def test_the_next_invoice_stands_there_for_whoever_may_read_bills(
+        self, shop: tuple[Account, Client], role: Role, sees: bool
+    ) -> None:
+        colleague = signed_in(a_login(shop[0], role, name="carl"))
+
+        assert ("Next invoice" in text_of(colleague.get("/console/dashboard"))) is sees
 
     def test_the_first_steps_tick_themselves_until_a_server_is_heard(
         self, shop: tuple[Account, Client]
@@ -83,8 +111,12 @@ class TestDashboard:
 
         def ticked() -> int:
             asked = {"HX-Request": "true", "HX-Target": "steps"}
-            page = client.get("/console/dashboard", headers=asked).content.decode()
+            answer = client.get("/console/dashboard", headers=asked)
+            page = answer.content.decode()
             assert "<html" not in page
+            # The cards wait for it: they still say that no server uses a license.
+            is_last = page.count('class="done"') == 3
+            assert ("firstServer" in answer.get("HX-Trigger", "")) == is_last
             assert ("every 5s" in page) == (page.count('class="done"') < 3)
             return page.count('class="done"')
 

@@ -109,6 +109,7 @@ class TestPrices:
 
         steps = "1+ $14.00 $140.00 2+ $12.00 $120.00 5+ $10.00 $100.00 50+ $9.00 $90.00"
         assert "CloudLinux OS Shared free to try for 30 days" in page
+        assert "KernelCare Security patches for the running kernel of a server" in page
         assert f"Licenses Each, a month a year {steps} Price on request" in page
         assert "Price on request: CloudLinux OS Shared Pro, CloudLinux OS Solo" in page
 
@@ -125,8 +126,8 @@ class TestInstall:
 
         page = Client().get(INSTALL).content.decode()
 
-        found = re.findall(r'<code class="lines">(.*?)<', page, re.DOTALL)
-        commands = [html.unescape(one) for one in found]
+        found = re.findall(r'<code class="lines">(.*?)</code>', page, re.DOTALL)
+        commands = [html.unescape(re.sub(r"<[^>]+>", "", one)) for one in found]
         urls = re.findall(rf"{re.escape(configured.CLN_BASE_URL)}[\w./-]*", "\n".join(commands))
         assert len(commands) == 5 * 3 + 3
         assert len(urls) == len(commands)

@@ -287,6 +287,24 @@ class TestLicenseType:
         assert "Your first one of this type: $" in page
         assert "of its paid price becomes credit" in page
 
+    def test_the_type_that_the_users_fit_into_most_tightly_is_recommended_pain_29(
+        self, bands: tuple[Account, Client, Server]
+    ) -> None:
+        """20 users fit best where they are; 1 fits a smaller type, 31 need a bigger one."""
+        path = f"{LIST}/{bands[2].public_id}/license-type"
+        assert "recommended" not in text_of(bands[1].get(path))
+
+        Server.objects.update(users=1)
+        assert "Imunify360, single user recommended: fits 1 user " in text_of(bands[1].get(path))
+
+        Server.objects.update(users=31)
+        page = text_of(bands[1].get(path))
+        assert "Imunify360, up to 250 users recommended: fits 31 users " in page
+        assert page.count("recommended") == 1
+
+        Server.objects.update(users=None)
+        assert "recommended" not in text_of(bands[1].get(path))
+
     def test_more_users_than_the_type_allows_are_shown_with_the_way_out(
         self, bands: tuple[Account, Client, Server]
     ) -> None:
@@ -380,7 +398,7 @@ class TestGroups:
             {"starts_at": "2026-02-01T22:00", "ends_at": "2026-02-02T02:00", "note": "kernel"},
         )
         page = text_of(client.get(path))
-        assert "1 Feb 2026, 22:00 – 2 Feb 2026, 02:00 UTC kernel" in page
+        assert "2026-02-01 22:00 – 2026-02-02 02:00 UTC kernel" in page
         group.refresh_from_db()
         assert group.grace == timedelta(hours=4)
         assert "Rack 4 4 hours" in text_of(client.get("/console/watch"))

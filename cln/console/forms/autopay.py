@@ -9,7 +9,7 @@ from django import forms
 
 from cln.catalog.queries import rules
 from cln.domain.autopay import AutopayMode, AutopayRule
-from cln.domain.money import format_cents
+from cln.domain.money import money_text
 
 
 class AutopayForm(forms.Form):
@@ -29,14 +29,12 @@ class AutopayForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"}),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         """Name the amounts that the operator has set."""
         super().__init__(*args, **kwargs)
         now = rules()
-        floor, least = (
-            format_cents(now.autopay_floor_cents),
-            format_cents(now.autopay_minimum_cents),
-        )
+        floor = money_text(now.autopay_floor_cents, currency)
+        least = money_text(now.autopay_minimum_cents, currency)
         repay = f"Repay: below zero, one charge of what is missing, {least} at least"
         add_funds = f"Add funds: below {floor}, one charge brings it to the target below"
         mode = self.fields["mode"]

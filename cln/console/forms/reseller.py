@@ -85,6 +85,11 @@ class AmountForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01"}),
     )
 
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        """Say what the amount is in."""
+        super().__init__(*args, **kwargs)
+        self.fields["amount"].label = f"Amount, in {currency}"
+
     @property
     def cents(self) -> int:
         """The amount in cents."""

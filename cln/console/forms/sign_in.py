@@ -64,6 +64,34 @@ class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc] # allauth has no
         self.fields["remember"].label = "Stay signed in on this computer"
 
 
+class ChangePasswordForm(allauth_forms.ChangePasswordForm):  # type: ignore[misc]
+    """The present password, and a new one; named as everywhere else."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        """Name the fields."""
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = "Current password"
+        self.fields["oldpassword"].widget.attrs.pop("placeholder", None)
+        _name_new_password(self)
+
+
+class NewPasswordForm(allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    """What the mailed link of a reset leads to."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        """Name the fields."""
+        super().__init__(*args, **kwargs)
+        _name_new_password(self)
+
+
+def _name_new_password(form: forms.Form) -> None:
+    form.fields["password1"].label = "New password"
+    form.fields["password1"].help_text = NewPersonForm.base_fields["password"].help_text
+    form.fields["password2"].label = "New password, again"
+    for name in ("password1", "password2"):
+        form.fields[name].widget.attrs.pop("placeholder", None)  # the label says it, and stays
+
+
 class ResetPasswordForm(forms.Form):
     """Takes the login or the e-mail; answers the same whether it exists or not."""
 

@@ -12,14 +12,14 @@ from typing import Any, Final
 from django import template
 from django.conf import settings
 from django.forms import BoundField, CheckboxInput, RadioSelect, Select
-from django.utils.html import conditional_escape, escape, format_html
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES
 from cln.console.matrix import MATRIX
-from cln.console.words import details_text, verb_words
+from cln.console.words import details_text, subject_words, verb_words
 from cln.domain.money import money_text
 from cln.enums import Role
 from cln.payments.gateways.sandbox import Script
@@ -31,6 +31,7 @@ SPANS: Final = (
     (60, "%(count)s minute", "%(count)s minutes"),
 )
 """Seconds, and how one and how many of them are called."""
+_BLANKS = re.compile(r"(\s+)")
 _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
@@ -115,6 +116,22 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
     return {"bound": bound, "html": html, "tick": tick, "radio": radio}
 
 
+@register.filter
+def whole_words(command: str) -> SafeString:
+    """A command that wraps between its words alone: after the hyphen of an option it would mislead.
+
+    A word that is longer than the line is still broken, and copying gives the command itself.
+    """
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (word if word.isspace() else format_html('<span class="word">{}</span>', word),)
+            for word in _BLANKS.split(command)
+        ),
+    )
+
+
 @register.simple_tag
 def copy_text(text: str, label: str = "") -> SafeString:
     """A button that copies `text`; without JavaScript it is hidden, the text stays selectable."""
@@ -182,6 +199,7 @@ def role_name(role: str) -> str:
 
 register.filter("verb_words", verb_words)
 register.filter("details_text", details_text)
+register.filter("subject_words", subject_words)
 
 
 @register.filter

@@ -16,12 +16,18 @@ from cln.catalog.queries import license_types, rules
 from cln.console import gateway_pages, receipts
 from cln.console.invoice_table import deposit_table, invoice_table
 from cln.domain.money import money_text
-from cln.enums import AccountKind, AttemptChannel, AttemptState, InvoiceStatus
+from cln.enums import (
+    UNFINISHED_ATTEMPT,
+    AccountKind,
+    AttemptChannel,
+    AttemptState,
+    InvoiceStatus,
+)
 from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.services import active_method
+from cln.payments.services import active_method, under_way
 from cln.payments.settled import PaidRow, paid_of
 from cln.web import Request, page, redirect
 
@@ -92,6 +98,7 @@ def invoices(request: Request) -> HttpResponse:
         **_statements(request),
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),
+        "under_way": under_way(account_id) if unpaid else {},
     }
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 
@@ -169,6 +176,11 @@ def tell(request: Request, results: tuple[InvoiceResult, ...], currency: str) ->
     """A toast per invoice: what became of it and what helps."""
     for result in results:
         amount = money_text(result.amount_cents, currency)
-        text = f"Invoice {result.number}, {amount}: {result.sentence} {result.fix}".strip()
-        good = result.state == AttemptState.SUCCEEDED
-        (messages.success if good else messages.error)(request, text)
+        what = f"Invoice {result.number}" if result.number else "Deposit"
+        text = f"{what}, {amount}: {result.sentence} {result.fix}".strip()
+        if result.state == AttemptState.SUCCEEDED:
+            messages.success(request, text)
+        elif result.state in UNFINISHED_ATTEMPT:
+            messages.info(request, text)
+        else:
+            messages.error(request, text)

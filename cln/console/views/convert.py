@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 
 from cln.accounts.access import Permission
@@ -16,7 +18,6 @@ from cln.flows.reseller import AGREEMENT_VERSION, Acceptance, convert_customer
 from cln.payments.services import active_method
 from cln.web import Request, client_address, page, redirect
 
-STEPS = {"deposit": DepositForm, "agreement": AgreementForm, "pay": ConvertForm}
 NUMBERS = {"deposit": 1, "agreement": 2, "pay": 3}
 FIELD_OF = {"bad_top_up": "deposit", "bad_autopay_target": "target"}
 
@@ -33,13 +34,26 @@ def convert(request: Request) -> HttpResponse:
     if request.method == "GET":
         return _step(request, "deposit", DepositForm())
     done = request.POST.get("step", "deposit")
-    form = STEPS.get(done, DepositForm)(request.POST)
+    currency = request.account.currency
+    form = _form(done, request.POST, currency=currency)
     if not form.is_valid():
-        return _step(request, done if done in STEPS else "deposit", form)
+        return _step(request, done if done in NUMBERS else "deposit", form)
     if isinstance(form, ConvertForm):
         return _pay(request, form)
     coming = "pay" if isinstance(form, AgreementForm) else "agreement"
-    return _step(request, coming, STEPS[coming](initial=_carried(form)))
+    return _step(request, coming, _form(coming, initial=_carried(form), currency=currency))
+
+
+def _form(
+    step: str,
+    data: QueryDict | None = None,
+    *,
+    currency: str,
+    initial: dict[str, Any] | None = None,
+) -> DepositForm:
+    if step == "pay":
+        return ConvertForm(data, currency=currency, initial=initial)
+    return (AgreementForm if step == "agreement" else DepositForm)(data, initial=initial)
 
 
 def _pay(request: Request, form: ConvertForm) -> HttpResponse:

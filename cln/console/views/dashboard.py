@@ -2,9 +2,11 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django_htmx.http import trigger_client_event
 
 from cln.accounts.access import Permission
 from cln.console import cards
+from cln.console.instructions import address_command
 from cln.console.navigation import may_open
 from cln.enums import AccountKind
 from cln.flows.trials import start_trial as begin_trial
@@ -14,6 +16,7 @@ from cln.web import Request, page, redirect
 
 # What HTMX asks anew until the first server is heard.
 STEPS = "steps"
+FIRST_SERVER = "firstServer"
 
 
 @page("GET", permission=Permission.VIEW_PRODUCTS)
@@ -21,7 +24,9 @@ def dashboard(request: Request) -> HttpResponse:
     """`/console/dashboard`: what you have, what it costs, what needs you."""
     steps = first_steps_of(request.account.pk)
     if request.htmx and request.htmx.target == STEPS:
-        return render(request, "dashboard.html#steps", {"steps": steps, "live": True})
+        answer = render(request, "dashboard.html#steps", {"steps": steps, "live": True})
+        # The cards below still count no server: they come anew.
+        return trigger_client_event(answer, FIRST_SERVER) if steps.are_done else answer
     held = cards.cards_of(request.account.pk, now=request.now)
     products = {card.held.product for card in held}
     by_address = _by_address(request)
@@ -38,6 +43,8 @@ def dashboard(request: Request) -> HttpResponse:
         # Whoever has licenses at addresses needs no first steps: nothing has to register.
         "is_new": not (steps.are_done or by_address),
         "by_address": by_address,
+        "address_heard": any(one.heard for one in by_address),
+        "address_command": address_command(),
         "has_begun": cards.has_begun(held),
     }
     return render(request, "dashboard.html", context)

@@ -30,7 +30,9 @@ MONTHS = 3
 )
 def balance(request: Request) -> HttpResponse:
     """`/console/billing/balance`: what is left of the deposit, and more of it (R5)."""
-    form = AmountForm(posted(request), initial={"amount": "100.00"})
+    form = AmountForm(
+        posted(request), currency=request.account.currency, initial={"amount": "100.00"}
+    )
     if request.method == "POST":
         return add_funds(request, form)
     return _balance(request, form)
@@ -77,7 +79,7 @@ def autopayment(request: Request) -> HttpResponse:
     """`/console/billing/autopayment`: the rule, and what each would have charged (R4)."""
     rule = autopay_rule(account_id=request.account.pk)
     now_is = {"mode": rule.mode, "target": f"{(rule.target_cents or 500_00) / 100:.2f}"}
-    form = AutopayForm(posted(request), initial=now_is)
+    form = AutopayForm(posted(request), currency=request.account.currency, initial=now_is)
     if request.method == "POST":
         return save_autopayment(request, form)
     return _autopayment(request, form, tried=rule)

@@ -126,7 +126,7 @@ def edit(request: Request, key: str) -> HttpResponse:
             return redirect("key", key)
     context = {
         "form": form,
-        "title": "Edit key",
+        "title": f"Edit key …{row.last4}",
         "section": row.license_type.product.code,
         "key": key,
         "coverage": coverage_of(account_id=request.account.pk, texts=row.cidrs, key=key),

@@ -35,7 +35,7 @@ def logins(request: Request) -> HttpResponse:
 @page("GET", "POST", permission=MANAGE, recent_sign_in=True)
 def invite(request: Request) -> HttpResponse:
     """Let somebody in: an e-mail address and a role."""
-    form = InviteForm(posted(request), initial={"role": Role.FULL})
+    form = InviteForm(posted(request))
     if form.is_valid():
         limited = too_often(request, "invite")
         if limited is not None:

@@ -56,6 +56,7 @@ def prices(request: Request) -> HttpResponse:
     products = [
         {
             "name": name,
+            "summary": of[0].license_type.product_summary,
             "sold": [row for row in of if row.monthly],
             "on_request": [row.license_type.name for row in of if not row.monthly],
         }

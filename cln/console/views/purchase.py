@@ -17,6 +17,8 @@ from cln.console import cart, gateway_pages
 from cln.console.checkout import order_now, pay_cart, priced_wish
 from cln.console.forms.billing import SandboxCardForm
 from cln.console.forms.licenses import PurchaseForm
+from cln.enums import EntitlementKind
+from cln.licensing.queries import EntitlementRow, entitlements_of
 from cln.payments.services import active_method
 from cln.web import Request, page, redirect
 
@@ -40,7 +42,12 @@ def purchase(request: Request, code: str) -> HttpResponse:
     types = _types_beside(request, code)
     chosen = next((row for row in types if _plain(row.code) == _plain(code)), types[0])
     running = [row for row in subscriptions_of(request.account.pk) if row.product == chosen.product]
-    wish = {"quantity": 1, "interval": running[0].interval if running else "month"}
+    trial = None if running else _trial_of(request, chosen.code)
+    wish = {
+        # Its servers go on under the paid licenses (T4).
+        "quantity": max(1, trial.used) if trial else 1,
+        "interval": running[0].interval if running else "month",
+    }
     form = PurchaseForm(_stepped({**wish, **request.GET.dict()}))
     priced = None
     if form.is_valid():
@@ -54,6 +61,7 @@ def purchase(request: Request, code: str) -> HttpResponse:
         "chosen": chosen,
         "types": types,
         "running": running[0] if running else None,
+        "trial": trial,
         "priced": priced,
         "other_plan": _other_plan(form, running),
         "includes_kernelcare": chosen.product == "kernelcare" and _has_imunify(request),
@@ -187,6 +195,14 @@ def _stepped(asked: dict[str, Any]) -> dict[str, Any]:
 def _other_plan(form: PurchaseForm, running: list[SubscriptionRow]) -> bool:
     """Whether the plan asked for is not the one the product is paid by (Q2)."""
     return bool(running) and form["interval"].value() != running[0].interval
+
+
+def _trial_of(request: Request, license_type: str) -> EntitlementRow | None:
+    """The trial that runs, if one does."""
+    for row in entitlements_of(request.account.pk):
+        if row.license_type == license_type and row.kind == EntitlementKind.TRIAL:
+            return row if row.valid_until and row.valid_until > request.now else None
+    return None
 
 
 def _has_imunify(request: Request) -> bool:

@@ -206,9 +206,10 @@ def _form(request: Request, step: str, data: Any) -> forms.Form:
         return AgreementForm({**initial, **data.dict()} if data else None, initial=initial)
     if step == "method":
         initial = {"email": kept.get("email", ""), "mode": kept.get("mode", AutopayMode.REPAY)}
+        now_is: dict[str, Any] = {"initial": initial, "currency": kept["currency"]}
         if settings.CLN_GATEWAY == "sandbox":
-            return CardForm(data, initial=initial, today=request.now.date())
-        return AddressForm(data, initial=initial, gateways=configured_gateways())
+            return CardForm(data, today=request.now.date(), **now_is)
+        return AddressForm(data, gateways=configured_gateways(), **now_is)
     return ApplicantForm(data, initial={"billing_email": kept["email"]})
 
 

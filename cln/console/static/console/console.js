@@ -115,6 +115,8 @@
   }
 
   document.addEventListener("keydown", function (event) {
+    // A search field would keep the first Escape for itself, to empty it.
+    if (event.key === "Escape" && dialog.open) { event.preventDefault(); return dialog.close(); }
     var menu = event.key === "Escape" && document.querySelector(".bar details[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
     shortcut(event);
