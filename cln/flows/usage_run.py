@@ -9,13 +9,15 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.db import OperationalError, transaction
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import TruncDate
 
 from cln.accounts.locks import lock_account
-from cln.accounts.models import Account
+from cln.accounts.models import Account, DepositOrder
 from cln.accounts.services import first_of_next_month
 from cln.billing import issuing
 from cln.billing.models import Invoice, QuantityChange, Subscription, UsageShare
@@ -27,7 +29,7 @@ from cln.domain.lines import LineDraft
 from cln.domain.pricing import PriceList, imunify_email_surcharge
 from cln.domain.rules import Rules
 from cln.domain.usage import Holding, UsageLine, UsageTotal, days_held, part_of, rate_usage
-from cln.enums import InvoicePurpose, SubscriptionStatus
+from cln.enums import AttemptState, InvoicePurpose, SubscriptionStatus
 from cln.flows import deposit_notices
 from cln.flows.billing_run import RunResult, park
 from cln.flows.editions import EDITIONS
@@ -226,17 +228,29 @@ def _issue(account: Account, usage: Usage, *, taxes: Taxes, now: datetime) -> In
 
 
 def prepaid(account: Account) -> dict[int, date]:
-    """Until which day a subscription of before the conversion pays for servers on keys (R1)."""
+    """Until which day a subscription of before the conversion pays for servers on keys (R1).
+
+    The day of the conversion at least: a server that a late worker took from a customer only after
+    its subscription had ended was no usage.
+    """
+    bought = Subscription.objects.filter(
+        account=account, status__in=(SubscriptionStatus.ACTIVE, SubscriptionStatus.ENDED)
+    ).annotate(since=_CONVERTED_ON)
     paid = [
-        (row.license_type_id, row.ended_on or row.ends_on or NEVER)
-        for row in Subscription.objects.filter(
-            account=account, status__in=(SubscriptionStatus.ACTIVE, SubscriptionStatus.ENDED)
-        )
+        (row.license_type_id, max(row.ended_on or row.ends_on or NEVER, row.since or date.min))
+        for row in bought
     ]
     until: dict[int, date] = {}
     for license_type_id, last in [*paid, *_left_editions(account)]:
         until[license_type_id] = max(last, until.get(license_type_id, last))
     return until
+
+
+_CONVERTED_ON = Subquery(
+    DepositOrder.objects.filter(account=OuterRef("account"), state=AttemptState.SUCCEEDED).values(
+        day=TruncDate("finished_at", tzinfo=UTC)
+    )[:1]
+)
 
 
 def _left_editions(account: Account) -> list[tuple[int, date]]:

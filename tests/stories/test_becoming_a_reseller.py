@@ -341,3 +341,21 @@ def test_a_subscription_that_runs_out_has_no_more_licenses_than_it_paid_until_it
     shop.on("2026-02-01")
     assert zenith.invoices[-1] == "2026-02-01 Imunify360-30 35.48 paid"
     assert zenith.statement == ["web1 (198.51.100.7) 22 17.74", "web2 (198.51.100.8) 22 17.74"]
+
+
+def test_what_a_late_worker_took_from_a_customer_is_no_usage_r1_m5(shop: World) -> None:
+    """The subscription ended on 10 February, the worker took its server only on 5 March."""
+    shop.otto.sets(usage_rating="full_month")
+    acme = shop.customer("acme")
+    acme.buys("KernelCare", servers=1, monthly=True)
+    acme.registers("web1", "KernelCare", ip="198.51.100.7")
+    shop.on("2026-01-20")
+    acme.unsubscribes("KernelCare")
+    shop.wakes_up_on("2026-03-05")
+    assert acme.server_status("web1") == "removed"
+    shop.on("2026-03-09")
+    becomes(acme)
+
+    shop.on("2026-04-01")
+
+    assert as_reseller(acme).invoices == ["2026-01-10 KernelCare 10.00 paid"]
