@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import re
 from datetime import timedelta
 from email import message_from_bytes
@@ -284,13 +285,25 @@ def test_a_text_that_begins_like_a_formula_is_quoted_in_every_csv(start: str) ->
 
 
 def test_what_customers_name_is_printed_as_it_is() -> None:
-    account, client = a_visitor('#panic("x") *Acme* $x$')
+    """Company, address and VAT number: kept with the invoice, on its page and its paper."""
+    named = (
+        '#panic("x") *Acme* $x$',
+        '#panic("a") <script>alert(1)</script>',
+        "#v() <b onclick=x>",
+    )
+    account, client = a_visitor(named[0])
+    Account.objects.update(address=named[1], vat_number=named[2], country="DE")
     with_licenses(account, 1, "kernelcare")
     invoice = account.invoices.get().public_id
 
+    page = client.get(f"/console/billing/invoices/{invoice}")
     paper = client.get(f"/console/billing/invoices/{invoice}.pdf")
 
-    assert '#panic("x") *Acme* $x$' in pdf_text.text_of(paper.content)
+    assert Running.found_in(page.content.decode()) == []
+    printed = pdf_text.text_of(paper.content)
+    assert [one for one in named if one not in printed] == []
+    shown = html.unescape(page.content.decode())
+    assert [one for one in named if one not in shown] == []
     assert SAFE_FILE.fullmatch(paper["Content-Disposition"])
 
 

@@ -12,7 +12,7 @@ from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import Report, check_in, reveal
 from tests.customers import START, clock_at
 from tests.licensing import registered
-from tests.visitors import a_visitor, text_of, with_licenses
+from tests.visitors import a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +92,16 @@ class TestDashboard:
         other = text_of(client.get("/console/purchase/cloudlinux"))
         assert "You are trying it" not in other
         assert "Add 1 to the cart" in other
+
+    @pytest.mark.parametrize(
+        ("role", "sees"), [(Role.READ_BILLING, True), (Role.SERVERS_AND_LICENSES, False)]
+    )
+    def test_the_next_invoice_stands_there_for_whoever_may_read_bills(
+        self, shop: tuple[Account, Client], role: Role, sees: bool
+    ) -> None:
+        colleague = signed_in(a_login(shop[0], role, name="carl"))
+
+        assert ("Next invoice" in text_of(colleague.get("/console/dashboard"))) is sees
 
     def test_the_first_steps_tick_themselves_until_a_server_is_heard(
         self, shop: tuple[Account, Client]

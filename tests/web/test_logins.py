@@ -114,6 +114,17 @@ def test_a_role_counts_from_the_next_click_on(owner: tuple[Account, Client]) -> 
     assert details == {"role": ["read_servers", "billing"]}
 
 
+def test_nobody_is_given_full_access_because_no_role_was_chosen(
+    owner: tuple[Account, Client],
+) -> None:
+    form = owner[1].get(f"{LOGINS}/invite").content.decode()
+
+    assert 'name="role"' in form
+    assert "checked" not in form.partition('name="role"')[2].partition("</fieldset>")[0]
+    assert invite(owner[1], role="") == 422
+    assert owner[0].logins.count() == 1
+
+
 def test_a_role_that_is_none_is_refused(owner: tuple[Account, Client]) -> None:
     sub = a_login(owner[0], Role.READ_SERVERS, name="bert")
 

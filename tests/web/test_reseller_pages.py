@@ -52,10 +52,16 @@ def added(client: Client, addresses: str, **more: str) -> object:
 def test_the_dashboard_counts_the_addresses_and_explains_no_first_steps(
     zenith: tuple[Account, Client],
 ) -> None:
+    """Instead there is the command for a server at an address, until one was heard."""
     page = text_of(zenith[1].get("/console/dashboard"))
 
     assert "KernelCare 1 license, 0 checked in" in page
     assert "Your first licensed server" not in page
+    assert "cln-install.sh | sh -s -- --byip" in page
+    IpLicense.objects.update(registered_at=START)
+    page = text_of(zenith[1].get("/console/dashboard"))
+    assert "KernelCare 1 license, 1 checked in" in page
+    assert "--byip" not in page
 
 
 class TestIpLicenses:
