@@ -83,10 +83,16 @@ class Running:
         if emailing.everywhere:
             days = self.days(until=until)
             return {pk: found for pk, found in days.items() if pk in emailing.license_types}
-        some = replace(self, emailing=emailing)
-        for name in _READ_ONCE:
-            some.__dict__[name] = getattr(self, name)
-        return some.days(until=until)
+        if emailing not in self._parts:
+            some = self._parts[emailing] = replace(self, emailing=emailing)
+            for name in _READ_ONCE:
+                some.__dict__[name] = getattr(self, name)
+        return self._parts[emailing].days(until=until)
+
+    @cached_property
+    def _parts(self) -> dict[Emailing, Running]:
+        """What has Imunify Email, by where that is enabled: asked for so far and for the end."""
+        return {}
 
     def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
         """The first licenses of a type in the order of their subjects, with their days."""
@@ -141,17 +147,15 @@ class Running:
         """The conditions on IP licenses and on servers."""
         return ("", "") if self.emailing is None else (_EMAILING_ADDRESSES, _EMAILING_SERVERS)
 
-    def _counts(self, license_type_id: int, has_it: bool) -> bool:
-        """Whether one that has Imunify Email or not is asked for."""
-        return self.emailing is None or (has_it and license_type_id in self.emailing.license_types)
-
     def _counts_address(self, row: _Address) -> bool:
-        has_it = self.emailing is not None and self.emailing.of_ip_license(row.pk)
-        return self._counts(row.license_type_id, has_it)
+        only = self.emailing
+        return only is None or (
+            row.license_type_id in only.license_types and only.of_ip_license(row.pk)
+        )
 
     def _counts_server(self, server: Registration, license_type_id: int) -> bool:
-        has_it = self.emailing is not None and self.emailing.of_server(server)
-        return self._counts(license_type_id, has_it)
+        only = self.emailing
+        return only is None or (license_type_id in only.license_types and only.of_server(server))
 
     @cached_property
     def _plain(self) -> Counter[tuple[int, date]]:
