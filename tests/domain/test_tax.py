@@ -136,3 +136,17 @@ def test_what_is_reverse_charged_bears_no_tax_and_is_never_domestic(
 def test_without_a_vat_number_nothing_is_reverse_charged(seller: str, customer: str) -> None:
     """M4."""
     assert decide_tax(TaxParties(seller, customer), RATES, NEW_YEAR).note == ""
+
+
+def test_a_rate_may_fall_and_rise_again() -> None:
+    """M4: Germany took 16 % in the second half of 2020; the newest rate counts, not the highest."""
+    rates = {
+        "DE": [
+            RateFrom(date(2021, 1, 1), Fraction(19)),
+            RateFrom(date(2007, 1, 1), Fraction(19)),
+            RateFrom(date(2020, 7, 1), Fraction(16)),
+        ]
+    }
+
+    assert decide_tax(TaxParties("DE", "DE"), rates, date(2020, 12, 31)).percent == 16
+    assert decide_tax(TaxParties("DE", "DE"), rates, date(2021, 1, 1)).percent == 19
