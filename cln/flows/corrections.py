@@ -18,7 +18,8 @@ from cln.domain import ledger
 from cln.domain.errors import Refusal
 from cln.domain.money import BadAmount, format_cents
 from cln.enums import UNFINISHED_ATTEMPT, InvoicePurpose, InvoiceStatus
-from cln.flows.dunning import reconsider, void_order
+from cln.flows.dunning import reconsider
+from cln.flows.lapsed_orders import void_order
 from cln.flows.settlement import settle_from_balance
 from cln.payments import services as payments
 from cln.payments.services import PaymentInProgress

@@ -28,7 +28,6 @@ from cln.domain.dunning import (
 )
 from cln.domain.rules import Rules
 from cln.enums import (
-    UNFINISHED_ATTEMPT,
     AccountKind,
     InvoicePurpose,
     InvoiceStatus,
@@ -38,7 +37,6 @@ from cln.flows import notices
 from cln.flows.each import each
 from cln.licensing import entitlements as licensing
 from cln.licensing import partners
-from cln.payments import services as payments
 
 # The five states in a row, and a step that stays: a longer loop is a bug.
 MOST_STEPS = 8
@@ -117,18 +115,6 @@ def remind_due(*, now: datetime) -> int:
     return each(due.order_by("remind_on", "id"), remind)
 
 
-def void_due(*, now: datetime) -> int:
-    """Void first orders that nobody paid in time (Q3); returns how many."""
-    due = Invoice.objects.filter(void_on__lte=now.date()).values_list("id", "account_id")
-
-    def void(ids: tuple[int, int]) -> None:
-        with transaction.atomic(durable=True):
-            account = lock_account(ids[1])
-            void_order(account, Invoice.objects.get(pk=ids[0]), now=now)
-
-    return each(due.order_by("void_on", "id"), void)
-
-
 def _oldest_due_on(accounts: Sequence[Account]) -> dict[int, date | None]:
     """The due dates that count, by account: an unpaid first order is no debt, nothing was granted
     for it.
@@ -158,22 +144,6 @@ def _remind(account: Account, invoice: Invoice, rules: Rules, *, now: datetime) 
     invoice.reminded_on = today
     invoice.remind_on = next_reminder_on(invoice.issued_on, today, rules)
     invoice.save(update_fields=["reminded_on", "remind_on"])
-
-
-def void_order(account: Account, invoice: Invoice, *, now: datetime) -> None:
-    """Joins: take back a first order that is not paid, with its subscription (Q3)."""
-    if invoice.status != InvoiceStatus.OPEN:
-        return
-    if invoice.attempts.filter(state__in=UNFINISHED_ATTEMPT).exists():
-        # Its money may be on the way: look again tomorrow, when the resolver knows.
-        invoice.void_on = now.date() + timedelta(days=1)
-        invoice.save(update_fields=["void_on"])
-        return
-    assert invoice.subscription is not None, "an order belongs to a subscription"
-    payments.deallocate(account=account, invoice=invoice, now=now)
-    billing.void(account=account, invoice=invoice, now=now)
-    billing.void_subscription(subscription=invoice.subscription)
-    notices.order_void(account=account, invoice=invoice, now=now)
 
 
 def _block(account: Account, now: datetime) -> None:

@@ -31,6 +31,7 @@ from cln.flows import (
     collection,
     deposit,
     dunning,
+    lapsed_orders,
     long_lists,
     refunds,
     reseller,
@@ -123,7 +124,7 @@ def dun(timestamp: int) -> None:
     """Void orders nobody paid, take overdue accounts a step on, remind."""
     with _sole_finder("dun") as is_mine:
         if is_mine:
-            dunning.void_due(now=clock.now())
+            lapsed_orders.void_due(now=clock.now())
             dunning.run_due(now=clock.now())
             dunning.remind_due(now=clock.now())
             deposit.remind_due(now=clock.now())

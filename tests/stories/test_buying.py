@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.partners import credits
 from tests.world import World
 
 
@@ -264,6 +265,26 @@ def test_an_unpaid_first_order_grants_nothing_and_is_void_after_seven_days_q3(
     assert acme.charges == [f"2026-03-0{day} 5.90 declined" for day in (1, 4, 8)]
     assert (acme.owes, acme.money_taken, acme.holds("KernelCare")) == ("0.00", "0.00", 0)
     assert acme.mails[-1] == "2026-03-08 order_void"
+
+
+def test_the_credit_a_void_order_held_pays_what_is_open_beside_it_q3_p9(world: World) -> None:
+    """Renewed on the day the order lapses: the card is declined, and the credit is free again."""
+    world.otto.prices("CloudLinux OS", {1: "14.00"})
+    acme = world.on("2026-02-08").customer("acme")
+    acme.buys("KernelCare")
+    acme.replaces_method("declines")
+    world.on("2026-03-01")
+    credits(world, acme, "11.01")
+    acme.buys("CloudLinux OS")
+
+    world.on("2026-03-08")
+
+    assert acme.invoices == [
+        "2026-02-08 KernelCare 3.95 paid",
+        "2026-03-01 CloudLinux OS 14.00 void",
+        "2026-03-08 KernelCare 3.95 paid",
+    ]
+    assert (acme.owes, acme.credit, acme.status) == ("0.00", "7.06", "current")
 
 
 def test_a_void_order_is_no_obstacle_to_a_new_one_q3(world: World) -> None:
