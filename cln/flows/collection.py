@@ -349,6 +349,10 @@ def _end_attempt(
         now=now,
     )
     invoice = attempt.invoice
+    if invoice is not None and state in NOTHING_CAME:
+        # Credit that came meanwhile left the invoice alone (P9).
+        settle_from_balance(account=account, now=now)
+        invoice.refresh_from_db()
     if outcome and state is AttemptState.SUCCEEDED:
         _receive(account, attempt, outcome, now=now)
     elif attempt.purpose == AttemptPurpose.TOP_UP and state not in UNFINISHED_ATTEMPT:
@@ -361,6 +365,7 @@ def _end_attempt(
             notices.payment_declined(account=account, invoice=invoice, attempt=attempt, now=now)
 
 
+NOTHING_CAME = (AttemptState.DECLINED, AttemptState.ABANDONED)
 _ASK_AGAIN_AFTER = {
     AttemptState.UNKNOWN: payments.RESOLVE_AFTER,
     AttemptState.PENDING: payments.PENDING_ASKED_EVERY,

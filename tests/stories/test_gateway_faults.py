@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from cln.billing.models import Invoice
 from cln.billing.queries import balance_cents
 from cln.enums import AttemptState
-from cln.flows import collection, payment_methods, reseller, timeline
+from cln.flows import collection, corrections, payment_methods, reseller, timeline
 from cln.flows.charging import GatewaySilent
 from cln.payments.gateways import GatewayAbsent, MethodNotStored, Outcome
 from cln.payments.models import PaymentAttempt, PaymentMethod
@@ -135,6 +135,32 @@ def test_a_pending_payment_locks_its_invoice_until_the_vendor_decides(
     assert invoice.status == "paid"
     assert len(vendor.taken) == 1
     the_till_agrees(vendor, since=RENEWAL)
+
+
+@BOTH
+def test_credit_that_came_while_a_payment_was_pending_pays_where_that_came_to_nothing(
+    vendor: Vendor, name: str
+) -> None:
+    """P9: the pending payment kept the invoice from the credit; the card is not asked again."""
+    account, invoice = owing(vendor, name)
+    vendor.bank = Verdict.LATER
+    timeline.run_due(now=RENEWAL)
+    corrections.grant_credit(
+        operator="otto", account_id=account.pk, amount_cents=100_00, reason="sorry", now=RENEWAL
+    )
+    invoice.refresh_from_db()
+    assert (invoice.status, balance_cents(account.pk)) == ("open", 100_00)
+
+    charge = PaymentAttempt.objects.get(invoice=invoice).gateway_charge
+    side_of(vendor, name).clears(charge, Verdict.SOFT)
+    delivered(vendor, name, vendor.events[-1])
+
+    invoice.refresh_from_db()
+    assert (invoice.status, vendor.taken) == ("paid", [])
+    assert balance_cents(account.pk) == 100_00 - invoice.total_cents
+    timeline.run_due(now=RENEWAL + THREE_DAYS)
+    the_till_agrees(vendor, since=RENEWAL)
+    assert vendor.taken == []
 
 
 @BOTH
