@@ -27,7 +27,7 @@ class SandboxProvider:
                 "since": clock.now(),
             },
         )
-        return min(row.size_gb, (clock.now() - row.since).days)
+        return min(row.size_gb, (clock.now().date() - row.since.date()).days)
 
     def drop(self, reference: str) -> None:
         """Forget it."""
