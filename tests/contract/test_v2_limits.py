@@ -42,6 +42,9 @@ def test_every_answer_says_where_the_account_stands(settings: Settings) -> None:
     assert problem_of(over) == (429, "too_many_requests")
     assert over["RateLimit-Remaining"] == "0"
     assert 1 <= int(over["Retry-After"]) <= 20
+    settings.CLN_API_RATE = 60
+    one_second = json.loads(acme.send("GET", "me").content)["fix"]
+    assert one_second == "Wait 1 second, and spread the calls."
 
 
 @pytest.mark.django_db
@@ -162,6 +165,41 @@ def test_a_key_answered_from_memory_is_sealed_there_and_forgotten_after_a_day() 
     ApiRequest.objects.update(claimed_at=clock.system_now() - timedelta(hours=25))
     assert acme.ask("POST", "keys", KEY, Idempotency_Key="k") != made
     assert upkeep.forget_requests(now=clock.system_now() + timedelta(hours=25)) == 1
+
+
+@pytest.mark.django_db
+def test_a_call_whose_json_was_written_anew_is_the_same_call() -> None:
+    acme = a_v2_client()
+    headers = {"Authorization": f"Bearer {acme.token}", "Idempotency-Key": "k"}
+
+    def call(body: str) -> Any:
+        return Client().generic(
+            "POST", "/api/v2/keys", body, content_type="application/json", headers=headers
+        )
+
+    made = call('{"license_type":"cloudlinux","limit":3}')
+    again = call('{ "limit": 3, "license_type": "cloudlinux" }')
+    other = call('{"license_type":"cloudlinux","limit":30}')
+
+    assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
+    assert again.content == made.content
+    assert problem_of(other) == (422, "idempotency_key_reused")
+    assert ActivationKey.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_what_is_wrong_is_named_as_it_was_sent() -> None:
+    acme = a_v2_client()
+
+    def places(method: str, path: str, body: object = None) -> list[str]:
+        problem = json.loads(acme.send(method, path, body).content)
+        assert problem["detail"].startswith(f"{problem['errors'][0]['where']}: ")
+        return [one["where"] for one in problem["errors"]]
+
+    assert places("POST", "webhooks", {"url": 1, "events": [2]}) == ["body.url", "body.events.0"]
+    assert places("POST", "keys") == ["body"]
+    assert places("POST", "keys", {}) == ["body.license_type"]
+    assert places("GET", "keys?limit=0") == ["query.limit"]
 
 
 @pytest.mark.django_db
