@@ -16,11 +16,13 @@ from pytest_django import Settings
 from cln import clock, rates
 from cln.accounts import upkeep
 from cln.accounts.models import ApiRequest
+from cln.api.limits import check
 from cln.api.v2 import idempotency, limits
 from cln.licensing import keys
 from cln.licensing.models import ActivationKey
 from cln.rates import Rate
 from tests.at_once import at_once
+from tests.licensing import refusal_of
 from tests.v1 import a_client
 from tests.v2 import V2Client, a_v2_client, problem_of, with_token
 
@@ -42,9 +44,16 @@ def test_every_answer_says_where_the_account_stands(settings: Settings) -> None:
     assert problem_of(over) == (429, "too_many_requests")
     assert over["RateLimit-Remaining"] == "0"
     assert 1 <= int(over["Retry-After"]) <= 20
-    settings.CLN_API_RATE = 60
-    one_second = json.loads(acme.send("GET", "me").content)["fix"]
-    assert one_second == "Wait 1 second, and spread the calls."
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(1, "1 second"), (20, "20 seconds")])
+def test_a_refusal_says_how_long_to_wait(seconds: int, wait: str) -> None:
+    refusal = refusal_of(check, Rate(60, 0, 60, seconds))
+
+    assert (refusal.code, refusal.fix) == (
+        "too_many_requests",
+        f"Wait {wait}, and spread the calls.",
+    )
 
 
 @pytest.mark.django_db
