@@ -48,7 +48,7 @@ def test_every_answer_says_where_the_account_stands(settings: Settings) -> None:
 
 @pytest.mark.parametrize(("seconds", "wait"), [(1, "1 second"), (20, "20 seconds")])
 def test_a_refusal_says_how_long_to_wait(seconds: int, wait: str) -> None:
-    refusal = refusal_of(check, Rate(60, 0, 60, seconds))
+    refusal = refusal_of(check, rate=Rate(60, 0, 60, seconds))
 
     assert (refusal.code, refusal.fix) == (
         "too_many_requests",
