@@ -98,6 +98,6 @@ def as_v1(at: datetime | None) -> str | None:
 
 
 def fits(printed: str, answered: str) -> bool:
-    """Whether an answer is what a table prints; a key or an id may stand where it has `…`."""
+    """Whether an answer is what a table prints; a key, an id or a date may stand for `…`."""
     parts = map(re.escape, printed.split("…"))
-    return re.fullmatch("[A-Za-z0-9_:+-]+".join(parts), answered) is not None
+    return re.fullmatch("[A-Za-z0-9_:+./=-]+".join(parts), answered) is not None
