@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from django.db import transaction
 
@@ -66,6 +67,8 @@ def create_endpoint(
     """
     url, wanted = check_url(url), _checked_events(events)
     secret = f"whsec_{secrets.token_urlsafe(32)}"
+    # Its path and query may be a password of the receiver's, and more people read the audit log.
+    host = urlsplit(url).hostname
     with transaction.atomic():
         account = lock_account(account_id)
         if _live(account_id).count() >= ENDPOINTS_MOST:
@@ -81,7 +84,7 @@ def create_endpoint(
             events=wanted,
             created_at=now,
         )
-        _record(endpoint, "webhook_created", actor=actor, now=now, url=url, events=wanted)
+        _record(endpoint, "webhook_created", actor=actor, now=now, host=host, events=wanted)
     return endpoint_shown(endpoint), secret
 
 
