@@ -72,6 +72,25 @@ class TestDetails:
         assert "is not a VAT number of DE" in text_of(bad)
         assert (owner[0].country, owner[0].vat_number) == ("DE", "DE136695976")
 
+    def test_the_country_is_chosen_by_name_and_an_old_code_stays(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        """P11: also one that is on no list, when something beside it is changed."""
+        owner[1].post(f"{PROFILE}/tax", {"country": "AN"})
+
+        page = owner[1].get(PROFILE).content.decode()
+        owner[1].post(f"{PROFILE}/tax", {"address": "Main St 1", "country": "AN"})
+
+        assert '<option value="DE">Germany</option>' in page
+        assert '<option value="AX">Åland Islands</option>\n' in page
+        assert '<option value="AN" selected>AN</option>' in page
+        owner[0].refresh_from_db()
+        assert (owner[0].address, owner[0].country) == ("Main St 1", "AN")
+        bad = owner[1].post(f"{PROFILE}/tax", {"country": "1é"})
+        assert (bad.status_code, "is not a country" in text_of(bad)) == (422, True)
+        owner[0].refresh_from_db()
+        assert owner[0].country == "AN"
+
 
 class TestApi:
     def test_the_page_has_what_whmcs_asks_for_and_no_secret(
