@@ -164,6 +164,7 @@ def test_the_examples_of_webhooks_answer_what_they_print_and_send_what_they_prin
     page = (API / "webhooks.md").read_text(encoding="utf-8")
     [check] = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     theirs: dict[str, Any] = {}
+    secrets = set()
     exec(check, theirs)
 
     with a_receiver() as receiver:
@@ -174,12 +175,16 @@ def test_the_examples_of_webhooks_answer_what_they_print_and_send_what_they_prin
                 _ask(line, printed, known)
                 continue
             headers, body = _delivered(receiver, delivery)
-            assert theirs["is_ours"](known["SECRET"], headers["CLN-Signature"], body)
-            assert not theirs["is_ours"](known["SECRET"], headers["CLN-Signature"], body + b" ")
+            secrets.add(known["SECRET"])
+            for secret in secrets:
+                assert theirs["is_ours"](secret, headers["CLN-Signature"], body)
+                assert not theirs["is_ours"](secret, headers["CLN-Signature"], body + b" ")
+            assert not theirs["is_ours"]("whsec_another", headers["CLN-Signature"], body)
 
-    created, failed, again = receiver.arrived
+    created, failed, again, _ = receiver.arrived
     assert failed[1] == again[1] != created[1]
-    assert len(steps) == 6 + 3
+    assert len(secrets) == 2
+    assert len(steps) == 9 + 4
 
 
 def _delivered(receiver: Receiver, printed: str) -> tuple[dict[str, str], bytes]:
