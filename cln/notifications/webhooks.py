@@ -107,6 +107,7 @@ def update_endpoint(
         changes["events"] = _checked_events(events)
     with transaction.atomic():
         row = _locked(account_id, endpoint)
+        before = _told(row)
         if enabled is not None and enabled is (row.disabled_at is not None):
             changes |= {
                 "disabled_at": None if enabled else now,
@@ -118,7 +119,7 @@ def update_endpoint(
         for name, value in changes.items():
             setattr(row, name, value)
         row.save(update_fields=list(changes))
-        _record(row, "webhook_changed", actor=actor, now=now, changed=sorted(changes))
+        _record(row, "webhook_changed", actor=actor, now=now, **_changed(before, _told(row)))
     return endpoint_shown(row)
 
 
@@ -220,6 +221,14 @@ def _checked_events(events: Collection[str]) -> list[str]:
             f"Known: {', '.join(known)}.",
         )
     return wanted
+
+
+def _told(row: WebhookEndpoint) -> dict[str, object]:
+    return {"url": row.url, "events": ", ".join(row.events), "enabled": row.disabled_at is None}
+
+
+def _changed(before: dict[str, object], after: dict[str, object]) -> dict[str, list[object]]:
+    return {name: [was, after[name]] for name, was in before.items() if was != after[name]}
 
 
 def _record(
