@@ -47,6 +47,7 @@ VERBS: Final = {
     "report.changed": "changed a report",
     "ticket.submitted": "wrote to support",
     "system_action_scheduled": "asked a machine to tell itself anew",
+    "webhook_secret_rotated": "made a new secret for a webhook",
     "two_factor.turned_on": "turned two-factor sign-in on",
     "two_factor.turned_off": "turned two-factor sign-in off",
     "two_factor.codes_renewed": "made new recovery codes",

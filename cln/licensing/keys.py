@@ -15,6 +15,7 @@ from cln.catalog.queries import get_license_type
 from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import check_cidrs
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.ids import KEY_SHAPE, key_text, public_id
 from cln.licensing import included, partners, removal
 from cln.licensing.access import (
@@ -149,7 +150,8 @@ def update_key(
         _, row = _locked(account_id=account_id, key=key)
         if limit is not None and 0 < limit < row.used:
             raise KeyLimitBelowUsed(
-                f"{row.used} servers use this key, so its limit cannot be {limit}.",
+                f"{counted(row.used, 'server uses', 'servers use')} this key, "
+                f"so its limit cannot be {limit}.",
                 "Remove servers from the key first, or choose a higher limit.",
                 used=row.used,
             )

@@ -37,7 +37,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "edit_key": (6, 7),
     "remove_key": (11, 12),
     "servers": (13, 14),
-    "server": (20, 21),
+    "server": (21, 22),
     "move_server": (12, 13),
     "convert_server": (41, 20),
     "server_groups": (8, 9),
