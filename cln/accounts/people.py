@@ -35,7 +35,7 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """Something that was done."""
+    """Something that was done; `name`: what people call the subject, where that is an id."""
 
     at: datetime
     actor: str
@@ -44,6 +44,7 @@ class AuditRow:
     verb: str
     subject: str
     details: Mapping[str, object]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def subject_words(subject: str) -> str:
     """What something was done to: license types by their names; an account's own id says nothing
     to whoever reads its log.
     """
-    what, blank, rest = re.sub(r"^key_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
+    what, blank, rest = re.sub(r"^(?:key|tok)_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
     names = {row.code: row.name for row in license_types_by_id().values()}
     return f"{names.get(what, what)}{blank}{rest}"
 

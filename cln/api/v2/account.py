@@ -13,6 +13,7 @@ from cln.accounts.access import Permission
 from cln.accounts.audit import AuditRow, entries_after
 from cln.accounts.queries import account_row
 from cln.api.v2 import cursors
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.operation import Door
@@ -57,7 +58,7 @@ class NewTokenOut(TokenOut):
     token: str
 
 
-class NewToken(Schema):
+class NewToken(Sent):
     """What a token is made of; `login`: whose role bounds it, the caller's own unless given."""
 
     name: str = Field(max_length=200)

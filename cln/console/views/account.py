@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -16,6 +17,7 @@ from cln.console.tables import Column, Empty, Filter, Query, Table
 from cln.console.words import details_text, verb_words
 from cln.domain.errors import Refusal
 from cln.enums import Role
+from cln.flows.subjects import subject_names
 from cln.flows.tickets import submit_ticket
 from cln.notifications.report_settings import reports_of, set_report
 from cln.web import Request, client_address, page, posted, redirect
@@ -32,7 +34,7 @@ AUDIT_COLUMNS: Sequence[Column[AuditRow]] = (
     Column("at", "When", lambda row: row.at),
     Column("actor", "Who", lambda row: row.actor),
     Column("verb", "What", lambda row: verb_words(row.verb)),
-    Column("subject", "To what", lambda row: row.subject),
+    Column("subject", "To what", lambda row: row.name or row.subject),
     Column("details", "Details", lambda row: details_text(row.details)),
     Column("address", "From", lambda row: row.address),
     Column("token", "With", lambda row: row.token),
@@ -43,7 +45,7 @@ def audit_table(account_id: int) -> Table[AuditRow]:
     """The audit log, newest first."""
 
     def read(query: Query, limit: int, offset: int) -> Sequence[AuditRow]:
-        return audit_of(
+        rows = audit_of(
             account_id,
             _audit_filter(query),
             sort=query.sort,
@@ -51,6 +53,8 @@ def audit_table(account_id: int) -> Table[AuditRow]:
             limit=limit,
             offset=offset,
         )
+        names = subject_names(account_id=account_id, subjects=[row.subject for row in rows])
+        return [replace(row, name=names.get(row.subject, "")) for row in rows]
 
     return Table(
         name="audit",
