@@ -110,6 +110,7 @@ def update_endpoint(
         changes["events"] = _checked_events(events)
     with transaction.atomic():
         row = locked_endpoint(account_id, endpoint)
+        before = _told(row)
         if enabled is not None and enabled is (row.disabled_at is not None):
             changes |= {
                 "disabled_at": None if enabled else now,
@@ -121,7 +122,8 @@ def update_endpoint(
         for name, value in changes.items():
             setattr(row, name, value)
         row.save(update_fields=list(changes))
-        record_endpoint(row, "webhook_changed", actor=actor, now=now, changed=sorted(changes))
+        details = _changed(before, _told(row)) or {"changed": sorted(changes)}
+        record_endpoint(row, "webhook_changed", actor=actor, now=now, **details)
     return endpoint_shown(row)
 
 
@@ -243,3 +245,13 @@ def _checked_events(events: Collection[str]) -> list[str]:
             f"Known: {', '.join(known)}.",
         )
     return wanted
+
+
+def _told(row: WebhookEndpoint) -> dict[str, object]:
+    """What may be told of an endpoint; its URL may hold a secret."""
+    host = urlsplit(row.url).hostname
+    return {"host": host, "events": ", ".join(row.events), "enabled": row.disabled_at is None}
+
+
+def _changed(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
+    return {name: [was, after[name]] for name, was in before.items() if was != after[name]}

@@ -209,6 +209,8 @@ def test_what_is_wrong_is_named_as_it_was_sent() -> None:
     assert places("POST", "keys") == ["body"]
     assert places("POST", "keys", {}) == ["body.license_type"]
     assert places("GET", "keys?limit=0") == ["query.limit"]
+    assert places("POST", "keys", {"license_type": "cloudlinux", "limt": 3}) == ["body.limt"]
+    assert not ActivationKey.objects.exists()
 
 
 @pytest.mark.django_db

@@ -226,7 +226,7 @@ class TestAudit:
         text = owner[1].get(f"{AUDIT}?q=account&format=csv").getvalue().decode()
 
         rows = list(csv.reader(text.splitlines()))
-        assert rows[0] == ["When", "Who", "What", "To what", "Details", "From"]
+        assert rows[0] == ["When", "Who", "What", "To what", "Details", "From", "With"]
         assert all(not cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
     def test_another_account_is_not_in_it(self, owner: tuple[Account, Client]) -> None:

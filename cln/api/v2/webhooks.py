@@ -9,6 +9,7 @@ from ninja import Body, Field, Query, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2 import cursors
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.operation import Door
@@ -78,14 +79,14 @@ class DeliveryPage(Schema):
     next_cursor: str | None
 
 
-class NewEndpoint(Schema):
+class NewEndpoint(Sent):
     """Where to send which events."""
 
     url: Url
     events: Events
 
 
-class ChangedEndpoint(Schema):
+class ChangedEndpoint(Sent):
     """What changes; what is absent stays."""
 
     url: Url | None = None
@@ -93,7 +94,7 @@ class ChangedEndpoint(Schema):
     enabled: bool | None = Field(None, strict=True)
 
 
-class Rotation(Schema):
+class Rotation(Sent):
     """How long the present secret goes on signing beside the new one."""
 
     overlap_hours: Annotated[int, Field(ge=0, le=OVERLAP_MOST // HOUR, strict=True)] = 24

@@ -25,7 +25,7 @@ from cln.web import Request, client_address, page, posted, redirect
 
 @page("GET", permission=Permission.VIEW_ACCOUNT)
 def audit(request: Request) -> HttpResponse:
-    """`/console/profile/audit`: who did what, when and from where."""
+    """`/console/profile/audit`: who did what, when, from where and with which token."""
     table = audit_table(request.account.pk)
     return table.answer(request, "account_pages/audit.html", {"section": "account"})
 
@@ -37,6 +37,7 @@ AUDIT_COLUMNS: Sequence[Column[AuditRow]] = (
     Column("subject", "To what", lambda row: row.name or row.subject),
     Column("details", "Details", lambda row: details_text(row.details)),
     Column("address", "From", lambda row: row.address),
+    Column("token", "With", lambda row: row.token),
 )
 
 
@@ -64,7 +65,7 @@ def audit_table(account_id: int) -> Table[AuditRow]:
         row="account_pages/audit_row.html",
         sorts=AUDIT_SORTS.keys(),
         sort="-at",
-        search="Who, what, or an address",
+        search="Who, what, an address or a token",
         filters=(Filter("since", "From", is_date=True), Filter("until", "Until", is_date=True)),
         empty=Empty("Nothing was done yet", icon="clipboard-document-list"),
     )
