@@ -14,7 +14,8 @@ from cln.domain.lines import formula_text
             "5 × $2.95 for the month 31 Jan – 28 Feb 2026 (price from 2 up)",
         ),
         (
-            "Added 2 on 12 Mar 2026, removed on 20 Mar 2026: 2 × 2.95 × 8/31 days (12 Mar – 20 Mar)",
+            "Added 2 on 12 Mar 2026, removed on 20 Mar 2026: 2 × 2.95 × 8/31 days"
+            " (12 Mar – 20 Mar)",
             "EUR",
             "Added 2 on 12 Mar 2026, removed on 20 Mar 2026: 2 × 2.95 EUR × 8/31 days"
             " (12 Mar – 20 Mar)",
