@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from cln.accounts.countries import country_names
 from cln.billing.papers import PartyRow
 from cln.billing.queries import LineRow
 from cln.domain.lines import LineKind, formula_text
@@ -16,7 +17,7 @@ def party(heading: str, row: PartyRow, *, account: str = "") -> Party:
     """A side of the document; the account's public id also stands for a name not told."""
     lines = [line for line in row.address.splitlines() if line]
     if row.country:
-        lines.append(row.country)
+        lines.append(country_names().get(row.country, row.country))
     if row.vat_number:
         lines.append(f"VAT {row.vat_number}")
     if account and row.name:
