@@ -67,8 +67,6 @@ def create_endpoint(
     """
     url, wanted = check_url(url), _checked_events(events)
     secret = new_secret()
-    # Its path and query may be a password of the receiver's, and more people read the audit log.
-    host = urlsplit(url).hostname
     with transaction.atomic():
         account = lock_account(account_id)
         if _live(account_id).count() >= ENDPOINTS_MOST:
@@ -84,7 +82,8 @@ def create_endpoint(
             events=wanted,
             created_at=now,
         )
-        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, host=host, events=wanted)
+        told = {"host": _host(url), "events": wanted}
+        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, **told)
     return endpoint_shown(endpoint), secret
 
 
@@ -104,10 +103,12 @@ def update_endpoint(
     `unknown_webhook`, `bad_webhook_url`, `webhook_address`, `bad_webhook_events`.
     """
     changes: dict[str, Any] = {}
+    told: dict[str, object] = {}
     if url is not None:
         changes["url"] = check_url(url)
+        told["host"] = _host(changes["url"])
     if events is not None:
-        changes["events"] = _checked_events(events)
+        told["events"] = changes["events"] = _checked_events(events)
     with transaction.atomic():
         row = locked_endpoint(account_id, endpoint)
         if enabled is not None and enabled is (row.disabled_at is not None):
@@ -116,12 +117,14 @@ def update_endpoint(
                 "disabled_why": "" if enabled else f"by {actor}",
                 "failing_since": None,
             }
+            told["enabled"] = enabled
             if not enabled:
                 call_off(row)
-        for name, value in changes.items():
-            setattr(row, name, value)
-        row.save(update_fields=list(changes))
-        record_endpoint(row, "webhook_changed", actor=actor, now=now, changed=sorted(changes))
+        if changes:
+            for name, value in changes.items():
+                setattr(row, name, value)
+            row.save(update_fields=list(changes))
+            record_endpoint(row, "webhook_changed", actor=actor, now=now, **told)
     return endpoint_shown(row)
 
 
@@ -209,6 +212,13 @@ def record_endpoint(
         details=details,
         now=now,
     )
+
+
+def _host(url: str) -> str | None:
+    """What the audit log tells of a URL: path and query may be a password of the receiver's, and
+    more people read the log than the endpoints.
+    """
+    return urlsplit(url).hostname
 
 
 def _live(account_id: int) -> Any:

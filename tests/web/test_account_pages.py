@@ -24,6 +24,7 @@ from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import Script, script_account
 from cln.payments.models import AutopayRuleRow
 from tests.customers import START, clock_at, use_card
+from tests.receiver import listening
 from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +172,15 @@ class TestAudit:
         assert "changed their name" in everything
         assert "1–1 of 1" in found
         assert "No entry fits" in earlier
+
+    def test_a_list_of_two_is_no_change_of_one_into_the_other(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        listening(owner[0], "https://hooks.example.com/x", "key.created", "key.removed")
+
+        page = text_of(owner[1].get(AUDIT))
+
+        assert "host: hooks.example.com; events: key.created, key.removed" in page
 
     def test_a_file_of_the_log_runs_nothing(self, owner: tuple[Account, Client]) -> None:
         owner[1].post(PROFILE, {"company": '=HYPERLINK("x")', "billing_email": ""})
