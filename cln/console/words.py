@@ -56,8 +56,6 @@ VERBS: Final = {
 
 NAMES: Final = {"size_gb": "GB", "by_ip": "by IP"}
 """Details whose own names do not read as words."""
-LISTS: Final = frozenset({"changed", "cidrs", "events", "scopes", "servers"})
-"""Details that may be a list of two things, which is no change of one into the other."""
 
 
 def verb_words(verb: str) -> str:
@@ -69,7 +67,7 @@ def subject_words(subject: str) -> str:
     """What something was done to: license types by their names; an account's own id says nothing
     to whoever reads its log.
     """
-    what, blank, rest = re.sub(r"^key_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
+    what, blank, rest = re.sub(r"^(?:key|tok)_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
     names = {row.code: row.name for row in license_types_by_id().values()}
     return f"{names.get(what, what)}{blank}{rest}"
 
@@ -77,15 +75,16 @@ def subject_words(subject: str) -> str:
 def details_text(details: Mapping[str, object]) -> str:
     """{"role": ["billing", "full"], "on": True} → "role: billing → full; on: yes"."""
     return "; ".join(
-        f"{NAMES.get(name) or name.replace('_', ' ')}: {_value(value, is_list=name in LISTS)}"
+        f"{NAMES.get(name) or name.replace('_', ' ')}: {_value(value)}"
         for name, value in details.items()
     )
 
 
-def _value(value: object, *, is_list: bool = False) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list) and len(value) == 2 and not any(isinstance(v, list) for v in value):
+        return f"{_value(value[0])} → {_value(value[1])}"
     if isinstance(value, list | tuple):
-        is_change = len(value) == 2 and not is_list and not any(isinstance(v, list) for v in value)
-        return (" → " if is_change else ", ").join(map(_value, value)) or "none"
+        return ", ".join(map(_value, value)) or "none"
     return "nothing" if value in (None, "") else str(value)

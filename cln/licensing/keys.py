@@ -113,7 +113,9 @@ def create_key(
             server_account_id=server_account,
             is_default=server_account is None and not has_default,
         )
-        _record(key, "key_created", actor=actor, now=now, limit=limit, note=note, cidrs=ranges)
+        _record(
+            key, "key_created", actor=actor, now=now, limit=limit, note=note, cidrs=_told(ranges)
+        )
     return key
 
 
@@ -153,10 +155,15 @@ def update_key(
                 "Remove servers from the key first, or choose a higher limit.",
                 used=row.used,
             )
+        changed = {
+            name: [_told(getattr(row, name)), _told(value)]
+            for name, value in changes.items()
+            if getattr(row, name) != value
+        }
         for name, value in changes.items():
             setattr(row, name, value)
         row.save(update_fields=list(changes))
-        _record(row, "key_changed", actor=actor, now=now, **changes)
+        _record(row, "key_changed", actor=actor, now=now, **changed)
         key_event(EventType.KEY_CHANGED, row, now=now)
     return row
 
@@ -285,6 +292,11 @@ def _checked_note(note: str) -> str:
             f"The note has {len(text)} characters; {NOTE_LENGTH} is the most.", "Shorten it."
         )
     return text
+
+
+def _told(value: object) -> object:
+    """A value as the audit log keeps it: a list of two there means before and after."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _record(key: ActivationKey, verb: str, *, actor: str, now: datetime, **details: object) -> None:

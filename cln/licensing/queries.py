@@ -66,6 +66,7 @@ __all__ = [
     "server_details",
     "server_row",
     "servers_after",
+    "servers_named",
     "servers_of",
     "servers_removed_with",
     "trial_until",
@@ -207,6 +208,15 @@ def keys_after(account_id: int, license_type: str, *, after: str, limit: int) ->
         )
     found = found.select_related("license_type__product").order_by("-pk")
     return tuple(map(key_row, found[:limit]))
+
+
+def servers_named(account_id: int, ids: Sequence[str]) -> dict[str, str]:
+    """What servers are called, by public id: their hostname, else their address."""
+    rows = Server.objects.filter(account=account_id, public_id__in=ids)
+    return {
+        public_id: hostname or str(address)
+        for public_id, hostname, address in rows.values_list("public_id", "hostname", "address")
+    }
 
 
 def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[ServerRow, ...]:

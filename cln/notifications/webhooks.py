@@ -82,8 +82,7 @@ def create_endpoint(
             events=wanted,
             created_at=now,
         )
-        told = {"host": _host(url), "events": wanted}
-        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, **told)
+        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, **_told(endpoint))
     return endpoint_shown(endpoint), secret
 
 
@@ -103,28 +102,28 @@ def update_endpoint(
     `unknown_webhook`, `bad_webhook_url`, `webhook_address`, `bad_webhook_events`.
     """
     changes: dict[str, Any] = {}
-    told: dict[str, object] = {}
     if url is not None:
         changes["url"] = check_url(url)
-        told["host"] = _host(changes["url"])
     if events is not None:
-        told["events"] = changes["events"] = _checked_events(events)
+        changes["events"] = _checked_events(events)
     with transaction.atomic():
         row = locked_endpoint(account_id, endpoint)
+        before = _told(row)
         if enabled is not None and enabled is (row.disabled_at is not None):
             changes |= {
                 "disabled_at": None if enabled else now,
                 "disabled_why": "" if enabled else f"by {actor}",
                 "failing_since": None,
             }
-            told["enabled"] = enabled
             if not enabled:
                 call_off(row)
+        changes = {name: value for name, value in changes.items() if getattr(row, name) != value}
         if changes:
             for name, value in changes.items():
                 setattr(row, name, value)
             row.save(update_fields=list(changes))
-            record_endpoint(row, "webhook_changed", actor=actor, now=now, **told)
+            details = _changed(before, _told(row)) or {"changed": sorted(changes)}
+            record_endpoint(row, "webhook_changed", actor=actor, now=now, **details)
     return endpoint_shown(row)
 
 
@@ -214,13 +213,6 @@ def record_endpoint(
     )
 
 
-def _host(url: str) -> str | None:
-    """What the audit log tells of a URL: path and query may be a password of the receiver's, and
-    more people read the log than the endpoints.
-    """
-    return urlsplit(url).hostname
-
-
 def _live(account_id: int) -> Any:
     return WebhookEndpoint.objects.filter(account=account_id, removed_at=None)
 
@@ -253,3 +245,16 @@ def _checked_events(events: Collection[str]) -> list[str]:
             f"Known: {', '.join(known)}.",
         )
     return wanted
+
+
+def _told(row: WebhookEndpoint) -> dict[str, object]:
+    """What may be told of an endpoint: the path and query of its URL may be a password of the
+    receiver's, and more people read the audit log than the endpoints. A list of two would read as
+    a change.
+    """
+    host = urlsplit(row.url).hostname
+    return {"host": host, "events": ", ".join(row.events), "enabled": row.disabled_at is None}
+
+
+def _changed(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
+    return {name: [was, after[name]] for name, was in before.items() if was != after[name]}

@@ -140,6 +140,11 @@ def a_world() -> tuple[ApiClient, dict[str, str]]:
     return program, known | {"number": str(server.pk)}
 
 
+def filled(text: str, known: Mapping[str, str]) -> str:
+    """A row with what is called so in the world."""
+    return re.sub(r"{([a-z]+(?: key| server)?)}", lambda found: known[found[1]], text)
+
+
 def parts(request: str) -> list[str]:
     """Verb, path and, where there is one, body of a row."""
     line, *body = re.split(r" (?={\")", request)
@@ -164,9 +169,6 @@ def test_each_call_byte_for_byte() -> None:
     bearer = {"Authorization": f"Bearer {program.token}"}
     different = {}
 
-    def filled(text: str) -> str:
-        return re.sub(r"{([a-z]+(?: key| server)?)}", lambda found: known[found[1]], text)
-
     for request, data in DATA.items():
         verb, path, *body = parts(request)
         joint = "&" if "?" in path else "?"
@@ -179,15 +181,15 @@ def test_each_call_byte_for_byte() -> None:
             before = transaction.savepoint()
             answer = Client().generic(
                 verb,
-                f"/api/v2/{filled(path)}{joint}{query}",
-                *map(filled, body),
+                f"/api/v2/{filled(path, known)}{joint}{query}",
+                *(filled(one, known) for one in body),
                 content_type="application/json",
                 headers=headers,
             )
             transaction.savepoint_rollback(before)
             assert answer.status_code == 200, (request, answer.content)
             assert answer["Content-Type"] == "application/json"
-            if not fits(filled(printed), answer.content.decode()):
+            if not fits(filled(printed, known), answer.content.decode()):
                 different[request, query[:8]] = answer.content.decode()
 
     assert different == {}

@@ -83,7 +83,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "remove_login": (6, 7),
     "reports": (7, 8),
     "edit_report": (7, 8),
-    "audit": (7, 8),
+    "audit": (8, 9),
     "convert": (18, 3),
     "submit_ticket": (6, 7),
     "ip_licenses": (0, 10),

@@ -345,6 +345,8 @@ class TestDeposit:
         assert "Payment received" in page
         assert page.index("Invoice · PDF of CBI-000001 2026-") < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
+        assert "Deposit, Card that works, 2026-01-31 Deposit" in page
+        assert "Reference pay_" in page
 
     def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(
         self, zenith: tuple[Account, Client]

@@ -175,7 +175,7 @@ class TestOneServer:
         page = text_of(client.get(f"{LIST}/{server.public_id}"))
 
         assert reveal(ActivationKey.objects.get())[:17] in page
-        assert "set how often a server is expected minutes: 360" in page
+        assert "set how often a server is expected minutes: nothing → 360" in page
         assert "registered from 192.0.2.10" in page
         assert Server.objects.get().period == timedelta(hours=6)
 

@@ -80,6 +80,7 @@ class AuditOut(Schema):
     at: datetime
     actor: str
     address: str | None
+    token: str
     verb: str
     subject: str
     details: dict[str, Any]
@@ -185,6 +186,7 @@ def _entry(row: AuditRow) -> dict[str, Any]:
         "at": row.at,
         "actor": row.actor,
         "address": row.address,
+        "token": row.token,
         "verb": row.verb,
         "subject": row.subject,
         "details": row.details,
