@@ -19,12 +19,15 @@ from tests.licensing import NOW
 
 @dataclass
 class Receiver:
-    """What arrived, and what is answered: a status and, where redirected, where to."""
+    """What arrived, the first line of each, and what is answered: a status and, where redirected,
+    where to.
+    """
 
     url: str = ""
     status: int = 200
     location: str = ""
     arrived: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     before_answer: Callable[[], object] = lambda: None
 
 
@@ -36,6 +39,7 @@ def a_receiver(status: int = 200, *, tls: ssl.SSLContext | None = None) -> Itera
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.asked.append(self.requestline)
             receiver.arrived.append((dict(self.headers.items()), body))
             receiver.before_answer()
             self.send_response(receiver.status)
@@ -72,6 +76,6 @@ def listening(account: Account, url: str, *events: str) -> tuple[WebhookEndpoint
     return WebhookEndpoint.objects.get(public_id=row.public_id), secret
 
 
-def sent(now: datetime = NOW) -> int:
-    """How many deliveries were taken when the worker came by."""
-    return delivery.deliver_due(now=now, sent_at=now)
+def sent(now: datetime = NOW, *, sent_at: datetime | None = None) -> int:
+    """How many deliveries were taken when the worker came by; signed with `now` unless told."""
+    return delivery.deliver_due(now=now, sent_at=sent_at or now)

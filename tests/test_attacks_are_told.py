@@ -108,6 +108,20 @@ ATTACKS = {
         "db/test_accounts.py::"
         "test_changed_contact_data_leaves_an_audit_entry_with_before_and_after",
     ),
+    "the audit log says who, when, with which token, from where, what and why": (
+        "contract/test_audit_trail.py::"
+        "test_every_changing_call_of_v1_tells_who_with_which_token_and_from_where",
+        "contract/test_audit_trail.py::"
+        "test_every_changing_call_of_partners_in_v2_tells_who_with_which_token_and_from_where",
+        "contract/test_audit_trail.py::"
+        "test_both_changing_calls_of_xml_rpc_tell_who_with_which_token_and_from_where",
+        "contract/test_audit_trail.py::"
+        "test_a_token_is_told_for_its_own_request_only_and_never_whole",
+        "contract/test_audit_trail.py::"
+        "test_an_entry_has_its_instant_and_its_change_before_and_after",
+        "stories/test_refunds.py::test_after_30_days_a_refund_needs_a_reason",
+        "stories/test_refunds.py::test_a_correction_says_why_and_only_an_open_invoice_is_corrected",
+    ),
 }
 
 

@@ -3,15 +3,25 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import QuerySet
 
 from cln.accounts.models import AuditEntry
 
-_ADDRESS: ContextVar[str | None] = ContextVar("audit_address", default=None)
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, and the token that opened its door; see `AuditEntry.token`."""
+
+    address: str | None = None
+    token: str = ""
+
+
+NOWHERE: Final = Origin()
+_ORIGIN: ContextVar[Origin] = ContextVar("audit_origin", default=NOWHERE)
 
 
 @contextmanager
@@ -21,11 +31,20 @@ def coming_from(address: str) -> Iterator[None]:
     A worker or a command comes from nowhere. It is the one thing no verb is told: none decides
     anything by it (ADR 77).
     """
-    token = _ADDRESS.set(address or None)
+    before = _ORIGIN.set(Origin(address or None))
     try:
         yield
     finally:
-        _ADDRESS.reset(token)
+        _ORIGIN.reset(before)
+
+
+def opened_by(token: str) -> None:
+    """What is recorded in the rest of this request was done with this token (ADR 133).
+
+    `token` is shown, so it is prefix and last 4. A door says it when it knows its caller, inside
+    `coming_from`, whose end forgets it.
+    """
+    _ORIGIN.set(replace(_ORIGIN.get(), token=token))
 
 
 def record(
@@ -43,11 +62,13 @@ def record(
     `address`: where the request came from, if it is not the one of `coming_from`.
     `details` must be JSON and must not hold secrets: prefix and last 4 of a key at most.
     """
+    origin = _ORIGIN.get()
     AuditEntry.objects.create(
         account_id=account_id,
         at=now,
         actor=actor,
-        address=address or _ADDRESS.get(),
+        address=address or origin.address,
+        token=origin.token,
         verb=verb,
         subject=subject[:120],
         details=dict(details or {}),
@@ -62,6 +83,7 @@ class AuditRow:
     at: datetime
     actor: str
     address: str | None
+    token: str
     verb: str
     subject: str
     details: Mapping[str, Any]
@@ -86,6 +108,8 @@ def entries_about(account_id: int, subject: str, *, limit: int) -> tuple[AuditRo
 
 def _shown(rows: QuerySet[AuditEntry], limit: int) -> tuple[AuditRow, ...]:
     return tuple(
-        AuditRow(row.pk, row.at, row.actor, row.address, row.verb, row.subject, row.details)
+        AuditRow(
+            row.pk, row.at, row.actor, row.address, row.token, row.verb, row.subject, row.details
+        )
         for row in rows.order_by("-pk")[:limit]
     )

@@ -279,12 +279,17 @@ class ServerAccount(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what, from where and why. Append-only: a trigger refuses changes."""
+    """Who did what, from where and why. Append-only: a trigger refuses changes.
+
+    `token`: prefix and last 4 of the API token, or of the secret that signed one; empty where a
+    person did it by hand, a machine by its own credential, or a command.
+    """
 
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="audit")
     at = models.DateTimeField()
     actor = models.CharField(max_length=150)
     address = models.GenericIPAddressField(null=True, blank=True)
+    token = models.CharField(max_length=20, blank=True, db_default="")
     verb = models.CharField(max_length=60)
     subject = models.CharField(max_length=120, blank=True)
     details = models.JSONField(default=dict)

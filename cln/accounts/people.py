@@ -35,21 +35,23 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """Something that was done."""
+    """Something that was done; `name`: what people call the subject, where that is an id."""
 
     at: datetime
     actor: str
     address: str
+    token: str
     verb: str
     subject: str
     details: Mapping[str, object]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
     """What the audit log is narrowed to; empty values do not narrow."""
 
-    search: str = ""  # in actor, subject, verb and address
+    search: str = ""  # in actor, subject, verb, address and token
     since: date | None = None
     until: date | None = None  # this day is still in
 
@@ -108,6 +110,7 @@ def audit_of(
             at=row.at,
             actor=row.actor,
             address=row.address or "",
+            token=row.token,
             verb=row.verb,
             subject=row.subject,
             details=row.details,
@@ -133,6 +136,7 @@ def _audit(account_id: int, filters: AuditFilter) -> QuerySet[AuditEntry]:
             | Q(subject__icontains=text)
             | Q(verb__icontains=text)
             | Q(address__startswith=text)
+            | Q(token__icontains=text)
         )
     return found
 

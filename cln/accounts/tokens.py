@@ -84,11 +84,12 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class TokenCaller:
-    """Whom a good token speaks for, and what it may do."""
+    """Whom a good token speaks for, and what it may do; `shown` is its prefix and last 4."""
 
     account_id: int
     login: str
     rights: frozenset[Permission]
+    shown: str
 
 
 def create_token(
@@ -179,7 +180,7 @@ def token_caller(text: str, *, now: datetime) -> TokenCaller | None:
         stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USED_AGAIN)
         ApiToken.objects.filter(stale, pk=pk).update(last_used_at=now)
     rights = PERMISSIONS[Role(role)].intersection(map(Permission, scopes))
-    return TokenCaller(account_id, login, rights)
+    return TokenCaller(account_id, login, rights, f"{PREFIX}…{text[-4:]}")
 
 
 def _checked_name(name: str) -> str:

@@ -30,11 +30,12 @@ NOBODYS: Final = "0" * 40
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a token speaks for."""
+    """Whom a token speaks for; `shown` tells the last 4 of the secret that signed it."""
 
     account_id: int
     login: str
     role: str
+    shown: str
 
 
 def caller_of(request: HttpRequest, arguments: Mapping[str, str], *, now: datetime) -> Caller:
@@ -57,7 +58,7 @@ def check_token(text: str, *, now: datetime) -> Caller:
     in_time = -settings.CLN_TOKEN_MAX_AHEAD <= age <= settings.CLN_TOKEN_MAX_AGE
     if not hmac.compare_digest(signed, parts["hash"]) or known is None or not in_time:
         raise _failed()
-    return Caller(known.account_id, known.username, known.role)
+    return _caller(known)
 
 
 def check_secret(*, login: str, secret: str) -> Caller:
@@ -66,7 +67,11 @@ def check_secret(*, login: str, secret: str) -> Caller:
     expected = NOBODYS if known is None else known.secret
     if not hmac.compare_digest(expected.encode(), _encoded(secret)) or known is None:
         raise _failed()
-    return Caller(known.account_id, known.username, known.role)
+    return _caller(known)
+
+
+def _caller(known: ApiCaller) -> Caller:
+    return Caller(known.account_id, known.username, known.role, f"signed …{known.secret[-4:]}")
 
 
 def _digest(known: ApiCaller | None, at: str) -> str:

@@ -143,10 +143,14 @@ def check(rate: Rate) -> None:
     if rate.wait_seconds:
         raise TooManyRequests(
             f"More than {rate.most} calls in a minute.",
-            f"Wait {rate.wait_seconds} seconds, and spread the calls.",
+            f"Wait {_seconds(rate.wait_seconds)}, and spread the calls.",
             retry_after=rate.wait_seconds,
         )
 
 
 def _too_many(message: str, seconds: int) -> TooManyTries:
-    return TooManyTries(message, f"Try again in {seconds} seconds.", retry_after=seconds)
+    return TooManyTries(message, f"Try again in {_seconds(seconds)}.", retry_after=seconds)
+
+
+def _seconds(count: int) -> str:
+    return f"{count} second{'s' * (count != 1)}"

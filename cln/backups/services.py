@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -58,6 +59,12 @@ class BackupRow:
 def backups_of(account_id: int) -> tuple[BackupRow, ...]:
     """The backups of an account, the oldest first."""
     return tuple(row_of(backup) for backup in _kept(account_id).order_by("pk"))
+
+
+def backups_named(account_id: int, ids: Sequence[str]) -> dict[str, str]:
+    """What the servers of backups are called, by the backup's public id; also of removed ones."""
+    rows = Backup.objects.filter(account=account_id, public_id__in=ids).select_related("server")
+    return {row.public_id: row.server.hostname or str(row.server.address) for row in rows}
 
 
 def has_backups(account_id: int) -> bool:

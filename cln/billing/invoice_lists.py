@@ -151,8 +151,9 @@ def _renewed(old: LineRow | None, new: LineRow | None) -> Difference:
         return Difference("The period itself" if new else "No further period", cents)
     parts = []
     if old.quantity != new.quantity:
+        licenses = "license" if new.quantity == 1 else "licenses"
         parts.append(
-            f"{new.quantity.normalize():f} licenses instead of {old.quantity.normalize():f}"
+            f"{new.quantity.normalize():f} {licenses} instead of {old.quantity.normalize():f}"
         )
     if old.unit_cents != new.unit_cents:
         parts.append("another price for each")

@@ -12,6 +12,7 @@ from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscr
 from cln.catalog import queries as catalog
 from cln.console.instructions import install_command
 from cln.domain.money import money_text
+from cln.domain.words import counted
 from cln.enums import EntitlementKind, InvoiceStatus
 from cln.flows.trials import trials_refused
 from cln.flows.upcoming import Upcoming, outlook
@@ -124,7 +125,7 @@ def _unpaid(invoices: tuple[InvoiceRow, ...], currency: str, today: date) -> lis
     total = money_text(sum(row.due_cents for row in invoices), currency)
     late = sum(1 for row in invoices if row.due_on < today)
     state = f"{late} of them overdue" if late else "due now"
-    count = f"{len(invoices)} unpaid invoice{'s' if len(invoices) > 1 else ''}"
+    count = counted(len(invoices), "unpaid invoice")
     return [Need(f"{count}, {state}: {total}", "Pay", reverse("invoices"))]
 
 
@@ -132,7 +133,7 @@ def _silent(account_id: int, now: datetime) -> list[Need]:
     silent = licensing.count_silent(account_id, now=now)
     if not silent:
         return []
-    some = f"{silent} server{'s have' if silent > 1 else ' has'}"
+    some = counted(silent, "server has", "servers have")
     return [Need(f"{some} stopped checking in", "Look", f"{reverse('servers')}?status=silent")]
 
 
@@ -162,10 +163,9 @@ def _unused(card: Card, currency: str) -> list[Need]:
     if not (card.saving_cents and held.unused and card.subscription):
         return []
     sentence = (
-        f"{held.unused} unused {held.name} license{'s' if held.unused > 1 else ''} = "
+        f"{counted(held.unused, f'unused {held.name} license')} = "
         f"{money_text(card.saving_cents, currency)} a {card.subscription.interval}"
     )
     if held.included:  # pain 5
-        servers = "server" if held.included == 1 else "servers"
-        sentence += f": Imunify360 includes it on {held.included} {servers}"
+        sentence += f": Imunify360 includes it on {counted(held.included, 'server')}"
     return [Need(sentence, "Remove unused", reverse("remove_unused", args=[held.license_type]))]

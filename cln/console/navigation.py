@@ -103,13 +103,8 @@ PRODUCT: Final = (
     Entry("Buy licenses", "purchase", "plus-circle", of_product=True, kind=AccountKind.CUSTOMER),
 )
 BILLING: Final = (
-    Entry(
-        "Balance & top up",
-        "balance",
-        "banknotes",
-        _also("statement"),
-        kind=AccountKind.RESELLER,
-    ),
+    Entry("Balance & top up", "balance", "banknotes", kind=AccountKind.RESELLER),
+    Entry("This month so far", "statement", "chart-bar", kind=AccountKind.RESELLER),
     Entry(
         "Overview",
         "billing",

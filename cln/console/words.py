@@ -47,6 +47,7 @@ VERBS: Final = {
     "report.changed": "changed a report",
     "ticket.submitted": "wrote to support",
     "system_action_scheduled": "asked a machine to tell itself anew",
+    "webhook_secret_rotated": "made a new secret for a webhook",
     "two_factor.turned_on": "turned two-factor sign-in on",
     "two_factor.turned_off": "turned two-factor sign-in off",
     "two_factor.codes_renewed": "made new recovery codes",
@@ -66,7 +67,7 @@ def subject_words(subject: str) -> str:
     """What something was done to: license types by their names; an account's own id says nothing
     to whoever reads its log.
     """
-    what, blank, rest = re.sub(r"^key_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
+    what, blank, rest = re.sub(r"^(?:key|tok)_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
     names = {row.code: row.name for row in license_types_by_id().values()}
     return f"{names.get(what, what)}{blank}{rest}"
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from cln.domain.calendar import Interval
 from cln.domain.errors import Refusal
 from cln.domain.pricing import BadQuantity
+from cln.domain.words import counted
 
 
 class IntervalConflict(Refusal):
@@ -62,7 +63,8 @@ def decide_removal(facts: RemovalFacts) -> int:
         raise BadQuantity("The number to keep must be a whole number.", given=str(keep)[:40])
     if keep < facts.used:
         raise KeepBelowUsed(
-            f"{facts.used} servers are in use, so {keep} licenses are not enough.",
+            f"{counted(facts.used, 'server is', 'servers are')} in use, so "
+            f"{counted(keep, 'license is', 'licenses are')} not enough.",
             "Remove servers first, or keep more licenses.",
             used=facts.used,
         )

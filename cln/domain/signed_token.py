@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote
 
+from cln.domain.words import counted
+
 SIGNED_TOKEN: Final = re.compile(
     r"(?P<login>[^\x00-\x1f\x7f]{1,254})\|(?P<at>[0-9]{10})\|(?P<hash>[0-9a-f]{40})"
 )
@@ -146,6 +148,5 @@ def _timed(age: float, at: str, window: TokenWindow) -> Verdict:
 def _words(seconds: float) -> str:
     for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {name}{'s' if count > 1 else ''}"
+            return counted(int(seconds // size), name)
     return "less than a second"

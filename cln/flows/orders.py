@@ -16,6 +16,7 @@ from cln.domain.invoicing import Change, ChangeKind, SubscriptionFacts, priced_c
 from cln.domain.pricing import PriceUnknown, check_quantity, list_in_force
 from cln.domain.quantities import check_interval
 from cln.domain.rules import Rules
+from cln.domain.words import counted
 from cln.enums import LIVE_SUBSCRIPTION, AccountKind
 from cln.flows.facts import Facts
 from cln.licensing import entitlements as licensing
@@ -115,7 +116,8 @@ def _check_covers_servers(account: Account, license_type: LicenseType, quantity:
     used = licensing.seats_in_use(account_id=account.pk, license_type=license_type.code)
     if quantity < used:
         raise FewerThanServers(
-            f"{used} servers run in your trial; {quantity} licenses are not enough for them.",
+            f"{counted(used, 'server runs', 'servers run')} in your trial; "
+            f"{counted(quantity, 'license is', 'licenses are')} not enough.",
             f"Buy at least {used}, or remove servers first.",
             used=used,
         )

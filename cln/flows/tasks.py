@@ -42,6 +42,7 @@ from cln.flows import (
 from cln.licensing.long_lists import forget_lists
 from cln.notifications import delivery
 from cln.notifications import services as notifications
+from cln.notifications.webhook_secrets import forget_old_secrets
 
 log = logging.getLogger(__name__)
 
@@ -209,9 +210,12 @@ def send_webhooks(timestamp: int) -> None:
 @app.periodic(cron=NIGHTLY)
 @app.task(name="tidy_api", queueing_lock="tidy_api")
 def tidy_api(timestamp: int) -> None:
-    """Forget yesterday's answers to API calls and who called, and old lists of addresses."""
+    """Forget yesterday's answers to API calls and who called, old lists of addresses, and secrets
+    of webhooks that have ended.
+    """
     upkeep.forget_requests(now=clock.system_now())
     forget_lists(now=clock.now())
+    forget_old_secrets(now=clock.now())
     rates.forget_idle(seconds=upkeep.KEPT_FOR.total_seconds())
 
 

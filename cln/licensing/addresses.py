@@ -174,14 +174,16 @@ def allow_els(
     if license_type is not None:
         meant = meant.filter(license_type__code=license_type)
     with transaction.atomic():
+        before = list(meant.select_for_update().values_list("els_allowed", flat=True))
         count = meant.update(els_allowed=allowed)
         if count:
+            was = allowed if all(one is allowed for one in before) else not allowed
             record(
                 account_id=account_id,
                 actor=actor,
                 verb="ip_license_changed",
                 subject=at,
-                details={"els_allowed": allowed, "license_type": license_type or "all"},
+                details={"els_allowed": [was, allowed], "license_type": license_type or "all"},
                 now=now,
             )
     return count

@@ -11,6 +11,7 @@ from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type
 from cln.domain.quantities import KeepBelowUsed
+from cln.domain.words import counted
 from cln.enums import EntitlementKind
 from cln.licensing import included, keys, removal
 from cln.licensing.access import LICENSING, lock_pool
@@ -64,7 +65,8 @@ def set_quantity(
     entitlement = _locked(account_id=account_id, license_type=row)
     if entitlement.used > quantity:
         raise KeepBelowUsed(
-            f"{entitlement.used} servers use a {row.name} license, so {quantity} are not enough.",
+            f"{counted(entitlement.used, 'server uses', 'servers use')} a {row.name} license, so "
+            f"{counted(quantity, 'is', 'are')} not enough.",
             "Remove servers first.",
             used=entitlement.used,
         )

@@ -164,6 +164,7 @@ def set_feature(
         raise UnknownFeature(f"{feature} is no feature of {place.product}.")
     with transaction.atomic():
         at = place.level._asdict()
+        was = FeatureSetting.objects.filter(feature=feature, **at).first()
         if enabled is None:
             FeatureSetting.objects.filter(feature=feature, **at).delete()
         else:
@@ -175,7 +176,7 @@ def set_feature(
             actor=actor,
             verb="set_feature",
             subject=f"{feature} {place.name}",
-            details={"enabled": enabled},
+            details={"enabled": [was and was.enabled, enabled]},
             now=now,
         )
 

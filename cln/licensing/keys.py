@@ -15,6 +15,7 @@ from cln.catalog.queries import get_license_type
 from cln.database.prepared import fetch_tuples
 from cln.domain.addresses import check_cidrs
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.ids import KEY_SHAPE, key_text, public_id
 from cln.licensing import included, partners, removal
 from cln.licensing.access import (
@@ -112,7 +113,9 @@ def create_key(
             server_account_id=server_account,
             is_default=server_account is None and not has_default,
         )
-        _record(key, "key_created", actor=actor, now=now, limit=limit, note=note, cidrs=ranges)
+        _record(
+            key, "key_created", actor=actor, now=now, limit=limit, note=note, cidrs=_told(ranges)
+        )
     return key
 
 
@@ -147,14 +150,20 @@ def update_key(
         _, row = _locked(account_id=account_id, key=key)
         if limit is not None and 0 < limit < row.used:
             raise KeyLimitBelowUsed(
-                f"{row.used} servers use this key, so its limit cannot be {limit}.",
+                f"{counted(row.used, 'server uses', 'servers use')} this key, "
+                f"so its limit cannot be {limit}.",
                 "Remove servers from the key first, or choose a higher limit.",
                 used=row.used,
             )
+        changed = {
+            name: [_told(getattr(row, name)), _told(value)]
+            for name, value in changes.items()
+            if getattr(row, name) != value
+        }
         for name, value in changes.items():
             setattr(row, name, value)
         row.save(update_fields=list(changes))
-        _record(row, "key_changed", actor=actor, now=now, **changes)
+        _record(row, "key_changed", actor=actor, now=now, **changed)
         key_event(EventType.KEY_CHANGED, row, now=now)
     return row
 
@@ -283,6 +292,11 @@ def _checked_note(note: str) -> str:
             f"The note has {len(text)} characters; {NOTE_LENGTH} is the most.", "Shorten it."
         )
     return text
+
+
+def _told(value: object) -> object:
+    """A value as the audit log keeps it: a list of two there means before and after."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _record(key: ActivationKey, verb: str, *, actor: str, now: datetime, **details: object) -> None:

@@ -9,6 +9,7 @@ from cln.accounts.audit import record
 from cln.catalog.models import LicenseType
 from cln.domain.errors import Refusal
 from cln.domain.licensing import KeyLimitReached
+from cln.domain.words import counted
 from cln.enums import ServerStatus
 from cln.licensing.access import KeyNotFound, Pool, lock_pool
 from cln.licensing.keys import NoLicense
@@ -226,7 +227,7 @@ def check_room(key: ActivationKey | None) -> None:
         return
     which = f"Your {'default ' if key.is_default else ''}key of {key.license_type.name}"
     raise KeyLimitReached(
-        f"{which} is limited to {key.limit} servers.",
+        f"{which} is limited to {counted(key.limit, 'server')}.",
         "Raise the limit of the key, then convert the server.",
     )
 
@@ -238,7 +239,8 @@ def take_seat(pool: Pool, license_type: LicenseType) -> None:
         raise NoLicense(f"You have no {license_type.name} license.", "Buy one first.")
     if row.quantity is not None and row.used >= row.quantity:
         raise NoFreeSeat(
-            f"All {row.quantity} {license_type.name} licenses are in use.", "Add a license first."
+            f"{counted(row.quantity, 'license', 'licenses')} of {license_type.name}, all in use.",
+            "Add a license first.",
         )
     Entitlement.objects.filter(pk=row.pk).update(used=F("used") + 1)
 

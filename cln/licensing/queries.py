@@ -12,10 +12,10 @@ from django.db.models import Q, QuerySet, Subquery
 from cln.catalog.queries import ids_of_product, license_types_by_id
 from cln.database.prepared import columns, fetch_tuples, instance, width
 from cln.domain.silence import Standing
-from cln.enums import ServerStatus
+from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing.access import KEYS, get_key, get_server, key_of_row
 from cln.licensing.clones import clone_cases_of
-from cln.licensing.models import ActivationKey, Server, ServerGroup
+from cln.licensing.models import ActivationKey, Entitlement, Server, ServerGroup
 from cln.licensing.partners import LICENSED
 from cln.licensing.restoring import put_back_until
 from cln.licensing.rows import (
@@ -66,8 +66,10 @@ __all__ = [
     "server_details",
     "server_row",
     "servers_after",
+    "servers_named",
     "servers_of",
     "servers_removed_with",
+    "trial_until",
 ]
 
 
@@ -208,6 +210,15 @@ def keys_after(account_id: int, license_type: str, *, after: str, limit: int) ->
     return tuple(map(key_row, found[:limit]))
 
 
+def servers_named(account_id: int, ids: Sequence[str]) -> dict[str, str]:
+    """What servers are called, by public id: their hostname, else their address."""
+    rows = Server.objects.filter(account=account_id, public_id__in=ids)
+    return {
+        public_id: hostname or str(address)
+        for public_id, hostname, address in rows.values_list("public_id", "hostname", "address")
+    }
+
+
 def servers_removed_with(*, account_id: int, key: str, at: datetime) -> tuple[ServerRow, ...]:
     """The servers that the removal of a key at an instant took with it, in order."""
     rows = _server_rows().filter(
@@ -245,6 +256,16 @@ def server_details(*, account_id: int, public_id: str) -> ServerDetails:
         tag=tag_of(server_id=server.pk),
         system=system_of(server_id=server.pk),
     )
+
+
+def trial_until(account_id: int, server: ServerRow) -> datetime | None:
+    """The end of the trial a running server lives by; by its address it lives by what was paid."""
+    if not server.takes_seat or server.status != ServerStatus.ACTIVE:
+        return None
+    trial = Entitlement.objects.filter(
+        account=account_id, license_type__code=server.license_type, kind=EntitlementKind.TRIAL
+    )
+    return trial.values_list("valid_until", flat=True).first()
 
 
 def _beside(server: Server) -> tuple[ServerRow, ...]:

@@ -14,6 +14,7 @@ from django.db.models import F
 
 from cln.accounts.audit import record
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.enums import ServerStatus
 from cln.licensing import included
 from cln.licensing.access import LICENSING, Pool, get_server, lock_pool
@@ -101,7 +102,8 @@ def remove_beyond(pool: Pool, *, quantity: int, now: datetime) -> int:
         (server for server in _running(pool) if server.takes_seat),
         key=lambda server: (server.registered_at, server.pk),
     )
-    why = f"Only {quantity} licenses are left; the newest registrations gave way"
+    left = counted(quantity, "license is", "licenses are")
+    why = f"Only {left} left; the newest registrations gave way"
     return remove(seated[quantity:], pool=pool, why=why, now=now)
 
 

@@ -18,6 +18,7 @@ from cln.accounts.audit import record
 from cln.accounts.models import ServerAccount
 from cln.accounts.services import shaped_login, well_formed
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.licensing.access import get_server_account, lock_server_account, tokens_of
 from cln.licensing.keys import KeyLimitBelowUsed, create_key, remove_key, reveal
 from cln.licensing.models import ActivationKey
@@ -120,7 +121,8 @@ def edit_server_account(
         used = _used(row)
         if 0 < limit < used:
             raise KeyLimitBelowUsed(
-                f"{used} servers use its tokens, so the limit cannot be {limit}.",
+                f"{counted(used, 'server uses', 'servers use')} its tokens, "
+                f"so the limit cannot be {limit}.",
                 "Remove servers first, or choose a higher limit.",
                 used=used,
             )

@@ -69,7 +69,7 @@ def set_period(
             actor=actor,
             verb="server_period_set",
             subject=row.public_id,
-            details={"minutes": _minutes(period)},
+            details={"minutes": [_minutes(row.period), _minutes(period)]},
             now=now,
         )
 
@@ -85,7 +85,7 @@ def set_grace(
         raise BadPeriod("Servers can be excused for 31 days at most.")
     with transaction.atomic():
         row = get_group(account_id=account_id, name=group)
-        row.grace = grace
+        was, row.grace = row.grace, grace
         row.save(update_fields=["grace"])
         _look_anew(Server.objects.filter(group=row), now=now)
         record(
@@ -93,7 +93,7 @@ def set_grace(
             actor=actor,
             verb="group_grace_set",
             subject=row.name,
-            details={"minutes": _minutes(grace)},
+            details={"minutes": [_minutes(was), _minutes(grace)]},
             now=now,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -62,10 +62,10 @@ def catalogue() -> str:
     found: dict[str, list[str]] = {}
     plurals: dict[str, str] = {}
     pages = PACKAGE.rglob("templates/**/*.html")
-    for path in sorted([*pages, *PACKAGE.rglob("*.py"), *PACKAGE.rglob("catalog.toml")]):
+    for path in sorted([*pages, *PACKAGE.rglob("*.py"), *map(PACKAGE.joinpath, DATA)]):
         source = path.read_text(encoding="utf-8")
         if path.suffix == ".toml":
-            texts = of_catalog(source)
+            texts = DATA[path.relative_to(PACKAGE).as_posix()](source)
         else:
             texts = of_template(source) if path.suffix == ".html" else of_python(source, path)
         for text, plural in texts:
@@ -92,6 +92,19 @@ def of_catalog(source: str) -> Iterator[Message]:
     for row in tomllib.loads(source)["product"]:
         if row.get("summary"):
             yield row["summary"].replace("%", "%%"), ""
+
+
+def of_countries(source: str) -> Iterator[Message]:
+    """The names of the countries."""
+    for name in tomllib.loads(source).values():
+        yield name, ""
+
+
+DATA: Final[Mapping[str, Callable[[str], Iterator[Message]]]] = {
+    "accounts/countries.toml": of_countries,
+    "catalog/catalog.toml": of_catalog,
+}
+"""Files of data that name texts of pages."""
 
 
 def of_python(source: str, path: Path) -> Iterator[Message]:

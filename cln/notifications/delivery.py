@@ -1,14 +1,16 @@
 """Sends webhooks that are due: claimed first, signed, tried again, and in the end given up.
 
 `CLN-Signature: t=<unix time>,v1=<hex>`: HMAC-SHA256 with the endpoint's secret over
-`<unix time>.<body>`. A receiver rejects old times, so a delivery that was overheard cannot be sent
-again by somebody else; our own repetitions carry the same event id.
+`<unix time>.<body>`; one more `v1` with the secret before, for a while after it was changed. A
+receiver rejects old times, so a delivery that was overheard cannot be sent again by somebody else;
+our own repetitions carry the same event id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,12 +19,12 @@ from urllib.parse import urlsplit
 
 from django.db import transaction
 
-from cln import vault
 from cln.domain.errors import Refusal
 from cln.enums import MessageKind
 from cln.notifications.models import Message, WebhookEndpoint
 from cln.notifications.outbound import Undelivered, post
 from cln.notifications.services import BACKOFF, queue_mail
+from cln.notifications.webhook_secrets import signing_secrets
 from cln.notifications.webhooks import call_off
 
 BATCH: Final = 16
@@ -54,7 +56,7 @@ def deliver_due(*, now: datetime, sent_at: datetime, limit: int = 100) -> int:
     taken = 0
     while limit > 0 and (claimed := _claim(now, min(limit, BATCH))):
         with ThreadPoolExecutor(THREADS) as threads:
-            outcomes = list(threads.map(lambda one: _try(one, sent_at), claimed))
+            outcomes = list(threads.map(lambda one: _try(one, now, sent_at), claimed))
         for message, outcome in zip(claimed, outcomes, strict=True):
             _keep(message, outcome, now)
             taken += outcome.is_taken
@@ -62,11 +64,12 @@ def deliver_due(*, now: datetime, sent_at: datetime, limit: int = 100) -> int:
     return taken
 
 
-def signature(secret: str, body: bytes, *, at: datetime) -> str:
-    """The value of `CLN-Signature`."""
+def signature(secrets: Sequence[str], body: bytes, *, at: datetime) -> str:
+    """The value of `CLN-Signature`, with a `v1` of each secret in their order."""
     seconds = int(at.timestamp())
-    digest = hmac.digest(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256)
-    return f"t={seconds},v1={digest.hex()}"
+    signed = f"{seconds}.".encode() + body
+    digests = [hmac.digest(secret.encode(), signed, hashlib.sha256) for secret in secrets]
+    return ",".join([f"t={seconds}", *(f"v1={digest.hex()}" for digest in digests)])
 
 
 def _claim(now: datetime, limit: int) -> list[Message]:
@@ -83,17 +86,17 @@ def _claim(now: datetime, limit: int) -> list[Message]:
         return claimed
 
 
-def _try(message: Message, sent_at: datetime) -> Outcome:
+def _try(message: Message, now: datetime, sent_at: datetime) -> Outcome:
     """Send one, in a thread of its own: nothing in here asks the database."""
     endpoint = message.endpoint
     assert endpoint is not None, "a webhook has an endpoint"
-    body = message.body.encode()
+    body, secrets = message.body.encode(), signing_secrets(endpoint, now=now)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "CLN-Webhooks/1",
         "CLN-Event": message.template,
         "CLN-Event-Id": message.subject,
-        "CLN-Signature": signature(vault.unseal(endpoint.cipher), body, at=sent_at),
+        "CLN-Signature": signature(secrets, body, at=sent_at),
     }
     try:
         status = post(endpoint.url, body=body, headers=headers)

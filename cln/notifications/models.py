@@ -20,6 +20,10 @@ class WebhookEndpoint(models.Model):
     # Signs deliveries, so it must be read again: encrypted, shown once.
     cipher = models.BinaryField()
     last4 = models.CharField(max_length=4)
+    # The secret before, which signs beside it until then; all empty where there is none.
+    old_cipher = models.BinaryField(null=True)
+    old_last4 = models.CharField(max_length=4, blank=True)
+    old_until = models.DateTimeField(null=True, blank=True)
     # Values of events.EventType.
     events = ArrayField(models.CharField(max_length=40))
     created_at = models.DateTimeField()
@@ -32,6 +36,11 @@ class WebhookEndpoint(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(events__len__gt=0), name="webhook_has_events"),
+            models.CheckConstraint(
+                condition=Q(old_until=None, old_cipher=None, old_last4="")
+                | Q(old_until__isnull=False, old_cipher__isnull=False) & ~Q(old_last4=""),
+                name="webhook_old_secret_ends",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(

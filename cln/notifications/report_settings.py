@@ -78,6 +78,8 @@ def set_report(
         raise UnknownProduct("There is no such product.", "Choose one of the list.")
     addresses = _checked(emails)
     with transaction.atomic():
+        row = ReportSubscription.objects.filter(account_id=account_id, product=found).first()
+        was = (row.active, ", ".join(row.emails)) if row else (None, "")
         ReportSubscription.objects.update_or_create(
             account_id=account_id,
             product=found,
@@ -88,7 +90,7 @@ def set_report(
             actor=actor,
             verb="report.changed",
             subject=product,
-            details={"on": is_active, "to": ", ".join(addresses)},
+            details={"on": [was[0], is_active], "to": [was[1], ", ".join(addresses)]},
             now=now,
         )
 

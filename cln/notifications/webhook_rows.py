@@ -20,6 +20,9 @@ class EndpointRow:
     failing_since: datetime | None
     disabled_at: datetime | None
     disabled_why: str
+    # The secret before, while it signs beside the present one.
+    old_last4: str
+    old_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ def endpoint_shown(endpoint: WebhookEndpoint) -> EndpointRow:
         failing_since=endpoint.failing_since,
         disabled_at=endpoint.disabled_at,
         disabled_why=endpoint.disabled_why,
+        old_last4=endpoint.old_last4,
+        old_until=endpoint.old_until,
     )
 
 

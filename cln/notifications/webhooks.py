@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from django.db import transaction
 
@@ -65,7 +66,9 @@ def create_endpoint(
     Refusals: `bad_webhook_url`, `webhook_address`, `bad_webhook_events`, `too_many_webhooks`.
     """
     url, wanted = check_url(url), _checked_events(events)
-    secret = f"whsec_{secrets.token_urlsafe(32)}"
+    secret = new_secret()
+    # Its path and query may be a password of the receiver's, and more people read the audit log.
+    host = urlsplit(url).hostname
     with transaction.atomic():
         account = lock_account(account_id)
         if _live(account_id).count() >= ENDPOINTS_MOST:
@@ -81,7 +84,7 @@ def create_endpoint(
             events=wanted,
             created_at=now,
         )
-        _record(endpoint, "webhook_created", actor=actor, now=now, url=url, events=wanted)
+        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, host=host, events=wanted)
     return endpoint_shown(endpoint), secret
 
 
@@ -106,7 +109,8 @@ def update_endpoint(
     if events is not None:
         changes["events"] = _checked_events(events)
     with transaction.atomic():
-        row = _locked(account_id, endpoint)
+        row = locked_endpoint(account_id, endpoint)
+        before = _told(row)
         if enabled is not None and enabled is (row.disabled_at is not None):
             changes |= {
                 "disabled_at": None if enabled else now,
@@ -118,18 +122,19 @@ def update_endpoint(
         for name, value in changes.items():
             setattr(row, name, value)
         row.save(update_fields=list(changes))
-        _record(row, "webhook_changed", actor=actor, now=now, changed=sorted(changes))
+        details = _changed(before, _told(row)) or {"changed": sorted(changes)}
+        record_endpoint(row, "webhook_changed", actor=actor, now=now, **details)
     return endpoint_shown(row)
 
 
 def remove_endpoint(*, account_id: int, endpoint: str, actor: str, now: datetime) -> EndpointRow:
     """Stop listening; what waits is not sent any more. Refusals: `unknown_webhook`."""
     with transaction.atomic():
-        row = _locked(account_id, endpoint)
+        row = locked_endpoint(account_id, endpoint)
         row.removed_at = now
         row.save(update_fields=["removed_at"])
         call_off(row)
-        _record(row, "webhook_removed", actor=actor, now=now)
+        record_endpoint(row, "webhook_removed", actor=actor, now=now)
     return endpoint_shown(row)
 
 
@@ -183,6 +188,31 @@ def call_off(endpoint: WebhookEndpoint) -> None:
     Message.objects.filter(endpoint=endpoint, send_after__isnull=False).update(send_after=None)
 
 
+def new_secret() -> str:
+    """A secret that nobody has had before."""
+    return f"whsec_{secrets.token_urlsafe(32)}"
+
+
+def locked_endpoint(account_id: int, endpoint: str) -> WebhookEndpoint:
+    """Joins: one endpoint of the account, locked. Refusals: `unknown_webhook`."""
+    rows = _live(account_id).select_for_update(no_key=True)
+    return _known(rows.filter(public_id=endpoint).first())
+
+
+def record_endpoint(
+    endpoint: WebhookEndpoint, verb: str, *, actor: str, now: datetime, **details: object
+) -> None:
+    """Joins: append to the audit log what was done to an endpoint."""
+    record(
+        account_id=endpoint.account_id,
+        actor=actor,
+        verb=verb,
+        subject=endpoint.public_id,
+        details=details,
+        now=now,
+    )
+
+
 def _live(account_id: int) -> Any:
     return WebhookEndpoint.objects.filter(account=account_id, removed_at=None)
 
@@ -192,11 +222,6 @@ def _get(account_id: int, endpoint: str) -> WebhookEndpoint:
         _live(account_id).select_related("account").filter(public_id=endpoint).first()
     )
     return _known(row)
-
-
-def _locked(account_id: int, endpoint: str) -> WebhookEndpoint:
-    rows = _live(account_id).select_for_update(no_key=True)
-    return _known(rows.filter(public_id=endpoint).first())
 
 
 def _known(row: WebhookEndpoint | None) -> WebhookEndpoint:
@@ -222,14 +247,11 @@ def _checked_events(events: Collection[str]) -> list[str]:
     return wanted
 
 
-def _record(
-    endpoint: WebhookEndpoint, verb: str, *, actor: str, now: datetime, **details: object
-) -> None:
-    record(
-        account_id=endpoint.account_id,
-        actor=actor,
-        verb=verb,
-        subject=endpoint.public_id,
-        details=details,
-        now=now,
-    )
+def _told(row: WebhookEndpoint) -> dict[str, object]:
+    """What may be told of an endpoint; its URL may hold a secret."""
+    host = urlsplit(row.url).hostname
+    return {"host": host, "events": ", ".join(row.events), "enabled": row.disabled_at is None}
+
+
+def _changed(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
+    return {name: [was, after[name]] for name, was in before.items() if was != after[name]}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from xmlrpc.client import dumps, loads
 
 import pytest
 from django.test import Client
@@ -61,6 +63,9 @@ def fetch(
 ) -> tuple[int, bytes]:
     answer = Client().get(f"{root}/GET-REQ/{path}", headers={**ticket, **more})
     assert not [name for name in answer.headers if name.startswith("X-RHN-Fault")]
+    if answer.status_code >= 400:
+        assert answer["Content-Type"] == "text/plain"  # §6: a plain body
+        assert re.fullmatch(rb"[\w ;.]+\n", answer.getvalue())
     return answer.status_code, answer.getvalue()
 
 
@@ -85,10 +90,17 @@ def test_a_system_sees_the_channels_of_its_release_base_first_ar_16(
 def test_a_login_names_the_channels_in_its_answer_and_in_a_header_ar_12(
     shelves: Path, systemid: str
 ) -> None:
-    assert call("up2date.login", systemid)["X-RHN-Auth-Channels"] == [
+    body = dumps((systemid,), "up2date.login")
+    answer = Client().post("/XMLRPC", body, content_type="text/xml")
+
+    ((ticket,), _) = loads(answer.content)
+    assert ticket["X-RHN-Auth-Channels"] == [
         [BASE, "20260528202640", "1", "1"],
         [CHILD, "20260528202640", "0", "1"],
     ]
+    assert answer["X-RHN-Auth-Channels"] == (
+        f"{BASE}:20260528202640:1:1,{CHILD}:20260528202640:0:1"
+    )
 
 
 def test_a_system_that_moves_to_another_release_sees_its_channels(

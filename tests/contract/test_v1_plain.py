@@ -17,7 +17,7 @@ from cln.licensing.services import reveal
 from tests.contract.test_v1_bad_input import AWP, CALLS, a_world
 from tests.customers import clock_at
 from tests.licensing import NOW, an_account, bought, on_trial
-from tests.v1 import ApiClient
+from tests.v1 import ApiClient, fits
 
 pytestmark = pytest.mark.django_db
 
@@ -91,13 +91,6 @@ def lines(path: str, **extra: Any) -> str:
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/plain; charset=utf-8")
     assert answer["Cache-Control"] == "no-store"
     return answer.content.decode()
-
-
-def fits(printed: str, answered: str) -> bool:
-    return (
-        re.fullmatch("[A-Za-z0-9_:+-]+".join(map(re.escape, printed.split("…"))), answered)
-        is not None
-    )
 
 
 def test_every_call_of_v1_that_answers_an_envelope_has_a_twin_in_lines() -> None:

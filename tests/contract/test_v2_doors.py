@@ -54,6 +54,7 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "servers/{server}/group"): {"group": "{group}"},
     ("PUT", "servers/{server}/usage"): {"product": "AWP_PREMIUM", "uses": []},
     ("PATCH", "webhooks/{webhook}"): {"enabled": False},
+    ("POST", "webhooks/{webhook}/rotate-secret"): {"overlap_hours": 1},
     ("POST", "subscriptions/{license_type}/unsubscribe"): {"when": "now"},
     ("POST", "subscriptions/{license_type}/remove-unused"): {"keep": 1},
 }

@@ -16,11 +16,13 @@ from pytest_django import Settings
 from cln import clock, rates
 from cln.accounts import upkeep
 from cln.accounts.models import ApiRequest
+from cln.api.limits import check
 from cln.api.v2 import idempotency, limits
 from cln.licensing import keys
 from cln.licensing.models import ActivationKey
 from cln.rates import Rate
 from tests.at_once import at_once
+from tests.licensing import refusal_of
 from tests.v1 import a_client
 from tests.v2 import V2Client, a_v2_client, problem_of, with_token
 
@@ -42,6 +44,16 @@ def test_every_answer_says_where_the_account_stands(settings: Settings) -> None:
     assert problem_of(over) == (429, "too_many_requests")
     assert over["RateLimit-Remaining"] == "0"
     assert 1 <= int(over["Retry-After"]) <= 20
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(1, "1 second"), (20, "20 seconds")])
+def test_a_refusal_says_how_long_to_wait(seconds: int, wait: str) -> None:
+    refusal = refusal_of(check, rate=Rate(60, 0, 60, seconds))
+
+    assert (refusal.code, refusal.fix) == (
+        "too_many_requests",
+        f"Wait {wait}, and spread the calls.",
+    )
 
 
 @pytest.mark.django_db
@@ -162,6 +174,43 @@ def test_a_key_answered_from_memory_is_sealed_there_and_forgotten_after_a_day() 
     ApiRequest.objects.update(claimed_at=clock.system_now() - timedelta(hours=25))
     assert acme.ask("POST", "keys", KEY, Idempotency_Key="k") != made
     assert upkeep.forget_requests(now=clock.system_now() + timedelta(hours=25)) == 1
+
+
+@pytest.mark.django_db
+def test_a_call_whose_json_was_written_anew_is_the_same_call() -> None:
+    acme = a_v2_client()
+    headers = {"Authorization": f"Bearer {acme.token}", "Idempotency-Key": "k"}
+
+    def call(body: str) -> Any:
+        return Client().generic(
+            "POST", "/api/v2/keys", body, content_type="application/json", headers=headers
+        )
+
+    made = call('{"license_type":"cloudlinux","limit":3}')
+    again = call('{ "limit": 3, "license_type": "cloudlinux" }')
+    other = call('{"license_type":"cloudlinux","limit":30}')
+
+    assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
+    assert again.content == made.content
+    assert problem_of(other) == (422, "idempotency_key_reused")
+    assert ActivationKey.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_what_is_wrong_is_named_as_it_was_sent() -> None:
+    acme = a_v2_client()
+
+    def places(method: str, path: str, body: object = None) -> list[str]:
+        problem = json.loads(acme.send(method, path, body).content)
+        assert problem["detail"].startswith(f"{problem['errors'][0]['where']}: ")
+        return [one["where"] for one in problem["errors"]]
+
+    assert places("POST", "webhooks", {"url": 1, "events": [2]}) == ["body.url", "body.events.0"]
+    assert places("POST", "keys") == ["body"]
+    assert places("POST", "keys", {}) == ["body.license_type"]
+    assert places("GET", "keys?limit=0") == ["query.limit"]
+    assert places("POST", "keys", {"license_type": "cloudlinux", "limt": 3}) == ["body.limt"]
+    assert not ActivationKey.objects.exists()
 
 
 @pytest.mark.django_db

@@ -53,7 +53,10 @@ def test_a_good_token_speaks_for_its_owner_with_its_scopes(acme: Account) -> Non
     caller = tokens.token_caller(text, now=NOW)
 
     assert caller == tokens.TokenCaller(
-        acme.pk, "anna", frozenset({Permission.VIEW_SERVERS, Permission.CREATE_KEYS})
+        acme.pk,
+        "anna",
+        frozenset({Permission.VIEW_SERVERS, Permission.CREATE_KEYS}),
+        f"cln_…{text[-4:]}",
     )
 
 

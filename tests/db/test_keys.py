@@ -142,7 +142,10 @@ def test_a_key_keeps_limit_note_and_ranges_in_canonical_form() -> None:
     assert (key.limit, key.note, key.is_default) == (3, "web  servers", False)
     assert key.cidrs == ["192.0.2.7/32", "2001:db8::/32"]
     entry = AuditEntry.objects.get(verb="key_created")
-    assert (entry.actor, entry.details["limit"]) == ("acme", 3)
+    assert (entry.actor, entry.details) == (
+        "acme",
+        {"limit": 3, "note": "web  servers", "cidrs": "192.0.2.7/32, 2001:db8::/32"},
+    )
     assert reveal(key) not in str(entry.details) + entry.subject
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from pytest_django import Settings
 
-from cln.accounts.models import Account
+from cln.accounts.models import Account, AuditEntry
 from cln.enums import MessageKind
 from cln.flows import subscriptions, timeline
 from cln.licensing.address_servers import register_at_address
@@ -328,6 +328,16 @@ def test_deliveries_are_listed_pinged_and_replayed_over_the_api(
     assert client.refused("POST", f"{root}/ping") == (409, "webhook_disabled")
     assert client.ask("DELETE", root)["id"] == made["id"]
     assert client.refused("GET", root) == (404, "unknown_webhook")
+
+
+def test_the_audit_log_tells_the_host_of_an_endpoint_and_not_what_may_be_a_password(
+    acme: Account,
+) -> None:
+    endpoint, _ = listening(acme, "https://hooks.example.com/T0/s3cret?key=x", "key.created")
+
+    entry = AuditEntry.objects.get(verb="webhook_created")
+    assert entry.subject == endpoint.public_id
+    assert entry.details == {"host": "hooks.example.com", "events": ["key.created"]}
 
 
 @pytest.mark.parametrize("events", [[], ["nonsense"], ["ping"]])

@@ -54,12 +54,20 @@ def test_the_unused_are_removed_down_to_those_in_use_or_a_chosen_number_q6(
     assert decide_removal(facts) == removed
 
 
-def test_keeping_fewer_than_are_in_use_is_refused_q6() -> None:
+@pytest.mark.parametrize(
+    ("used", "keep", "sentence"),
+    [
+        (4, 3, "4 servers are in use, so 3 licenses are not enough."),
+        (2, 1, "2 servers are in use, so 1 license is not enough."),
+        (1, 0, "1 server is in use, so 0 licenses are not enough."),
+    ],
+)
+def test_keeping_fewer_than_are_in_use_is_refused_q6(used: int, keep: int, sentence: str) -> None:
     """Q6."""
-    with pytest.raises(KeepBelowUsed, match="4 servers are in use") as refused:
-        decide_removal(RemovalFacts(held=10, used=4, keep=3))
+    with pytest.raises(KeepBelowUsed) as refused:
+        decide_removal(RemovalFacts(held=10, used=used, keep=keep))
 
-    assert refused.value.code == "keep_below_used"
+    assert (refused.value.code, refused.value.message) == ("keep_below_used", sentence)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from cln import clock
+from cln.accounts import audit
 from cln.accounts.access import Permission
 from cln.accounts.models import Account, Agreement, ApiToken, AuditEntry, Login
 from cln.accounts.services import create_account, rotate_api_secret
@@ -24,6 +25,7 @@ from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import Script, script_account
 from cln.payments.models import AutopayRuleRow
 from tests.customers import START, clock_at, use_card
+from tests.licensing import bought, registered
 from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +73,25 @@ class TestDetails:
         assert bad.status_code == 422
         assert "is not a VAT number of DE" in text_of(bad)
         assert (owner[0].country, owner[0].vat_number) == ("DE", "DE136695976")
+
+    def test_the_country_is_chosen_by_name_and_an_old_code_stays(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        """P11: also one that is on no list, when something beside it is changed."""
+        owner[1].post(f"{PROFILE}/tax", {"country": "AN"})
+
+        page = owner[1].get(PROFILE).content.decode()
+        owner[1].post(f"{PROFILE}/tax", {"address": "Main St 1", "country": "AN"})
+
+        assert '<option value="DE">Germany</option>' in page
+        assert '<option value="AX">Åland Islands</option>\n' in page
+        assert '<option value="AN" selected>AN</option>' in page
+        owner[0].refresh_from_db()
+        assert (owner[0].address, owner[0].country) == ("Main St 1", "AN")
+        bad = owner[1].post(f"{PROFILE}/tax", {"country": "1é"})
+        assert (bad.status_code, "is not a country" in text_of(bad)) == (422, True)
+        owner[0].refresh_from_db()
+        assert owner[0].country == "AN"
 
 
 class TestApi:
@@ -172,13 +193,40 @@ class TestAudit:
         assert "1–1 of 1" in found
         assert "No entry fits" in earlier
 
+    def test_servers_are_named_in_the_log_and_not_those_of_others(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        """Their ids stay as titles; one without a name is told by its address."""
+        stranger = Account.objects.create(public_id="acc_x", created_at=START)
+        key = bought(owner[0], "cloudlinux", 5)
+        web1 = registered(key, "web1.example.com", "192.0.2.1", now=START).server
+        nameless = registered(key, "", "192.0.2.2", now=START).server
+        foreign = registered(bought(stranger, "cloudlinux", 1), "secret", now=START).server
+        for server in (web1, nameless, foreign):
+            audit.record(
+                account_id=owner[0].pk,
+                actor="acme",
+                verb="server_removed",
+                subject=server.public_id,
+                now=START,
+            )
+
+        page = owner[1].get(AUDIT).content.decode()
+        file = owner[1].get(f"{AUDIT}?format=csv").getvalue().decode()
+
+        assert f'<span title="{web1.public_id}">web1.example.com</span>' in page
+        assert f'<span title="{nameless.public_id}">192.0.2.2</span>' in page
+        assert "secret" not in page
+        assert foreign.public_id in page
+        assert "removed a server,web1.example.com," in file
+
     def test_a_file_of_the_log_runs_nothing(self, owner: tuple[Account, Client]) -> None:
         owner[1].post(PROFILE, {"company": '=HYPERLINK("x")', "billing_email": ""})
 
         text = owner[1].get(f"{AUDIT}?q=account&format=csv").getvalue().decode()
 
         rows = list(csv.reader(text.splitlines()))
-        assert rows[0] == ["When", "Who", "What", "To what", "Details", "From"]
+        assert rows[0] == ["When", "Who", "What", "To what", "Details", "From", "With"]
         assert all(not cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
     def test_another_account_is_not_in_it(self, owner: tuple[Account, Client]) -> None:

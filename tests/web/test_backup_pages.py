@@ -102,6 +102,8 @@ def test_a_backup_whose_server_is_gone_is_given_to_another_one(
 
     assert Backup.objects.get().server_id == other.pk
     assert "web2 192.0.2.11 EU1" in text_of(client.get(PAGE))
+    named = f'<span title="{backup.public_id}">backup of web2</span>'
+    assert named in client.get("/console/profile/audit").content.decode()
 
 
 def test_a_reseller_whose_operator_offers_backups_makes_one_on_a_servers_page(

@@ -391,7 +391,7 @@ class TestGivingUp:
         a_server()
         page = text_of(shop[1].get("/console/licenses/cloudlinux/remove-unused"))
         assert "1 of 5 are in use, 4 unused ." in page
-        assert "If 4 go and 1 stay" in page
+        assert "With 4 gone and 1 left" in page
         assert "CloudLinux OS Shared, invoice of 2026-02-28 $50.00 $14.00" in page
         assert "the next invoice falls by $36.00" in page
 
@@ -411,7 +411,8 @@ class TestGivingUp:
         refused = shop[1].get(path, {"keep": "9"})
 
         assert (
-            "If 1 go and 4 stay CloudLinux OS Shared, invoice of 2026-02-28 $50.00 $48.00" in page
+            "With 1 gone and 4 left CloudLinux OS Shared, invoice of 2026-02-28 $50.00 $48.00"
+            in page
         )
         assert refused.status_code == 422
         assert "There is nothing to remove: 5 held, 0 in use." in text_of(refused)

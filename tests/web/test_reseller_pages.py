@@ -324,8 +324,11 @@ class TestDeposit:
     def test_the_running_month_is_shown_per_license_r2(
         self, zenith: tuple[Account, Client]
     ) -> None:
-        page = text_of(zenith[1].get("/console/billing/statement"))
+        answer = zenith[1].get("/console/billing/statement")
 
+        in_menu = '<a href="/console/billing/statement" aria-current="page">'
+        assert in_menu in answer.content.decode()
+        page = text_of(answer)
         assert "1 license held this month" in page
         assert "198.51.100.7 1 of 31" in page
         assert "If nothing changes, $0.13 will be billed on 2026-02-01." in page
@@ -342,6 +345,8 @@ class TestDeposit:
         assert "Payment received" in page
         assert page.index("Invoice · PDF of CBI-000001 2026-") < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
+        assert "Deposit, Card that works, 2026-01-31 Deposit" in page
+        assert "Reference pay_" in page
 
     def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(
         self, zenith: tuple[Account, Client]

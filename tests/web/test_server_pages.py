@@ -175,9 +175,25 @@ class TestOneServer:
         page = text_of(client.get(f"{LIST}/{server.public_id}"))
 
         assert reveal(ActivationKey.objects.get())[:17] in page
-        assert "set how often a server is expected minutes: 360" in page
+        assert "set how often a server is expected minutes: nothing → 360" in page
         assert "registered from 192.0.2.10" in page
         assert Server.objects.get().period == timedelta(hours=6)
+
+    def test_its_page_says_that_its_license_is_a_trial_and_until_when(self) -> None:
+        """T2: a paid license has no such line; who may not order is not sent to buy."""
+        account, client = a_visitor()
+        client.post("/console/trial/kernelcare")
+        url = f"{LIST}/{a_server().public_id}"
+
+        page = client.get(url)
+
+        until = "License KernelCare trial until 2026-03-02 09:00 UTC, then it ends by itself."
+        assert f"{until} Buy, and it goes on" in text_of(page)
+        assert 'href="/console/purchase/kernelcare"' in page.content.decode()
+        reader = text_of(signed_in(a_login(account, Role.SERVERS)).get(url))
+        assert f"{until} Activation key" in reader
+        with_licenses(account, 1, "kernelcare")
+        assert "ends by itself" not in text_of(client.get(url))
 
     def test_a_time_that_is_not_offered_changes_nothing(self, shop: tuple[Account, Client]) -> None:
         server = a_server()

@@ -11,6 +11,7 @@ from typing import Literal
 from django.http import HttpRequest, HttpResponse
 
 from cln import clock
+from cln.accounts.audit import opened_by
 from cln.api.arguments import BadArgument, lenient_arguments, whole_number
 from cln.api.auth import AuthFailed, caller_of
 from cln.api.envelope import Answer, Verb, v1_endpoint
@@ -122,6 +123,7 @@ def date_text(at: datetime | None) -> str | None:
 def _call(request: HttpRequest) -> Call:
     arguments = lenient_arguments(request)
     caller = caller_of(request, arguments, now=clock.system_now())
+    opened_by(caller.shown)
     for name, text in arguments.items():
         if len(text) > ARGUMENT_LENGTH or not _can_be_stored(text):
             raise BadArgument(f"“{name[:40]!a}” is too long or not text.")

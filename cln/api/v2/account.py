@@ -13,6 +13,7 @@ from cln.accounts.access import Permission
 from cln.accounts.audit import AuditRow, entries_after
 from cln.accounts.queries import account_row
 from cln.api.v2 import cursors
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.operation import Door
@@ -57,7 +58,7 @@ class NewTokenOut(TokenOut):
     token: str
 
 
-class NewToken(Schema):
+class NewToken(Sent):
     """What a token is made of; `login`: whose role bounds it, the caller's own unless given."""
 
     name: str = Field(max_length=200)
@@ -79,6 +80,7 @@ class AuditOut(Schema):
     at: datetime
     actor: str
     address: str | None
+    token: str
     verb: str
     subject: str
     details: dict[str, Any]
@@ -184,6 +186,7 @@ def _entry(row: AuditRow) -> dict[str, Any]:
         "at": row.at,
         "actor": row.actor,
         "address": row.address,
+        "token": row.token,
         "verb": row.verb,
         "subject": row.subject,
         "details": row.details,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from ninja import Body, Field, Query, Router, Schema
+from ninja import Body, Field, Query, Router
 
 from cln.accounts.access import Permission
 from cln.api.v2 import cursors, money
 from cln.api.v2 import money_shapes as shapes
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.idempotency import required_key
@@ -29,7 +30,7 @@ Quantity = Annotated[int, Field(ge=1, le=100_000)]
 Interval = Literal["month", "year"]
 
 
-class Order(Schema):
+class Order(Sent):
     """What is bought; without `interval` the running one, or a month."""
 
     license_type: LicenseType
@@ -37,7 +38,7 @@ class Order(Schema):
     interval: Interval | None = None
 
 
-class Keep(Schema):
+class Keep(Sent):
     """How many licenses stay; null = as many as servers use."""
 
     keep: int | None = Field(None, ge=0, le=100_000)
@@ -49,7 +50,7 @@ class RemovalWish(Keep):
     license_type: LicenseType
 
 
-class When(Schema):
+class When(Sent):
     """When a subscription ends."""
 
     when: Literal["period_end", "now"]

@@ -6,7 +6,9 @@ import json
 from typing import Any, ClassVar, Final
 
 from django.http import HttpRequest
+from ninja import Schema
 from ninja.parser import Parser
+from pydantic import ConfigDict
 
 from cln.api.arguments import BadArgument, BadRequestBody
 from cln.domain.errors import Refusal
@@ -18,6 +20,14 @@ class TooLarge(Refusal):
     """The body is larger than any call needs."""
 
     code: ClassVar[str] = "too_large"
+
+
+class Sent(Schema):
+    """What one of our own calls takes in its body. A member that means nothing is refused: a limit
+    that is written wrong must not become a key without one. Partners' calls take anything more.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class StrictParser(Parser):

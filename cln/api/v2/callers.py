@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from cln import clock
 from cln.accounts.access import PERMISSIONS, Permission
+from cln.accounts.audit import opened_by
 from cln.accounts.tokens import PREFIX, token_caller
 from cln.api import auth
 from cln.api.arguments import bearer
@@ -29,11 +30,12 @@ class NotAllowed(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a call speaks for; `login` is the actor of the audit."""
+    """Whom a call speaks for; `login` is the actor of the audit, `shown` its token there."""
 
     account_id: int
     login: str
     rights: frozenset[Permission]
+    shown: str
 
     def check(self, needed: Permission) -> None:
         """Refuse `not_allowed` where the caller may not do this."""
@@ -78,6 +80,7 @@ class ApiToken:
                 "Send `Authorization: Bearer` with a good one.",
             )
         request.caller = caller
+        opened_by(caller.shown)
         request.rate = limits.count_account(caller.account_id)
         check(request.rate)
         caller.check(self.needs)
@@ -113,9 +116,11 @@ class ClnToken(ApiToken):
             known = auth.check_token(text, now=clock.system_now())
         except AuthFailed:
             return None
-        return Caller(known.account_id, known.login, PERMISSIONS[Role(known.role)])
+        return Caller(known.account_id, known.login, PERMISSIONS[Role(known.role)], known.shown)
 
 
 def _token(text: str) -> Caller | None:
     known = token_caller(text, now=clock.system_now())
-    return None if known is None else Caller(known.account_id, known.login, known.rights)
+    if known is None:
+        return None
+    return Caller(known.account_id, known.login, known.rights, known.shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -81,7 +81,7 @@ def install_errors(api: NinjaAPI) -> None:
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """What is wrong with which argument, the first in the sentence, all in `errors`."""
     errors = [
-        {"where": ".".join(map(str, one["loc"])), "says": str(one["msg"])[:200]}
+        {"where": _place(one["loc"]), "says": str(one["msg"])[:200]}
         for one in error.errors[:ERRORS_SHOWN]
     ]
     first = errors[0]
@@ -90,6 +90,14 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         BadArgument(f"{first['where'][:80]}: {first['says']}.", "See /api/v2/docs."),
         errors=errors,
     )
+
+
+def _place(path: Sequence[object]) -> str:
+    """Where an argument stands in what was sent: ninja puts our own name of a body into its path,
+    which no caller has written.
+    """
+    parts = [*map(str, path)]
+    return ".".join(parts[:1] + parts[2:] if parts[0] == "body" else parts)
 
 
 def _unparsed(request: HttpRequest, error: Exception) -> HttpResponse:

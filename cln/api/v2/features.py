@@ -16,6 +16,7 @@ from cln.api.v2.family_shapes import (
     KeyText,
     Limit,
     WhichNumber,
+    WhichServer,
 )
 from cln.api.v2.operation import Door, Either
 from cln.catalog.queries import license_types, wire_names
@@ -42,20 +43,12 @@ class FeatureOut(Schema):
     applicable_product_ids: list[int]
 
 
-class ServerPermissions(Schema):
-    """A server by its id, and what changes of its features."""
-
-    id: str = Field(min_length=1, max_length=64)
-    permissions: Permissions = Field(default_factory=dict)
-
-
 class ImunifyKeyPatch(Schema):
-    """What changes of a key: its limit, its note, its features; what is absent stays."""
+    """What changes of a key: its limit and its note; what is absent stays."""
 
     key: KeyText
     limit: Limit | None = None
     note: str | None = Field(None, max_length=200)
-    permissions: Permissions = Field(default_factory=dict)
 
 
 class Switched(Schema):
@@ -66,12 +59,6 @@ class Switched(Schema):
 
 class ClKeyOut(FamilyKeyOut):
     """A key; with what is set on it where the request spoke of `permissions`."""
-
-    permissions: Permissions = Field(default_factory=dict)
-
-
-class NumberPermissions(WhichNumber):
-    """A server by its number, and what changes of its features."""
 
     permissions: Permissions = Field(default_factory=dict)
 
@@ -134,19 +121,23 @@ def imunify_doors(imunify: Door) -> None:
     @imunify.operation(
         "PATCH", "/keys", needs=Permission.CREATE_KEYS, answers=ImunifyKeyOut, joins=True
     )
-    def update_key(request: V2Request, patch: Body[ImunifyKeyPatch]) -> object:
-        """Change limit, note and features of a key; what is absent stays."""
-        account_id = request.caller.account_id
-        if patch.permissions:
+    def update_key(
+        request: V2Request,
+        patch: Annotated[ImunifyKeyPatch, Either(...)],
+        switched: Annotated[Switched | None, Body()] = None,
+    ) -> object:
+        """Change limit and note of a key, and in a JSON body its features; what is absent stays."""
+        account_id, wanted = request.caller.account_id, _wanted(switched)
+        if wanted:
             request.caller.check(Permission.ORDER_LICENSES)
         key = key_of_text(account_id=account_id, text=patch.key, products=IMUNIFY)
         spot = Spot(key=key.public_id)
-        check_known(patch.permissions, features_of(account_id=account_id, spot=spot))
+        check_known(wanted, features_of(account_id=account_id, spot=spot))
         if patch.limit is not None or patch.note is not None:
             limit = key.limit if patch.limit is None else patch.limit
             wish = FamilyChangedKey(key=patch.key, limit=limit, note=patch.note)
             key = changed_key(request, IMUNIFY, wish)
-        return {**key_out(key), "permissions": _switched(request, patch.permissions, spot)}
+        return {**key_out(key), "permissions": _switched(request, wanted, spot)}
 
     @imunify.operation(
         "PATCH",
@@ -155,12 +146,16 @@ def imunify_doors(imunify: Door) -> None:
         answers=ServerPermissionsOut,
         joins=True,
     )
-    def update_server(request: V2Request, patch: Body[ServerPermissions]) -> object:
-        """Set features of one server; what is absent stays."""
+    def update_server(
+        request: V2Request,
+        which: Annotated[WhichServer, Either(...)],
+        switched: Annotated[Switched | None, Body()] = None,
+    ) -> object:
+        """Set features of one server in a JSON body; what is absent stays."""
         account_id = request.caller.account_id
-        row = server_of_id(account_id=account_id, text=patch.id, products=IMUNIFY)
+        row = server_of_id(account_id=account_id, text=which.id, products=IMUNIFY)
         spot = Spot(server=row.public_id)
-        return {"id": patch.id, "permissions": _switched(request, patch.permissions, spot)}
+        return {"id": which.id, "permissions": _switched(request, _wanted(switched), spot)}
 
 
 def cl_doors(cl: Door) -> None:
@@ -192,12 +187,21 @@ def cl_doors(cl: Door) -> None:
         answers=NumberPermissionsOut,
         joins=True,
     )
-    def update_server(request: V2Request, patch: Body[NumberPermissions]) -> object:
-        """Set features of one server; what is absent stays."""
+    def update_server(
+        request: V2Request,
+        which: Annotated[WhichNumber, Either(...)],
+        switched: Annotated[Switched | None, Body()] = None,
+    ) -> object:
+        """Set features of one server in a JSON body; what is absent stays."""
         account_id = request.caller.account_id
-        row = server_of_number(account_id=account_id, number=patch.id, products=CLOUDLINUX)
+        row = server_of_number(account_id=account_id, number=which.id, products=CLOUDLINUX)
         spot = Spot(server=row.public_id)
-        return {"id": patch.id, "permissions": _switched(request, patch.permissions, spot)}
+        return {"id": which.id, "permissions": _switched(request, _wanted(switched), spot)}
+
+
+def _wanted(switched: Switched | None) -> Permissions:
+    """What a body says of features; nothing where there is none."""
+    return (switched.permissions if switched else None) or {}
 
 
 def _switched(request: V2Request, wanted: Permissions, spot: Spot) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -124,7 +125,10 @@ def _claim(request: V2Request, key: str, *, now: datetime) -> int | HttpResponse
         return int(claimed[0])
     row = ApiRequest.objects.filter(account=account, key=key).first()
     if row is not None and row.input_hash != asked:
-        raise KeyReused("This key was sent with another call.", "Make a new key per call.")
+        raise KeyReused(
+            "This key was sent with another call, or with other arguments.",
+            "Make a new key per call.",
+        )
     if row is None or row.status is None or row.cipher is None:
         raise InProgress("The same call is being carried out.", "Ask again in a moment.")
     response = HttpResponse(
@@ -135,8 +139,17 @@ def _claim(request: V2Request, key: str, *, now: datetime) -> int | HttpResponse
 
 
 def _input_hash(request: V2Request) -> str:
-    """Method, path, arguments and body; not the token, which may be another one by then."""
+    """Method, path, arguments and body; not the token, which may be another one by then. JSON
+    counts by what it says: the program that repeats a call may write its members anew.
+    """
     query = sorted((name, value) for name, value in request.GET.items() if name != "token")
     parts = (request.method or "", request.path, repr(query), request.content_type or "")
     head = "\x00".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + b"\x00" + request.body).hexdigest()
+    return hashlib.sha256(head + b"\x00" + _meaning(request.body)).hexdigest()
+
+
+def _meaning(body: bytes) -> bytes:
+    try:
+        return json.dumps(json.loads(body), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        return body

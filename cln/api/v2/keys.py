@@ -9,6 +9,7 @@ from ninja import Body, Field, Query, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2 import cursors
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.operation import Door
@@ -59,7 +60,7 @@ class KeyGone(Schema):
     servers_removed: int
 
 
-class NewKey(Schema):
+class NewKey(Sent):
     """What a key is made of."""
 
     license_type: str = Field(max_length=40)
@@ -68,7 +69,7 @@ class NewKey(Schema):
     cidrs: Cidrs = Field(default_factory=list)
 
 
-class ChangedKey(Schema):
+class ChangedKey(Sent):
     """What changes of a key; what is absent stays. `sticky_on` null takes the sticky tag away."""
 
     limit: Limit | None = None

@@ -9,6 +9,7 @@ from ninja import Body, Field, Query, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2 import cursors
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.operation import Door
@@ -76,13 +77,13 @@ class Removal(Schema):
     cancel_license: bool = Field(False, description="Stop paying for it too.")
 
 
-class Move(Schema):
+class Move(Sent):
     """Where a server moves to."""
 
     key: str = Field(max_length=40, description="The id of another key of the same product.")
 
 
-class IntoGroup(Schema):
+class IntoGroup(Sent):
     """The group a server belongs to; null = none."""
 
     group: str | None = Field(max_length=100)
@@ -101,7 +102,7 @@ class GroupsOut(Schema):
     data: list[GroupOut]
 
 
-class NewGroup(Schema):
+class NewGroup(Sent):
     """What a group is made of."""
 
     name: str = Field(max_length=200)

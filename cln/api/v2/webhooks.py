@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
 from ninja import Body, Field, Query, Router, Schema
 
 from cln.accounts.access import Permission
 from cln.api.v2 import cursors
+from cln.api.v2.body import Sent
 from cln.api.v2.callers import V2Request
 from cln.api.v2.cursors import PageWish
 from cln.api.v2.operation import Door
-from cln.notifications import webhooks
+from cln.notifications import webhook_secrets, webhooks
 from cln.notifications.events import EventType
 from cln.notifications.webhook_rows import DeliveryRow, EndpointRow
+from cln.notifications.webhook_secrets import OVERLAP_MOST
 
 router = Router(tags=["webhooks"])
 door = Door(router=router, root="webhooks")
 NEEDS = Permission.EDIT_ACCOUNT
+HOUR: Final = timedelta(hours=1)
 Url = Annotated[str, Field(max_length=500, description="Begins with https://.")]
 Events = Annotated[
     list[Annotated[str, Field(max_length=60)]],
@@ -27,11 +30,15 @@ Events = Annotated[
 
 
 class EndpointOut(Schema):
-    """An endpoint. `failing_since`: since when nothing has arrived there."""
+    """An endpoint. `failing_since`: since when nothing has arrived there; `old_secret_until`: until
+    when deliveries are signed with the secret before, too.
+    """
 
     id: str
     url: str
     secret_last4: str
+    old_secret_last4: str
+    old_secret_until: datetime | None
     events: list[str]
     enabled: bool
     disabled_why: str
@@ -72,19 +79,25 @@ class DeliveryPage(Schema):
     next_cursor: str | None
 
 
-class NewEndpoint(Schema):
+class NewEndpoint(Sent):
     """Where to send which events."""
 
     url: Url
     events: Events
 
 
-class ChangedEndpoint(Schema):
+class ChangedEndpoint(Sent):
     """What changes; what is absent stays."""
 
     url: Url | None = None
     events: Events | None = None
     enabled: bool | None = Field(None, strict=True)
+
+
+class Rotation(Sent):
+    """How long the present secret goes on signing beside the new one."""
+
+    overlap_hours: Annotated[int, Field(ge=0, le=OVERLAP_MOST // HOUR, strict=True)] = 24
 
 
 @door.operation("GET", "", needs=NEEDS, answers=EndpointsOut)
@@ -140,6 +153,21 @@ def remove_endpoint(request: V2Request, webhook: str) -> object:
     return _shown(row)
 
 
+@door.operation("POST", "/{webhook}/rotate-secret", needs=NEEDS, answers=NewEndpointOut, joins=True)
+def rotate_secret(
+    request: V2Request, webhook: str, rotation: Body[Rotation | None] = None
+) -> object:
+    """Sign with a new secret, answered this once, and for a while with the present one, too."""
+    row, secret = webhook_secrets.rotate_secret(
+        account_id=request.caller.account_id,
+        endpoint=webhook,
+        overlap=(rotation or Rotation()).overlap_hours * HOUR,
+        actor=request.caller.login,
+        now=request.now,
+    )
+    return {**_shown(row), "secret": secret}
+
+
 @door.operation("POST", "/{webhook}/ping", needs=NEEDS, answers=DeliveryOut, status=202, joins=True)
 def ping(request: V2Request, webhook: str) -> object:
     """Send a test event; what became of it stands in the deliveries a moment later."""
@@ -183,6 +211,8 @@ def _shown(row: EndpointRow) -> dict[str, Any]:
         "id": row.public_id,
         "url": row.url,
         "secret_last4": row.last4,
+        "old_secret_last4": row.old_last4,
+        "old_secret_until": row.old_until,
         "events": list(row.events),
         "enabled": row.disabled_at is None,
         "disabled_why": row.disabled_why,

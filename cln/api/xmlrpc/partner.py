@@ -13,6 +13,7 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from cln import clock
+from cln.accounts.audit import opened_by
 from cln.api.auth import AuthFailed, Caller, check_token
 from cln.api.limits import check, count_stranger
 from cln.api.refusals import Partner, partner_fault
@@ -178,10 +179,12 @@ def _caller(request: HttpRequest, token: str) -> Caller:
     """Whom a token speaks for. Refuses `auth_failed`, `too_many_requests`."""
     try:
         # Callers sign with the system's time, also where a sandbox's clock was moved.
-        return check_token(token, now=clock.system_now())
+        caller = check_token(token, now=clock.system_now())
     except AuthFailed:
         check(count_stranger(request))
         raise
+    opened_by(caller.shown)
+    return caller
 
 
 def _ip_type(value: Value) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from cln.accounts.access import ROLE_NAMES
+from cln.accounts.countries import country_names
 from cln.accounts.passkeys import NAME_LENGTH
 from cln.console.matrix import MATRIX
 from cln.enums import Role
@@ -133,8 +136,6 @@ class TaxForm(forms.Form):
         label="Country",
         required=False,
         max_length=2,
-        widget=forms.TextInput(attrs={"autocomplete": "country", "list": "countries"}),
-        help_text="Two letters, such as DE or US.",
     )
     vat_number = forms.CharField(
         label="VAT number",
@@ -142,6 +143,17 @@ class TaxForm(forms.Form):
         max_length=40,
         help_text="In the EU with its letters, such as DE136695976. Empty: none.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = country_names()
+        given = str(self["country"].value() or "")
+        # A code that our list has not stays: saving another field changes nobody's country.
+        kept = [(given, given)] if given and given not in names else []
+        self.fields["country"].widget = forms.Select(
+            attrs={"autocomplete": "country"},
+            choices=[("", "Choose a country"), *kept, *names.items()],
+        )
 
 
 SCOPE_CHOICES = [(permission.value, words) for permission, words in MATRIX]

@@ -17,6 +17,7 @@ from cln.console import navigation
 from cln.console.context import Frame
 from cln.console.server_table import status_of
 from cln.console.words import FEATURES
+from cln.domain.words import counted
 from cln.licensing.queries import ServerRow
 
 register = template.Library()
@@ -76,8 +77,8 @@ def span(time: timedelta | None, usual: str = "") -> str:
         return usual
     for unit, word in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
         if time and time % unit == timedelta():
-            return f"{time // unit} {word}{'s' if time != unit else ''}"
-    return f"{time // timedelta(minutes=1)} minutes"
+            return counted(time // unit, word)
+    return counted(time // timedelta(minutes=1), "minute")
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -16,6 +17,7 @@ from cln.console.tables import Column, Empty, Filter, Query, Table
 from cln.console.words import details_text, verb_words
 from cln.domain.errors import Refusal
 from cln.enums import Role
+from cln.flows.subjects import subject_names
 from cln.flows.tickets import submit_ticket
 from cln.notifications.report_settings import reports_of, set_report
 from cln.web import Request, client_address, page, posted, redirect
@@ -23,7 +25,7 @@ from cln.web import Request, client_address, page, posted, redirect
 
 @page("GET", permission=Permission.VIEW_ACCOUNT)
 def audit(request: Request) -> HttpResponse:
-    """`/console/profile/audit`: who did what, when and from where."""
+    """`/console/profile/audit`: who did what, when, from where and with which token."""
     table = audit_table(request.account.pk)
     return table.answer(request, "account_pages/audit.html", {"section": "account"})
 
@@ -32,9 +34,10 @@ AUDIT_COLUMNS: Sequence[Column[AuditRow]] = (
     Column("at", "When", lambda row: row.at),
     Column("actor", "Who", lambda row: row.actor),
     Column("verb", "What", lambda row: verb_words(row.verb)),
-    Column("subject", "To what", lambda row: row.subject),
+    Column("subject", "To what", lambda row: row.name or row.subject),
     Column("details", "Details", lambda row: details_text(row.details)),
     Column("address", "From", lambda row: row.address),
+    Column("token", "With", lambda row: row.token),
 )
 
 
@@ -42,7 +45,7 @@ def audit_table(account_id: int) -> Table[AuditRow]:
     """The audit log, newest first."""
 
     def read(query: Query, limit: int, offset: int) -> Sequence[AuditRow]:
-        return audit_of(
+        rows = audit_of(
             account_id,
             _audit_filter(query),
             sort=query.sort,
@@ -50,6 +53,8 @@ def audit_table(account_id: int) -> Table[AuditRow]:
             limit=limit,
             offset=offset,
         )
+        names = subject_names(account_id=account_id, subjects=[row.subject for row in rows])
+        return [replace(row, name=names.get(row.subject, "")) for row in rows]
 
     return Table(
         name="audit",
@@ -60,7 +65,7 @@ def audit_table(account_id: int) -> Table[AuditRow]:
         row="account_pages/audit_row.html",
         sorts=AUDIT_SORTS.keys(),
         sort="-at",
-        search="Who, what, or an address",
+        search="Who, what, an address or a token",
         filters=(Filter("since", "From", is_date=True), Filter("until", "Until", is_date=True)),
         empty=Empty("Nothing was done yet", icon="clipboard-document-list"),
     )

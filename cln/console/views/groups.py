@@ -14,6 +14,7 @@ from cln.console.forms.servers import (
 )
 from cln.console.server_table import chosen, server_table
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.licensing.groups import (
     create_group,
     group_of_id,
@@ -123,7 +124,7 @@ def take_out(request: Request, group: int) -> HttpResponse:
         actor=request.login.username,
         now=request.now,
     )
-    messages.success(request, f"{count} taken out of “{row.name}”.")
+    messages.success(request, f"{counted(count, 'server is', 'servers are')} out of “{row.name}”.")
     return redirect("group", group)
 
 

@@ -16,6 +16,7 @@ from cln.console.server_table import server_table
 from cln.console.tables import Table
 from cln.domain.addresses import BadRange
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.enums import AccountKind
 from cln.flows.features import switches_of
 from cln.licensing import queries
@@ -142,7 +143,7 @@ def remove(request: Request, key: str) -> HttpResponse:
         servers = licensing.remove_key(
             account_id=request.account.pk, key=key, actor=request.login.username, now=request.now
         )
-        messages.success(request, f"The key and {servers} registrations are removed.")
+        messages.success(request, f"The key and {counted(servers, 'registration')} are removed.")
         return redirect("product", found.key.product)
     context = {"details": found, "section": found.key.product}
     return render(request, "keys/remove.html", context)
@@ -212,7 +213,8 @@ def remove_many(request: Request, code: str) -> HttpResponse:
         actor=request.login.username,
         now=request.now,
     )
-    messages.success(request, f"{done.keys} keys and {done.servers} registrations are removed.")
+    both = f"{counted(done.keys, 'key')} and {counted(done.servers, 'registration')}"
+    messages.success(request, f"{both} are removed.")
     return redirect("product", code)
 
 

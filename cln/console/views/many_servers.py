@@ -10,6 +10,7 @@ from cln.accounts.access import Permission, may
 from cln.console.forms.servers import PutIntoGroupForm, RemoveServersForm
 from cln.console.server_table import chosen, server_table
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.flows.server_removal import remove_servers as take_off
 from cln.flows.server_removal import saving_of_removal
 from cln.licensing.groups import add_to_group, groups_of
@@ -41,7 +42,7 @@ def put(request: Request) -> HttpResponse:
         except Refusal as refusal:
             form.add_error("group", f"{refusal.message} {refusal.fix}".strip())
         else:
-            some = "1 server is" if count == 1 else f"{count} servers are"
+            some = counted(count, "server is", "servers are")
             messages.success(request, f"{some} in “{name}” now.")
             return redirect("servers")
     names = [name for name, _ in groups_of(request.account.pk)]
@@ -68,8 +69,10 @@ def remove_servers(request: Request) -> HttpResponse:
             actor=request.login.username,
             now=request.now,
         )
-        too = f" {done.licenses} licenses are cancelled." if done.licenses else ""
-        messages.success(request, f"{done.servers} servers are removed.{too}")
+        said = f"{counted(done.servers, 'server is', 'servers are')} removed."
+        if done.licenses:
+            said += f" {counted(done.licenses, 'license is', 'licenses are')} cancelled."
+        messages.success(request, said)
         return redirect("servers")
     context = {"section": SECTION, "rows": rows, "form": form, "asks": asks, "saving_cents": saving}
     return render(request, "servers/remove_many.html", context, status=422 if form.errors else 200)

@@ -10,6 +10,7 @@ from cln.accounts.access import Permission, may
 from cln.console.forms.reseller import ServerAccountForm
 from cln.console.server_account_table import server_account_table
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.flows.usage_so_far import month_so_far
 from cln.licensing import server_accounts as verbs
 from cln.licensing.server_accounts import Person
@@ -122,7 +123,9 @@ def remove(request: Request, server_account: int) -> HttpResponse:
     context = {"section": SECTION, "row": row, "wrong": request.method == "POST"}
     if request.method == "POST" and (not row.used or typed == row.person.login):
         servers = verbs.remove_server_account(**mine, actor=request.login.username, now=request.now)
-        messages.success(request, f"{row.person.login} and {servers} registrations are removed.")
+        messages.success(
+            request, f"{row.person.login} and {counted(servers, 'registration')} are removed."
+        )
         return redirect("server_accounts")
     status = 422 if request.method == "POST" else 200
     return render(request, "reseller/remove_server_account.html", context, status=status)

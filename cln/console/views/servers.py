@@ -56,6 +56,7 @@ def details(request: Request, server: str) -> HttpResponse:
     context = {
         "section": "dashboard",
         "details": found,
+        "trial_until": queries.trial_until(account_id, row),
         "key": _key(request, row),
         "command": _command(request, row),
         "has_other_types": bool(_can_become(row)),
