@@ -23,6 +23,7 @@ from cln.database.rows import among
 from cln.domain.calendar import Period
 from cln.domain.usage import Holding, days_of
 from cln.enums import ServerStatus
+from cln.licensing import holding_statements as statements
 from cln.licensing import holdings
 from cln.licensing.emailing import Emailing
 from cln.licensing.holdings import Registration
@@ -42,24 +43,19 @@ class Subject:
     days: int
 
 
-class _GivenBack(NamedTuple):
-    """How many addresses were licensed for `earlier` days of the month and given back; and since
-    when they are licensed again, None where they are not.
+class _Alike(NamedTuple):
+    """How many licenses of a type have the same days: `earlier` ones of the month, and those since
+    `held_from` (None: not held again), for servers that are removed until `removed_on`.
+
+    Less than none of those that are counted with what nothing was given back of.
     """
 
+    is_server: bool
     license_type_id: int
     held_from: date | None
+    removed_on: date | None
     earlier: int
-    addresses: int
-
-
-class _Removed(NamedTuple):
-    """How many servers were held since a day and removed on another, which is not counted."""
-
-    license_type_id: int
-    held_from: date
-    removed_on: date
-    servers: int
+    licenses: int
 
 
 @dataclass(frozen=True)
@@ -79,17 +75,11 @@ class Running:
         all are given back on a day; not one on which some were already.
         """
         found: dict[int, Counter[int]] = defaultdict(Counter)
-        for (license_type_id, held_from), count in self._plain.items():
-            found[license_type_id][self._days(held_from, until)] += count
-        for row in self._given_back:
-            found[row.license_type_id][row.earlier + self._days(row.held_from, until)] += (
-                row.addresses
-            )
-        for gone in self._removed:
-            first = self._paid_from(gone.license_type_id, gone.held_from)
-            found[gone.license_type_id][self._days(first, gone.removed_on)] += gone.servers
-        for license_type_id, days in self._mixed_days(until).items():
-            found[license_type_id].update(days.values())
+        for one in self._plain:
+            days = one.earlier + self._days(one.held_from, one.removed_on or until)
+            found[one.license_type_id][days] += one.licenses
+        for license_type_id, mixed in self._mixed_days(until).items():
+            found[license_type_id].update(mixed.values())
         for counted in found.values():
             # Paid for until later: not held yet, as far as this month's bill is concerned.
             del counted[0]
@@ -164,55 +154,30 @@ class Running:
             "ip_licenses": sorted(only.ip_licenses) if only else [],
         }
 
-    @property
-    def _which(self) -> tuple[str, str]:
-        """The conditions on IP licenses and on servers."""
-        return ("", "") if self.emailing is None else (_EMAILING_ADDRESSES, _EMAILING_SERVERS)
-
     def _counts_server(self, server: Registration, license_type_id: int) -> bool:
         only = self.emailing
         return only is None or (license_type_id in only.license_types and only.of_server(server))
 
     @cached_property
-    def _plain(self) -> Counter[tuple[int, date]]:
-        """How many licenses of a type are held since a day without being mixed."""
-        found: Counter[tuple[int, date]] = Counter()
+    def _plain(self) -> list[_Alike]:
+        """What is not mixed, counted in one statement."""
+        which, which_servers = ("", "") if self.emailing is None else statements.EMAILING
+        query = statements.COUNTED.format(which=which, which_servers=which_servers)
         with connection.cursor() as cursor:
-            of_addresses, of_servers = self._which
-            cursor.execute(_ADDRESSES.format(which=of_addresses), self._values)
-            for license_type_id, held_from, count in cursor.fetchall():
-                found[license_type_id, held_from] += count
-            cursor.execute(_SERVERS.format(which=of_servers), self._values)
-            for license_type_id, held_from, count in cursor.fetchall():
-                found[license_type_id, self._paid_from(license_type_id, held_from)] += count
-        for row in self._given_back:
-            if row.held_from is not None:
-                found[row.license_type_id, row.held_from] -= row.addresses
-        for license_type_id, held_from in self._mixed_and_held():
-            found[license_type_id, held_from] -= 1
-        return found
+            cursor.execute(query, self._values)
+            rows = [_Alike(*row) for row in cursor.fetchall()]
+        rows += [
+            _Alike(True, server.license_type_id, server.first_on, None, 0, -1)
+            for server in self._mixed_servers.values()
+            if self._counts_server(server, server.license_type_id)
+            and server.takes_seat
+            and server.status == ServerStatus.ACTIVE
+        ]
+        return [self._unless_paid(row) if row.is_server else row for row in rows]
 
-    @cached_property
-    def _given_back(self) -> list[_GivenBack]:
-        """The addresses given back this month, those of them that are licensed again among them."""
-        with connection.cursor() as cursor:
-            cursor.execute(_GIVEN_BACK_COUNTED.format(which=self._which[0]), self._values)
-            return [_GivenBack(*row) for row in cursor.fetchall()]
-
-    @cached_property
-    def _removed(self) -> list[_Removed]:
-        """The servers removed this month that are not mixed."""
-        with connection.cursor() as cursor:
-            cursor.execute(_REMOVED_COUNTED.format(which=self._which[1]), self._values)
-            return [_Removed(*row) for row in cursor.fetchall()]
-
-    def _mixed_and_held(self) -> Iterator[tuple[int, date]]:
-        """Those of the mixed servers that the database has counted."""
-        for server in self._mixed_servers.values():
-            is_asked = self._counts_server(server, server.license_type_id)
-            if is_asked and server.takes_seat and server.status == ServerStatus.ACTIVE:
-                first = max(server.first_on, self.month.start)
-                yield server.license_type_id, self._paid_from(server.license_type_id, first)
+    def _unless_paid(self, row: _Alike) -> _Alike:
+        assert row.held_from is not None, "a server is held since a day"
+        return row._replace(held_from=self._paid_from(row.license_type_id, row.held_from))
 
     def _paid_from(self, license_type_id: int, held_from: date) -> date:
         return max(held_from, self._free_until.get(license_type_id, held_from))
@@ -284,10 +249,10 @@ class Running:
         values = self._values | {"type": license_type_id, "count": count}
         found: dict[str, int] = {}
         with connection.cursor() as cursor:
-            cursor.execute(_FIRST_ADDRESSES, values)
+            cursor.execute(statements.FIRST_ADDRESSES, values)
             for address, added_on in cursor.fetchall():
                 found[address] = self._days(added_on, until)
-            cursor.execute(_FIRST_GIVEN_BACK, values)
+            cursor.execute(statements.FIRST_GIVEN_BACK, values)
             for address, held_from, earlier in cursor.fetchall():
                 found[address] = earlier + self._days(held_from, until)
         first = sorted(found.items())[:count]
@@ -297,7 +262,7 @@ class Running:
         """The first of those that are held, and of those removed; but not the mixed ones."""
         values = self._values | {"type": license_type_id, "count": count + len(self._mixed_servers)}
         with connection.cursor() as cursor:
-            for statement in (_FIRST_SERVERS, _FIRST_REMOVED):
+            for statement in (statements.FIRST_SERVERS, statements.FIRST_REMOVED):
                 cursor.execute(statement, values)
                 for pk, hostname, address, since, removed_on in cursor.fetchall():
                     first = self._paid_from(license_type_id, since)
@@ -305,76 +270,3 @@ class Running:
                     if days and pk not in self._mixed_servers:
                         name = holdings.server_name(hostname, address)
                         yield Subject(holdings.subject_of(pk), name, days)
-
-
-# Nearly all are from before the month: grouped by type alone, they are counted in index order.
-_ADDRESSES: Final = """
-SELECT license_type_id, %(start)s::date AS held_from, count(*)
-FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL AND added_on <= %(start)s::date {which}
-GROUP BY 1
-UNION ALL
-SELECT license_type_id, added_on, count(*)
-FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL
-  AND added_on > %(start)s::date AND added_on < %(end)s::date {which}
-GROUP BY 1, 2"""
-# An address has one license of a type at a time: its days add up, none of them twice.
-_GIVEN_BACK: Final = """
-WITH gone AS (
-    SELECT license_type_id, address,
-        sum(removed_on - greatest(added_on, %(start)s::date)) AS earlier
-    FROM licensing_iplicense
-    WHERE account_id = %(account)s AND removed_on > %(start)s::date AND added_on < %(end)s::date
-      {which}
-    GROUP BY 1, 2
-), held AS NOT MATERIALIZED (
-    SELECT license_type_id, address, added_on FROM licensing_iplicense
-    WHERE account_id = %(account)s AND removed_at IS NULL AND removed_on IS NULL
-      AND added_on < %(end)s::date {which}
-), given_back AS (
-    SELECT license_type_id, address, added_on AS held_from, earlier
-    FROM gone LEFT JOIN held USING (license_type_id, address)
-)"""
-_GIVEN_BACK_COUNTED: Final = f"""{_GIVEN_BACK}
-SELECT license_type_id, held_from, earlier, count(*) FROM given_back GROUP BY 1, 2, 3"""
-_FIRST_GIVEN_BACK: Final = f"""{_GIVEN_BACK.format(which="AND license_type_id = %(type)s")}
-SELECT host(address) COLLATE "C" AS name, held_from, earlier
-FROM given_back ORDER BY name LIMIT %(count)s"""
-_FIRST_DAY: Final = "coalesce(seat_since, (registered_at AT TIME ZONE 'UTC')::date)"
-_SERVERS: Final = f"""
-SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date) AS held_from, count(*)
-FROM licensing_server
-WHERE account_id = %(account)s AND status = 'active' AND takes_seat
-  AND registered_at < %(end)s::date::timestamp AT TIME ZONE 'UTC' {{which}}
-GROUP BY 1, 2"""
-_REMOVED: Final = """
-FROM licensing_server AS gone
-WHERE account_id = %(account)s AND status <> 'active' AND takes_seat AND supersedes_id IS NULL
-  AND removed_at >= (%(start)s::date + 1)::timestamp AT TIME ZONE 'UTC'
-  AND registered_at < %(end)s::date::timestamp AT TIME ZONE 'UTC'
-  AND NOT EXISTS (SELECT FROM licensing_server AS later WHERE later.supersedes_id = gone.id)
-  AND NOT EXISTS (SELECT FROM licensing_seatspan AS earlier
-    WHERE earlier.server_id = gone.id AND earlier.until_on > %(start)s::date) {which}"""
-_LAST_DAY: Final = "(removed_at AT TIME ZONE 'UTC')::date"
-_REMOVED_COUNTED: Final = f"""
-SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date), {_LAST_DAY}, count(*) {_REMOVED}
-GROUP BY 1, 2, 3"""
-_FIRST_REMOVED: Final = f"""
-SELECT id, hostname, host(address), {_FIRST_DAY}, {_LAST_DAY}
-{_REMOVED.format(which="AND license_type_id = %(type)s")} ORDER BY id LIMIT %(count)s"""
-_EMAILING_ADDRESSES: Final = """
-  AND license_type_id = ANY(%(types)s::bigint[]) AND id = ANY(%(ip_licenses)s::bigint[])"""
-_EMAILING_SERVERS: Final = """
-  AND license_type_id = ANY(%(types)s::bigint[])
-  AND (key_id = ANY(%(keys)s::bigint[]) OR (id = ANY(%(servers)s::bigint[])
-    AND (key_id IS NULL OR key_id <> ALL(%(decided)s::bigint[]))))"""
-_FIRST_ADDRESSES: Final = """
-SELECT host(address), added_on FROM licensing_iplicense
-WHERE account_id = %(account)s AND license_type_id = %(type)s AND removed_on IS NULL
-  AND added_on < %(end)s
-ORDER BY host(address) COLLATE "C" LIMIT %(count)s"""
-_FIRST_SERVERS: Final = f"""
-SELECT id, hostname, host(address), {_FIRST_DAY}, NULL FROM licensing_server
-WHERE account_id = %(account)s AND license_type_id = %(type)s AND status = 'active' AND takes_seat
-ORDER BY id LIMIT %(count)s"""
