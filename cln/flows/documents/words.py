@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from cln.billing.papers import PartyRow
 from cln.billing.queries import LineRow
-from cln.domain.lines import LineKind
+from cln.domain.lines import LineKind, formula_text
 from cln.domain.money import format_cents, money_text
 from cln.paper.sheet import Column, Note, Party, Sum
 
@@ -39,7 +39,7 @@ def totals(
 ) -> list[Sum]:
     """Net, each tax with its calculation, and the total; only the total where nothing is taxed."""
     rows = [
-        Sum(line.title, money_text(line.amount_cents, currency), line.why)
+        Sum(line.title, money_text(line.amount_cents, currency), formula_text(line.why, currency))
         for line in taxes
         if line.kind == LineKind.TAX
     ]
