@@ -123,6 +123,8 @@ ATTACKS = {
         "test_both_changing_calls_of_xml_rpc_tell_who_with_which_token_and_from_where",
         "contract/test_audit_trail.py::"
         "test_a_token_is_told_for_its_own_request_only_and_never_whole",
+        "db/test_before_and_after.py::test_a_change_is_told_with_what_it_had_been",
+        "db/test_before_and_after.py::test_a_changed_webhook_tells_its_host_and_never_its_path",
         "contract/test_audit_trail.py::"
         "test_an_entry_has_its_instant_and_its_change_before_and_after",
         "stories/test_refunds.py::test_after_30_days_a_refund_needs_a_reason",
