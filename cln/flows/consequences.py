@@ -16,7 +16,7 @@ from cln.enums import SubscriptionStatus
 from cln.flows.billing_run import current_facts
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
-from cln.flows.subscriptions import planned_cut, planned_end
+from cln.flows.subscriptions import ends_emptied, planned_cut, planned_end
 from cln.flows.upcoming import Upcoming, upcoming_of
 from cln.licensing.entitlements import seats_in_use
 
@@ -80,7 +80,7 @@ def preview_running_out(*, account_id: int, now: datetime) -> tuple[RunningOut, 
         row for row in facts.subscriptions[account_id] if row.status == SubscriptionStatus.ACTIVE
     ]
     for row in running:
-        row.ends_on = row.ends_on or row.paid_until
+        row.ends_on = (row.ends_on or row.paid_until) if row.quantity else now.date()
     last = _next(account, facts)
     return tuple(
         RunningOut(row.license_type.name, row.quantity, row.ends_on, last.get(row.pk))
@@ -104,6 +104,8 @@ def preview_remove_unused(
         )
         facts.note(subscription, change)
         subscription.quantity -= units
+        if ends_emptied(row.account, subscription):
+            subscription.ends_on = now.date()
 
     changed = _changed(row, cut, now=now)
     return CutPreview(units, row.quantity - units, tuple(one for _, one in changed))

@@ -30,6 +30,7 @@ from cln.flows.facts import NEW_CHANGE_ID, Facts, facts_of
 from cln.flows.issuing import Order, Taxes
 from cln.flows.purchase import Bought, buy
 from cln.flows.settlement import foreseen_parts, settle_from_balance
+from cln.flows.subscriptions import end_if_emptied
 from cln.flows.upcoming import upcoming_of
 from cln.licensing import partners
 from cln.licensing.access import get_key, get_server
@@ -191,6 +192,7 @@ def _cancel_freed_unit(
             now=now,
         )
         settle_from_balance(account=account, now=now)
+    end_if_emptied(account, subscription, now=now)
     return credit
 
 

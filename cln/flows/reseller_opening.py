@@ -21,7 +21,7 @@ from cln.enums import (
 from cln.flows import deposit_notices
 from cln.flows.settlement import settle_from_balance
 from cln.flows.sign_up import queue_confirmation
-from cln.flows.subscriptions import schedule_end
+from cln.flows.subscriptions import end_if_emptied, schedule_end
 from cln.payments import services as payments
 from cln.payments.gateways import Outcome
 from cln.payments.models import AutopayRuleRow, PaymentAttempt
@@ -91,15 +91,17 @@ def _new_account(order: DepositOrder, *, now: datetime) -> Account:
 
 
 def _turned(order: DepositOrder, *, now: datetime) -> Account:
-    """A customer's subscriptions run out with what is paid; then its servers are usage."""
+    """A customer's subscriptions run out with what is paid; then its servers are usage. One that
+    holds no license any more ends now.
+    """
     assert order.account_id is not None, "a conversion has an account"
     account = lock_account(order.account_id)
     accounts.become_reseller(account=account, now=now)
-    running = Subscription.objects.filter(
-        account=account, status=SubscriptionStatus.ACTIVE, ends_on=None
-    )
+    running = Subscription.objects.filter(account=account, status=SubscriptionStatus.ACTIVE)
     for subscription in running:
-        schedule_end(subscription, on=subscription.paid_until)
+        if subscription.ends_on is None:
+            schedule_end(subscription, on=subscription.paid_until)
+        end_if_emptied(account, subscription, now=now)
     return account
 
 

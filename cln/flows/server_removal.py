@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import transaction
 
 from cln.accounts.locks import lock_account
+from cln.accounts.models import Account
 from cln.billing.queries import NotSubscribed, paid_subscription, subscriptions_of
 from cln.flows.billing_run import bring_current
 from cln.flows.subscriptions import cut
@@ -48,7 +49,7 @@ def remove_servers(
         if cancel_licenses:
             freed = Counter(row.license_type.code for row in gone if row.takes_seat)
             for license_type, units in freed.items():
-                licenses += _cancel(account_id, license_type, units, actor=actor, now=now)
+                licenses += _cancel(account, license_type, units, actor=actor, now=now)
     return RemovedMany(len(gone), licenses)
 
 
@@ -63,11 +64,11 @@ def saving_of_removal(*, account_id: int, rows: Sequence[ServerRow], now: dateti
     return sum(savings.values()) if savings else None
 
 
-def _cancel(account_id: int, license_type: str, units: int, *, actor: str, now: datetime) -> int:
+def _cancel(account: Account, license_type: str, units: int, *, actor: str, now: datetime) -> int:
     try:
-        subscription = paid_subscription(account_id=account_id, license_type=license_type)
+        subscription = paid_subscription(account_id=account.pk, license_type=license_type)
     except NotSubscribed:
         return 0
-    used = entitlements.seats_in_use(account_id=account_id, license_type=license_type)
+    used = entitlements.seats_in_use(account_id=account.pk, license_type=license_type)
     keep = max(subscription.quantity - units, used)
-    return cut(subscription, keep=keep, actor=actor, now=now).units
+    return cut(account, subscription, keep=keep, actor=actor, now=now).units

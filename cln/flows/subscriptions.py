@@ -97,7 +97,7 @@ def remove_unused(
         account = lock_account(account_id)
         bring_current(account=account, now=now)
         subscription = paid_subscription(account_id=account_id, license_type=license_type)
-        return cut(subscription, keep=keep, actor=actor, now=now)
+        return cut(account, subscription, keep=keep, actor=actor, now=now)
 
 
 def remove_server(
@@ -123,7 +123,7 @@ def remove_server(
         subscription = paid_subscription(account_id=account_id, license_type=row.license_type.code)
         used = _used(subscription)
         keep = max(subscription.quantity - 1, used)
-        return cut(subscription, keep=keep, actor=actor, now=now)
+        return cut(account, subscription, keep=keep, actor=actor, now=now)
 
 
 def unsubscribe(
@@ -152,6 +152,11 @@ def unsubscribe(
             details={"when": when},
             now=now,
         )
+
+
+def ends_emptied(account: Account, subscription: Subscription) -> bool:
+    """Whether a subscription is over because a reseller holds no license by it any more (R1)."""
+    return account.kind == AccountKind.RESELLER and subscription.quantity == 0
 
 
 def planned_end(subscription: Subscription, *, when: str, today: date) -> date:
@@ -217,7 +222,9 @@ def schedule_end(subscription: Subscription, *, on: date | None) -> None:
     billing.plan_sweep(subscription=subscription, on=foreseen[0].on if foreseen else None)
 
 
-def cut(subscription: Subscription, *, keep: int | None, actor: str, now: datetime) -> Removed:
+def cut(
+    account: Account, subscription: Subscription, *, keep: int | None, actor: str, now: datetime
+) -> Removed:
     """Joins: the cut of `remove_unused`. Refuses `keep_below_used`, `nothing_unused`."""
     units, change = planned_cut(
         facts_of(subscription, rules=catalog.rules()),
@@ -243,7 +250,17 @@ def cut(subscription: Subscription, *, keep: int | None, actor: str, now: dateti
         details={"units": units, "left": subscription.quantity},
         now=now,
     )
+    end_if_emptied(account, subscription, now=now)
     return Removed(units, subscription.quantity)
+
+
+def end_if_emptied(account: Account, subscription: Subscription, *, now: datetime) -> None:
+    """Joins: end now what a reseller took the last license from (R1): it pays for no server any
+    more, and until it is over none would be counted as usage.
+    """
+    if ends_emptied(account, subscription):
+        billing.schedule_end(subscription=subscription, on=now.date())
+        bring_current(account=account, now=now)
 
 
 def _held(account: Account, license_type: str) -> int:

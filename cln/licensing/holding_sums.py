@@ -1,26 +1,29 @@
 """What a reseller holds in the running month, counted by the database: for pages, where a bill
 reads license by license (`holdings`).
 
-Nearly all licenses are held from one day on, without a gap; those only need counting. What was
-given back, taken again, reinstalled or converted this month is *mixed*, and read one by one.
+Nearly all licenses are held from one day on, without a gap; those only need counting. Addresses
+that were given back this month and servers that were removed are counted by their days, too.
+Servers that were reinstalled or converted are *mixed*, and read one by one: what they are billed
+as follows from one another.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from cln.database.rows import among
 from cln.domain.calendar import Period
 from cln.domain.usage import Holding, days_of
 from cln.enums import ServerStatus
+from cln.licensing import holding_statements as statements
 from cln.licensing import holdings
 from cln.licensing.emailing import Emailing
 from cln.licensing.holdings import Registration
@@ -28,7 +31,7 @@ from cln.licensing.models import SeatSpan, Server
 
 _DAY: Final = timedelta(days=1)
 _STEPS_MOST: Final = 1_000
-_READ_ONCE: Final = ("_mixed_addresses", "_mixed_servers", "_spans", "_free_until")
+_READ_ONCE: Final = ("_mixed_servers", "_spans", "_free_until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,19 @@ class Subject:
     days: int
 
 
-class _Address(NamedTuple):
-    pk: int
+class _Alike(NamedTuple):
+    """How many licenses of a type have the same days: `earlier` ones of the month, and those since
+    `held_from` (None: not held again), for servers that are removed until `removed_on`.
+
+    Less than none of those that are counted with what nothing was given back of.
+    """
+
+    is_server: bool
     license_type_id: int
-    address: str
-    added_on: date
+    held_from: date | None
     removed_on: date | None
+    earlier: int
+    licenses: int
 
 
 @dataclass(frozen=True)
@@ -62,13 +72,14 @@ class Running:
 
     def days(self, *, until: date | None = None) -> dict[int, Counter[int]]:
         """By license type (row id): how many licenses are held for how many days of the month, if
-        all are given back on a day.
+        all are given back on a day; not one on which some were already.
         """
         found: dict[int, Counter[int]] = defaultdict(Counter)
-        for (license_type_id, held_from), count in self._plain.items():
-            found[license_type_id][self._days(held_from, until)] += count
-        for license_type_id, days in self._mixed_days(until).items():
-            found[license_type_id].update(days.values())
+        for one in self._plain:
+            days = one.earlier + self._days(one.held_from, one.removed_on or until)
+            found[one.license_type_id][days] += one.licenses
+        for license_type_id, mixed in self._mixed_days(until).items():
+            found[license_type_id].update(mixed.values())
         for counted in found.values():
             # Paid for until later: not held yet, as far as this month's bill is concerned.
             del counted[0]
@@ -96,15 +107,16 @@ class Running:
 
     def first(self, license_type_id: int, count: int, *, until: date) -> tuple[Subject, ...]:
         """The first licenses of a type in the order of their subjects, with their days."""
-        days = self._mixed_days(until).get(license_type_id, {})
-        mixed = self._mixed[license_type_id].keys()
-        rows = [Subject(one, self._names[one], held) for one, held in days.items()]
-        rows += self._plain_addresses(license_type_id, count, until, but=mixed)
-        if len(rows) - len(days) < count:
+        rows = self._first_addresses(license_type_id, count, until)
+        if len(rows) < count:
+            mixed = self._mixed_days(until).get(license_type_id, {})
+            rows += [Subject(one, self._names[one], days) for one, days in mixed.items()]
             rows += self._plain_servers(license_type_id, count, until)
         return tuple(sorted(rows, key=lambda row: row.subject)[:count])
 
-    def _days(self, held_from: date, until: date | None) -> int:
+    def _days(self, held_from: date | None, until: date | None) -> int:
+        if held_from is None:
+            return 0
         end = min(until or self.month.end, self.month.end)
         return max(0, (end - max(held_from, self.month.start)).days)
 
@@ -142,47 +154,30 @@ class Running:
             "ip_licenses": sorted(only.ip_licenses) if only else [],
         }
 
-    @property
-    def _which(self) -> tuple[str, str]:
-        """The conditions on IP licenses and on servers."""
-        return ("", "") if self.emailing is None else (_EMAILING_ADDRESSES, _EMAILING_SERVERS)
-
-    def _counts_address(self, row: _Address) -> bool:
-        only = self.emailing
-        return only is None or (
-            row.license_type_id in only.license_types and only.of_ip_license(row.pk)
-        )
-
     def _counts_server(self, server: Registration, license_type_id: int) -> bool:
         only = self.emailing
         return only is None or (license_type_id in only.license_types and only.of_server(server))
 
     @cached_property
-    def _plain(self) -> Counter[tuple[int, date]]:
-        """How many licenses of a type are held since a day without being mixed."""
-        found: Counter[tuple[int, date]] = Counter()
+    def _plain(self) -> list[_Alike]:
+        """What is not mixed, counted in one statement."""
+        which, which_servers = ("", "") if self.emailing is None else statements.EMAILING
+        query = statements.COUNTED.format(which=which, which_servers=which_servers)
         with connection.cursor() as cursor:
-            of_addresses, of_servers = self._which
-            cursor.execute(_ADDRESSES.format(which=of_addresses), self._values)
-            for license_type_id, held_from, count in cursor.fetchall():
-                found[license_type_id, held_from] += count
-            cursor.execute(_SERVERS.format(which=of_servers), self._values)
-            for license_type_id, held_from, count in cursor.fetchall():
-                found[license_type_id, self._paid_from(license_type_id, held_from)] += count
-        for license_type_id, held_from in self._mixed_and_held():
-            found[license_type_id, held_from] -= 1
-        return found
+            cursor.execute(query, self._values)
+            rows = [_Alike(*row) for row in cursor.fetchall()]
+        rows += [
+            _Alike(True, server.license_type_id, server.first_on, None, 0, -1)
+            for server in self._mixed_servers.values()
+            if self._counts_server(server, server.license_type_id)
+            and server.takes_seat
+            and server.status == ServerStatus.ACTIVE
+        ]
+        return [self._unless_paid(row) if row.is_server else row for row in rows]
 
-    def _mixed_and_held(self) -> Iterator[tuple[int, date]]:
-        """Those of the mixed ones that the database has counted."""
-        for address in self._mixed_addresses:
-            if address.removed_on is None and self._counts_address(address):
-                yield address.license_type_id, max(address.added_on, self.month.start)
-        for server in self._mixed_servers.values():
-            is_asked = self._counts_server(server, server.license_type_id)
-            if is_asked and server.takes_seat and server.status == ServerStatus.ACTIVE:
-                first = max(server.first_on, self.month.start)
-                yield server.license_type_id, self._paid_from(server.license_type_id, first)
+    def _unless_paid(self, row: _Alike) -> _Alike:
+        assert row.held_from is not None, "a server is held since a day"
+        return row._replace(held_from=self._paid_from(row.license_type_id, row.held_from))
 
     def _paid_from(self, license_type_id: int, held_from: date) -> date:
         return max(held_from, self._free_until.get(license_type_id, held_from))
@@ -193,11 +188,8 @@ class Running:
 
     @cached_property
     def _mixed(self) -> defaultdict[int, dict[str, list[Holding]]]:
-        """The stretches of the mixed ones, by license type and subject."""
+        """The stretches of the mixed servers, by license type and subject."""
         found: defaultdict[int, dict[str, list[Holding]]] = defaultdict(dict)
-        for row in filter(self._counts_address, self._mixed_addresses):
-            one = Holding(f"ip:{row.address}", row.added_on, row.removed_on)
-            found[row.license_type_id].setdefault(one.subject, []).append(one)
         for server in self._mixed_servers.values():
             subject = holdings.server_subject(server, self._mixed_servers)
             spans = self._spans[server.pk]
@@ -213,26 +205,21 @@ class Running:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        names = {f"ip:{row.address}": row.address for row in self._mixed_addresses}
+        names = {}
         for server in self._mixed_servers.values():
             subject = holdings.server_subject(server, self._mixed_servers)
             names[subject] = holdings.server_name(server.hostname, server.address)
         return names
 
     @cached_property
-    def _mixed_addresses(self) -> list[_Address]:
-        """Licenses that were given back this month, and those held at the same addresses."""
-        with connection.cursor() as cursor:
-            cursor.execute(_MIXED_ADDRESSES, self._values)
-            return [_Address(*row) for row in cursor.fetchall()]
-
-    @cached_property
     def _mixed_servers(self) -> dict[int, Registration]:
-        """Registrations that ended or changed their seat this month, and those that replaced or
-        were replaced by one of them; oldest first, as names are those of the newest.
+        """Registrations that changed their seat this month, and those that ended in it and replaced
+        another or were replaced, with all of these; oldest first, as names are those of the newest.
         """
         after = datetime.combine(self.month.start + _DAY, time(), tzinfo=UTC)
-        ended = ~Q(status=ServerStatus.ACTIVE) & Q(removed_at__gte=after)
+        replaced = Q(Exists(Server.objects.filter(supersedes=OuterRef("pk"))))
+        is_linked = Q(supersedes__isnull=False) | replaced
+        ended = ~Q(status=ServerStatus.ACTIVE) & Q(removed_at__gte=after) & is_linked
         changed = Q(pk__in=SeatSpan.objects.filter(until_on__gt=self.month.start).values("server"))
         found: dict[int, Registration] = {}
         waiting = {row.pk: row for which in (ended, changed) for row in self._touching(which)}
@@ -255,73 +242,31 @@ class Running:
         replaced = {row.supersedes_id for row in servers if row.supersedes_id is not None}
         return self._touching(Q(supersedes__in=among(ids)) | Q(pk__in=among(replaced)))
 
-    def _plain_addresses(
-        self, license_type_id: int, count: int, until: date, *, but: Collection[str]
-    ) -> Iterator[Subject]:
+    def _first_addresses(self, license_type_id: int, count: int, until: date) -> list[Subject]:
+        """In the order of their names: what an address is held for follows from both lists, and
+        who is among the first of all is among the first of one of them.
+        """
+        values = self._values | {"type": license_type_id, "count": count}
+        found: dict[str, int] = {}
         with connection.cursor() as cursor:
-            limit = count + len(but)
-            cursor.execute(
-                _FIRST_ADDRESSES, [self.account_id, license_type_id, self.month.end, limit]
-            )
+            cursor.execute(statements.FIRST_ADDRESSES, values)
             for address, added_on in cursor.fetchall():
-                subject, days = f"ip:{address}", self._days(added_on, until)
-                if days and subject not in but:
-                    yield Subject(subject, address, days)
+                found[address] = self._days(added_on, until)
+            cursor.execute(statements.FIRST_GIVEN_BACK, values)
+            for address, held_from, earlier in cursor.fetchall():
+                found[address] = earlier + self._days(held_from, until)
+        first = sorted(found.items())[:count]
+        return [Subject(f"ip:{address}", address, days) for address, days in first if days]
 
     def _plain_servers(self, license_type_id: int, count: int, until: date) -> Iterator[Subject]:
+        """The first of those that are held, and of those removed; but not the mixed ones."""
+        values = self._values | {"type": license_type_id, "count": count + len(self._mixed_servers)}
         with connection.cursor() as cursor:
-            values = [self.account_id, license_type_id, count + len(self._mixed_servers)]
-            cursor.execute(_FIRST_SERVERS, values)
-            for pk, hostname, address, since in cursor.fetchall():
-                subject = holdings.subject_of(pk)
-                days = self._days(self._paid_from(license_type_id, since), until)
-                if days and pk not in self._mixed_servers:
-                    yield Subject(subject, holdings.server_name(hostname, address), days)
-
-
-# Nearly all are from before the month: grouped by type alone, they are counted in index order.
-_ADDRESSES: Final = """
-SELECT license_type_id, %(start)s::date AS held_from, count(*)
-FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL AND added_on <= %(start)s::date {which}
-GROUP BY 1
-UNION ALL
-SELECT license_type_id, added_on, count(*)
-FROM licensing_iplicense
-WHERE account_id = %(account)s AND removed_on IS NULL
-  AND added_on > %(start)s::date AND added_on < %(end)s::date {which}
-GROUP BY 1, 2"""
-_MIXED_ADDRESSES: Final = """
-WITH gone AS (
-    SELECT id, license_type_id, address, added_on, removed_on FROM licensing_iplicense
-    WHERE account_id = %(account)s AND removed_on > %(start)s::date AND added_on < %(end)s::date
-)
-SELECT id, license_type_id, host(address), added_on, removed_on FROM gone
-UNION ALL
-SELECT held.id, held.license_type_id, host(held.address), held.added_on, NULL
-FROM licensing_iplicense AS held
-JOIN (SELECT DISTINCT license_type_id, address FROM gone) AS again
-    USING (license_type_id, address)
-WHERE held.removed_at IS NULL AND held.removed_on IS NULL AND held.account_id = %(account)s
-    AND held.added_on < %(end)s::date"""
-_FIRST_DAY: Final = "coalesce(seat_since, (registered_at AT TIME ZONE 'UTC')::date)"
-_SERVERS: Final = f"""
-SELECT license_type_id, greatest({_FIRST_DAY}, %(start)s::date) AS held_from, count(*)
-FROM licensing_server
-WHERE account_id = %(account)s AND status = 'active' AND takes_seat
-  AND registered_at < %(end)s::date::timestamp AT TIME ZONE 'UTC' {{which}}
-GROUP BY 1, 2"""
-_EMAILING_ADDRESSES: Final = """
-  AND license_type_id = ANY(%(types)s::bigint[]) AND id = ANY(%(ip_licenses)s::bigint[])"""
-_EMAILING_SERVERS: Final = """
-  AND license_type_id = ANY(%(types)s::bigint[])
-  AND (key_id = ANY(%(keys)s::bigint[]) OR (id = ANY(%(servers)s::bigint[])
-    AND (key_id IS NULL OR key_id <> ALL(%(decided)s::bigint[]))))"""
-_FIRST_ADDRESSES: Final = """
-SELECT host(address), added_on FROM licensing_iplicense
-WHERE account_id = %s AND license_type_id = %s AND removed_on IS NULL AND added_on < %s
-ORDER BY host(address) COLLATE "C" LIMIT %s"""
-_FIRST_SERVERS: Final = f"""
-SELECT id, hostname, host(address), {_FIRST_DAY} FROM licensing_server
-WHERE account_id = %s AND license_type_id = %s AND status = 'active' AND takes_seat
-ORDER BY id LIMIT %s"""
+            for statement in (statements.FIRST_SERVERS, statements.FIRST_REMOVED):
+                cursor.execute(statement, values)
+                for pk, hostname, address, since, removed_on in cursor.fetchall():
+                    first = self._paid_from(license_type_id, since)
+                    days = self._days(first, until if removed_on is None else removed_on)
+                    if days and pk not in self._mixed_servers:
+                        name = holdings.server_name(hostname, address)
+                        yield Subject(holdings.subject_of(pk), name, days)

@@ -68,6 +68,7 @@ class Customer(Life):
             raise No("nothing_unused")
         surplus = one.quantity - (used if keep is None else keep)
         one.remove(surplus, self.today, self.shop.survives)
+        self.end_if_emptied(one)
         self.work()
 
     def unsubscribe(self, license_type: str, now: bool) -> None:
@@ -142,6 +143,7 @@ class Customer(Life):
                 use.until = use.until or self.today
         if one:
             one.remove(1, self.today, self.shop.survives)
+            self.end_if_emptied(one)
         self.work()
 
     def convert(self, host: str, to: str, cancel_old: bool) -> None:
@@ -159,6 +161,7 @@ class Customer(Life):
             self.recount(server)
         if cancel_old and old:
             self.free(old)
+            self.end_if_emptied(old)
         self.work()
 
     def have_room(self, to: str, interval: str | None) -> None:

@@ -150,6 +150,11 @@ class Life(Purse):
             if server.license_type == one.license_type:
                 self.uses.append(Use(one.license_type, server.host, day))
 
+    def end_if_emptied(self, one: Subscription) -> None:
+        """What a new reseller took the last license from is over (R1)."""
+        if self.is_reseller and not one.quantity:
+            self.end(one, self.today)
+
     def give_up(self) -> None:
         """Day 90: the subscriptions end, IP licenses are given up; the debt stays (P7)."""
         for one in self.live():

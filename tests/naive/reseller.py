@@ -24,6 +24,7 @@ class Reseller(Customer):
         self.usage_month = boundary(self.today.replace(day=1), "month", 0)
         for one in self.live():
             one.ends_on = one.end
+            self.end_if_emptied(one)
         self.change_balance(deposit)
         self.work()
 

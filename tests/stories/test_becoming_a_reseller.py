@@ -359,3 +359,36 @@ def test_what_a_late_worker_took_from_a_customer_is_no_usage_r1_m5(shop: World) 
     shop.on("2026-04-01")
 
     assert as_reseller(acme).invoices == ["2026-01-10 KernelCare 10.00 paid"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["as a customer", "as a reseller"])
+def test_a_subscription_without_licenses_ends_and_what_runs_is_counted(
+    shop: World, *, before: bool
+) -> None:
+    """R1, R8, Q6: nobody runs servers for nothing beside a subscription that holds none."""
+    shop.otto.prices("Imunify360-1", {1: "12.00"})
+    shop.otto.prices("Imunify360-30", {1: "25.00"})
+    acme = shop.customer("acme")
+    acme.buys("Imunify360-1", servers=1, monthly=True)
+    acme.buys("Imunify360-30", servers=1, monthly=True)
+    acme.registers("web1", "Imunify360-1", ip="198.51.100.7")
+    if before:
+        acme.removes_unused("Imunify360-30")
+        becomes(acme)
+    else:
+        becomes(acme)
+        acme.removes_unused("Imunify360-30")
+    zenith = as_reseller(acme)
+
+    assert zenith.may_run("Imunify360-30") == (0, None)
+    shop.on("2026-01-15")
+    acme.converts("web1", "Imunify360-30", cancel_old=True)
+    assert zenith.may_run("Imunify360-1") == (0, None)
+    shop.on("2026-01-20")
+    acme.converts("web1", "Imunify360-1")
+
+    shop.on("2026-02-01")
+    assert zenith.invoices[-2:] == [
+        "2026-02-01 Imunify360-1 4.65 paid",  # 12 of 31 days
+        "2026-02-01 Imunify360-30 4.03 paid",  # 5 of 31 days
+    ]

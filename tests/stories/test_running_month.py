@@ -58,6 +58,50 @@ def test_the_running_month_is_counted_as_it_would_be_billed(
     assert _as_counted(zenith) == _as_billed(zenith)
 
 
+def test_what_was_given_back_and_taken_again_is_counted_by_its_days(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R2, R8, S2: one of each kind, with Imunify Email and without, on pages of two licenses."""
+    monkeypatch.setattr(usage_so_far, "PER_PAGE", 2)
+    zenith = _a_former_customer(shop)
+    for product, *addresses in (
+        ("KernelCare", *ADDRESSES[:3]),
+        ("Imunify360-30", "203.0.113.20", "203.0.113.21", "203.0.113.22"),
+    ):
+        zenith.holds_ip(product, *addresses)
+    zenith.switches_email(False, product="Imunify360-30")
+    for number, host in enumerate(HOSTS, start=1):
+        zenith.registers(host, "Imunify360-30", ip=f"198.51.100.{number}")
+    for found in ({"ip": "203.0.113.20"}, {"ip": "203.0.113.21"}, {"host": "web2"}):
+        zenith.switches_email(True, **found)
+    steps: dict[str, Callable[[], object]] = {
+        "2026-01-02": lambda: _again(zenith, "KernelCare", "203.0.113.2"),
+        "2026-01-03": lambda: zenith.gives_back("Imunify360-30", "203.0.113.20"),
+        "2026-01-04": lambda: zenith.removes_server("web3"),
+        "2026-01-06": lambda: zenith.holds_ip("Imunify360-30", "203.0.113.20"),
+        "2026-01-07": lambda: zenith.gives_back("KernelCare", "203.0.113.2"),
+        "2026-01-08": lambda: zenith.removes_server("web2"),
+        "2026-01-09": lambda: zenith.registers("web1", "Imunify360-30", ip="198.51.100.1"),
+        "2026-01-11": lambda: zenith.gives_back("Imunify360-30", "203.0.113.22"),
+        "2026-01-12": lambda: _again(zenith, "Imunify360-30", "203.0.113.21"),
+        "2026-01-13": lambda: zenith.holds_ip("KernelCare", "203.0.113.2"),
+        "2026-01-14": lambda: zenith.removes_server("web1"),
+        "2026-01-21": lambda: zenith.converts("web4", "Imunify360-1"),
+        "2026-01-25": lambda: zenith.removes_server("web4"),
+    }
+
+    for day, step in steps.items():
+        shop.on(day)
+        step()
+        assert _as_counted(zenith) == _as_billed(zenith), day
+
+
+def _again(zenith: Reseller, product: str, address: str) -> None:
+    """Given back and taken again on one day, which counts once."""
+    zenith.gives_back(product, address)
+    zenith.holds_ip(product, address)
+
+
 def _a_former_customer(shop: World) -> Reseller:
     """Imunify360-1 is paid for a month; KernelCare is tried."""
     acme = shop.customer("acme")

@@ -31,8 +31,8 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "product": (25, 26),
     "new_key": (6, 7),
     "key_ranges": (3, 3),
-    "key": (28, 41),
-    "features": (20, 33),
+    "key": (28, 38),
+    "features": (20, 30),
     "edition": (23, 16),
     "edit_key": (6, 7),
     "remove_key": (11, 12),
@@ -90,14 +90,14 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "add_ip_licenses": (0, 9),
     "address_lists": (0, 8),
     "edit_ip_license": (0, 13),
-    "server_accounts": (0, 27),
+    "server_accounts": (0, 22),
     "new_server_account": (0, 7),
     "server_account": (0, 12),
     "edit_server_account": (0, 10),
     "remove_server_account": (0, 10),
-    "balance": (0, 28),
+    "balance": (0, 23),
     "autopayment": (0, 13),
-    "statement": (0, 31),
+    "statement": (0, 32),
 }
 SPARE: Final = 1
 """What is read once per process, and one that depends on what there is to show."""
