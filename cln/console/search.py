@@ -27,6 +27,7 @@ ALSO_CALLED: Final = {
     "invoices": "pay now debt bill outstanding receipt pdf refund",
     "payment_methods": "credit card paypal",
     "balance": "deposit add funds",
+    "statement": "account statement usage month to date",
     "profile": "company address vat personal information name",
     "security": "password two-factor 2fa sessions sign out",
     "logins": "users roles people",

@@ -328,6 +328,8 @@ class TestDeposit:
 
         in_menu = '<a href="/console/billing/statement" aria-current="page">'
         assert in_menu in answer.content.decode()
+        looked_for = zenith[1].get("/console/search", {"q": "account statement"})
+        assert 'href="/console/billing/statement"' in looked_for.content.decode()
         page = text_of(answer)
         assert "1 license held this month" in page
         assert "198.51.100.7 1 of 31" in page
