@@ -440,8 +440,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
         request,
         500,
         "Something broke on our side",
-        "It is our fault, it was written to the log.",
-        "Try again; if it stays, tell support the request id below.",
+        "It is our fault, and it was written to the log.",
+        "If you sent something, look first whether it was done; then try again. If it stays, tell "
+        "support the request id below.",
     )
 
 

@@ -35,6 +35,12 @@ ATTACKS = {
     "no operator is made from outside": (
         "web/test_sign_up.py::test_sign_up_makes_one_account_with_one_primary_login",
         "db/test_accounts.py::test_an_operator_has_no_account_and_no_console",
+        "web/test_no_operator_from_outside.py::test_no_form_of_any_page_makes_an_operator",
+        "web/test_no_operator_from_outside.py::test_no_call_of_any_program_makes_an_operator",
+        "web/test_no_operator_from_outside.py::test_there_is_no_role_of_operators_to_invite_to",
+        "web/test_no_operator_from_outside.py::test_there_is_no_page_that_makes_the_first_operator",
+        "web/test_no_operator_from_outside.py::"
+        "test_an_operator_opens_no_page_and_no_wire_of_customers",
     ),
     "reset and confirm pages as oracles": (
         "web/test_sign_in.py::test_resetting_answers_the_same_for_known_and_unknown_logins",
@@ -117,6 +123,8 @@ ATTACKS = {
         "test_both_changing_calls_of_xml_rpc_tell_who_with_which_token_and_from_where",
         "contract/test_audit_trail.py::"
         "test_a_token_is_told_for_its_own_request_only_and_never_whole",
+        "db/test_before_and_after.py::test_a_change_is_told_with_what_it_had_been",
+        "db/test_before_and_after.py::test_a_changed_webhook_tells_its_host_and_never_its_path",
         "contract/test_audit_trail.py::"
         "test_an_entry_has_its_instant_and_its_change_before_and_after",
         "stories/test_refunds.py::test_after_30_days_a_refund_needs_a_reason",

@@ -131,7 +131,9 @@ def create_token(
             created_at=now,
             expires_at=now + timedelta(days=days),
         )
-        _record(token, "api_token_created", actor=actor, now=now, scopes=wanted, days=days)
+        _record(
+            token, "api_token_created", actor=actor, now=now, scopes=", ".join(wanted), days=days
+        )
     return _row(token), text
 
 

@@ -1,15 +1,18 @@
 """Invoice drafts and their lines, in words that explain themselves."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 
 from cln.domain.calendar import Period
-from cln.domain.money import format_cents
+from cln.domain.money import format_cents, money_text, parse_amount
 
 # Named, because in source code they are easily taken for the letter x and the hyphen.
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
+# What is multiplied or taxed in a formula: "3 × 3.95", "19 % of 50.00".
+_PRICE = re.compile(rf"(?:(?<={TIMES} )|(?<=% of ))[0-9]{{1,9}}\.[0-9]{{2}}(?![0-9])")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -90,3 +93,11 @@ def days_text(used: Period, of_days: int) -> str:
 def product_text(quantity: int, unit_cents: int) -> str:
     """Quantity times price: "3 x 3.95", with the real sign."""
     return f"{quantity} {TIMES} {format_cents(unit_cents)}"
+
+
+def formula_text(why: str, currency: str) -> str:
+    """A line's formula for people, its price with the currency: "3 x $3.95", with the real sign.
+
+    Lines keep theirs without: those that are issued stay as they were written.
+    """
+    return _PRICE.sub(lambda found: money_text(parse_amount(found[0]), currency), why)

@@ -9,6 +9,7 @@ from cln.billing.models import CreditNote, Invoice
 from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
+from cln.domain.lines import formula_text
 from cln.domain.money import money_text
 from cln.flows import events
 from cln.flows.notices import invoice_path, owed_by_reseller
@@ -39,7 +40,7 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
                 {
                     "title": line.title,
                     "amount": money_text(line.amount_cents, invoice.currency),
-                    "why": line.why,
+                    "why": formula_text(line.why, invoice.currency),
                 }
                 for line in invoice.lines.order_by("position")
             ],

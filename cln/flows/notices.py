@@ -13,6 +13,7 @@ from cln.billing.models import Invoice, Subscription
 from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.dunning import DeclineCode, explain_decline
+from cln.domain.lines import formula_text
 from cln.domain.money import money_text
 from cln.enums import AccountKind, InvoicePurpose, InvoiceStatus, SubscriptionStatus
 from cln.flows import events
@@ -54,7 +55,7 @@ def _issued(issued: Issued, method: str) -> dict[str, object]:
             {
                 "title": line.title,
                 "amount": money_text(line.amount_cents, currency),
-                "why": line.why,
+                "why": formula_text(line.why, currency),
             }
             for line in demand.lines
         ],

@@ -205,7 +205,7 @@ def _change(
                 "servers_put_into_group" if put else "servers_taken_out_of_group",
                 actor=actor,
                 now=now,
-                servers=[row.public_id for row in rows],
+                servers=", ".join(row.public_id for row in rows),
             )
     return rows
 

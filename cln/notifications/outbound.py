@@ -21,7 +21,7 @@ from django.conf import settings
 from cln.domain.addresses import AddressNotPublic, BadAddress, check_outbound_address
 from cln.domain.errors import Refusal
 
-SECONDS_PER_STEP: Final = 5
+SECONDS_TO_CONNECT: Final = 5
 SECONDS_MOST: Final = 10
 URL_LENGTH: Final = 250
 FORBIDDEN_PORTS: Final = frozenset(range(1, 1024)) - {80, 443}
@@ -81,23 +81,32 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str]) -> int:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return connection.send_once(path, body, headers)
     except (OSError, http.client.HTTPException) as error:
-        raise Undelivered(f"{type(error).__name__}: {error}"[:200]) from None
+        raise Undelivered(_why(error)) from None
+
+
+def _why(error: OSError | http.client.HTTPException) -> str:
+    """What the owner of the receiver reads: the system's words without its numbers."""
+    if isinstance(error, TimeoutError):
+        return "There was no answer in time."
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
 
 
 class _Pinned(http.client.HTTPConnection):
     """A connection to an address that was checked, under the name it was found by."""
 
     def __init__(self, host: str, port: int, *, address: str, is_tls: bool) -> None:
-        super().__init__(host, port, timeout=SECONDS_PER_STEP)
-        self._address, self._is_tls = address, is_tls
+        super().__init__(host, port)
+        self._address, self._is_tls, self._is_late = address, is_tls, False
 
     def connect(self) -> None:
         """Connect to the checked address; the certificate must be the name's."""
-        raw = socket.create_connection((self._address, self.port), timeout=SECONDS_PER_STEP)
+        raw = socket.create_connection((self._address, self.port), timeout=SECONDS_TO_CONNECT)
         self.sock = raw
         if self._is_tls:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(raw, server_hostname=self.host)
+        # From here on the receiver may think for as long as it was promised.
+        self.sock.settimeout(SECONDS_MOST)
 
     def send_once(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer, within SECONDS_MOST whatever the other side does."""
@@ -107,11 +116,16 @@ class _Pinned(http.client.HTTPConnection):
         try:
             self.request("POST", path, body=body, headers=dict(headers))
             return self.getresponse().status
+        except (OSError, http.client.HTTPException):
+            if self._is_late:
+                raise TimeoutError from None
+            raise
         finally:
             deadline.cancel()
             self.close()
 
     def _cut(self) -> None:
+        self._is_late = True
         with contextlib.suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 

@@ -79,7 +79,8 @@ def set_report(
     addresses = _checked(emails)
     with transaction.atomic():
         row = ReportSubscription.objects.filter(account_id=account_id, product=found).first()
-        was = (row.active, ", ".join(row.emails)) if row else (None, "")
+        before = {"on": row.active, "to": ", ".join(row.emails)} if row else {"on": True, "to": ""}
+        after = {"on": is_active, "to": ", ".join(addresses)}
         ReportSubscription.objects.update_or_create(
             account_id=account_id,
             product=found,
@@ -90,7 +91,9 @@ def set_report(
             actor=actor,
             verb="report.changed",
             subject=product,
-            details={"on": [was[0], is_active], "to": [was[1], ", ".join(addresses)]},
+            details={
+                name: [was, after[name]] for name, was in before.items() if was != after[name]
+            },
             now=now,
         )
 

@@ -67,8 +67,6 @@ def create_endpoint(
     """
     url, wanted = check_url(url), _checked_events(events)
     secret = new_secret()
-    # Its path and query may be a password of the receiver's, and more people read the audit log.
-    host = urlsplit(url).hostname
     with transaction.atomic():
         account = lock_account(account_id)
         if _live(account_id).count() >= ENDPOINTS_MOST:
@@ -84,7 +82,7 @@ def create_endpoint(
             events=wanted,
             created_at=now,
         )
-        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, host=host, events=wanted)
+        record_endpoint(endpoint, "webhook_created", actor=actor, now=now, **_told(endpoint))
     return endpoint_shown(endpoint), secret
 
 
@@ -119,11 +117,13 @@ def update_endpoint(
             }
             if not enabled:
                 call_off(row)
-        for name, value in changes.items():
-            setattr(row, name, value)
-        row.save(update_fields=list(changes))
-        details = _changed(before, _told(row)) or {"changed": sorted(changes)}
-        record_endpoint(row, "webhook_changed", actor=actor, now=now, **details)
+        changes = {name: value for name, value in changes.items() if getattr(row, name) != value}
+        if changes:
+            for name, value in changes.items():
+                setattr(row, name, value)
+            row.save(update_fields=list(changes))
+            details = _changed(before, _told(row)) or {"changed": sorted(changes)}
+            record_endpoint(row, "webhook_changed", actor=actor, now=now, **details)
     return endpoint_shown(row)
 
 
@@ -248,7 +248,10 @@ def _checked_events(events: Collection[str]) -> list[str]:
 
 
 def _told(row: WebhookEndpoint) -> dict[str, object]:
-    """What may be told of an endpoint; its URL may hold a secret."""
+    """What may be told of an endpoint: the path and query of its URL may be a password of the
+    receiver's, and more people read the audit log than the endpoints. A list of two would read as
+    a change.
+    """
     host = urlsplit(row.url).hostname
     return {"host": host, "events": ", ".join(row.events), "enabled": row.disabled_at is None}
 

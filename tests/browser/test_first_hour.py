@@ -123,7 +123,9 @@ def _finds_the_renewal_paid(anna: Visitor) -> None:
     expect(renewal).to_contain_text("paid")
     anna.sees("Nothing is open.")
     renewal.locator("summary").click()
-    expect(renewal).to_contain_text("2 × 2.95 for the month 28 Feb – 31 Mar 2026 (price from 2 up)")
+    expect(renewal).to_contain_text(
+        "2 × $2.95 for the month 28 Feb – 31 Mar 2026 (price from 2 up)"
+    )
     anna.looks("renewal-paid")
 
 
@@ -158,7 +160,7 @@ def _finds_the_added_share_explained(anna: Visitor) -> None:
     expect(latest).to_contain_text("paid")
     latest.get_by_role("link", name="Open CBI").click()
     share = anna.page.get_by_role("row").filter(has_text="3 Mar – 31 Mar 2026")
-    expect(share).to_contain_text("Added 1 on 3 Mar 2026: 1 × 2.95 × 28/31 days (3 Mar – 31 Mar)")
+    expect(share).to_contain_text("Added 1 on 3 Mar 2026: 1 × $2.95 × 28/31 days (3 Mar – 31 Mar)")
     expect(share).to_contain_text("[by anna]")
     expect(share.get_by_role("cell").last).to_have_text("$2.66")
     renewal = anna.page.get_by_role("row").filter(has_text="31 Mar – 30 Apr 2026")

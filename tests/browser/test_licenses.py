@@ -130,7 +130,7 @@ def test_licenses_nobody_uses_are_removed_and_the_next_invoice_falls(people: Peo
     uma.sees("Licenses removed: 1. Left: 2.")
 
     uma.opens("/console/billing/upcoming")
-    expect(page.locator("main")).to_contain_text("2 × 2.95 for the month 28 Feb – 31 Mar 2026")
+    expect(page.locator("main")).to_contain_text("2 × $2.95 for the month 28 Feb – 31 Mar 2026")
 
 
 def test_a_group_is_made_filled_and_excused_and_alerts_go_where_they_should(

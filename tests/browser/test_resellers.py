@@ -40,7 +40,7 @@ def test_a_resellers_month_is_billed_by_the_days_each_address_was_held(
     row.locator("summary").click()
     zoe.looks("running-balance")
     zoe.clicks("Open the invoice", on=row)
-    zoe.sees("2 × 2.95 × 38/56 license days (1 Feb – 1 Mar 2026)", "Paid on 2026-03-01")
+    zoe.sees("2 × $2.95 × 38/56 license days (1 Feb – 1 Mar 2026)", "Paid on 2026-03-01")
     zoe.looks("invoice")
     paper = words_of(zoe.fetches(PAPER).body())
     assert "Statement February 2026" in paper

@@ -67,7 +67,10 @@ def test_the_limit_of_a_new_imunify_key_is_a_text_for_go(acme: ApiClient) -> Non
 
 
 def test_the_numbers_of_the_imunify_list_are_numbers_for_go(acme: ApiClient) -> None:
-    for row in acme.data("im/key/list.json"):
+    rows = acme.data("im/key/list.json")
+
+    assert len(rows) == 1
+    for row in rows:
         assert {type(row[name]) for name in ("limit", "servers", "type")} == {int}
         assert row["note"] is None or type(row["note"]) is str
 
@@ -77,7 +80,10 @@ def test_a_new_kernelcare_key_is_a_bare_text_for_go_and_whmcs(acme: ApiClient) -
 
 
 def test_the_limit_in_the_kernelcare_list_is_a_number_for_go(acme: ApiClient) -> None:
-    for row in acme.data("kcare/key/list.json"):
+    rows = acme.data("kcare/key/list.json")
+
+    assert len(rows) == 1
+    for row in rows:
         assert (type(row["limit"]), type(row["enabled"])) == (int, bool)
         assert row.keys() >= {"key", "note", "limit", "created", "enabled"}  # W-10
 
@@ -85,7 +91,9 @@ def test_the_limit_in_the_kernelcare_list_is_a_number_for_go(acme: ApiClient) ->
 def test_the_usage_limit_of_an_els_key_is_a_text_for_go(acme: ApiClient) -> None:
     created = acme.data("els/key/create.json", productType="CELS", limit="2")
 
-    for row in [created, *acme.data("els/key/list.json", productType="CELS")]:
+    rows = acme.data("els/key/list.json", productType="CELS")
+    assert created in rows
+    for row in rows:
         assert type(row["usageLimit"]) is str
         assert go_decodes(row["description"], str)
 

@@ -184,7 +184,7 @@ def test_the_examples_of_webhooks_answer_what_they_print_and_send_what_they_prin
     created, failed, again, _ = receiver.arrived
     assert failed[1] == again[1] != created[1]
     assert len(secrets) == 2
-    assert len(steps) == 9 + 4
+    assert len(steps) == 10 + 4
 
 
 def _delivered(receiver: Receiver, printed: str) -> tuple[dict[str, str], bytes]:

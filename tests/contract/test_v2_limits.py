@@ -209,7 +209,10 @@ def test_what_is_wrong_is_named_as_it_was_sent() -> None:
     assert places("POST", "keys") == ["body"]
     assert places("POST", "keys", {}) == ["body.license_type"]
     assert places("GET", "keys?limit=0") == ["query.limit"]
-    assert places("POST", "keys", {"license_type": "cloudlinux", "limt": 3}) == ["body.limt"]
+    unknown = {"license_type": "cloudlinux", "limt": 3}
+    assert places("POST", "keys", unknown) == ["body.limt"]
+    problem = json.loads(acme.send("POST", "keys", unknown).content)
+    assert problem["detail"] == "body.limt: There is no such argument."
     assert not ActivationKey.objects.exists()
 
 

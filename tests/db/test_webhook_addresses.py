@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -86,7 +87,30 @@ def test_a_receiver_that_never_answers_is_hung_up_on(
 
     row = Message.objects.get(kind=MessageKind.WEBHOOK)
     assert row.response_status is None
-    assert row.last_error
+    assert row.last_error == "There was no answer in time."
+
+
+def test_a_receiver_may_think_longer_than_it_may_take_to_connect(
+    acme: Account, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "SECONDS_TO_CONNECT", 0.1)
+    receiver.before_answer = lambda: threading.Event().wait(0.2)
+    listening(acme, receiver.url, "key.created")
+    bought(acme, "cloudlinux", 1)
+
+    assert sent() == 1
+
+
+def test_a_receiver_that_is_not_there_is_told_in_words(acme: Account, settings: Settings) -> None:
+    settings.CLN_WEBHOOK_INSECURE = True
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}/"
+    listening(acme, address, "key.created")
+    bought(acme, "cloudlinux", 1)
+
+    assert sent() == 0
+
+    assert Message.objects.get(kind=MessageKind.WEBHOOK).last_error == "Connection refused"
 
 
 def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(

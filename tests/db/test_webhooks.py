@@ -337,7 +337,31 @@ def test_the_audit_log_tells_the_host_of_an_endpoint_and_not_what_may_be_a_passw
 
     entry = AuditEntry.objects.get(verb="webhook_created")
     assert entry.subject == endpoint.public_id
-    assert entry.details == {"host": "hooks.example.com", "events": ["key.created"]}
+    assert entry.details == {
+        "host": "hooks.example.com",
+        "events": "key.created",
+        "enabled": True,
+    }
+
+
+def test_the_audit_log_tells_what_an_endpoint_became_and_nothing_where_it_stayed(
+    acme: Account,
+) -> None:
+    endpoint, _ = listening(acme, "https://hooks.example.com/", "key.created")
+    who: dict[str, Any] = {"account_id": acme.pk, "endpoint": endpoint.public_id, "actor": "t"}
+
+    webhooks.update_endpoint(**who, now=NOW)
+    webhooks.update_endpoint(**who, url=endpoint.url, events=endpoint.events, enabled=True, now=NOW)
+    webhooks.update_endpoint(**who, url="https://other.example.com/s3cret", enabled=False, now=NOW)
+
+    [entry] = AuditEntry.objects.filter(verb="webhook_changed")
+    assert entry.details == {
+        "host": ["hooks.example.com", "other.example.com"],
+        "enabled": [True, False],
+    }
+    webhooks.update_endpoint(**who, url="https://other.example.com/another", now=NOW)
+    entry = AuditEntry.objects.filter(verb="webhook_changed").latest("pk")
+    assert entry.details == {"changed": ["url"]}
 
 
 @pytest.mark.parametrize("events", [[], ["nonsense"], ["ping"]])

@@ -45,7 +45,7 @@ def test_an_account_in_euros_is_priced_billed_charged_and_refunded_in_euros(worl
         assert set(charges.values_list("currency", flat=True)) == {currency}
         moved = Transfer.objects.filter(account=customer.account_id)
         assert set(moved.values_list("currency", flat=True)) == {currency}
-    assert "VAT DE 19 % of 46.00 8.74 EUR Total 54.74 EUR Paid 54.74 EUR" in printed(nord)
+    assert "VAT DE 19 % of 46.00 EUR 8.74 EUR Total 54.74 EUR Paid 54.74 EUR" in printed(nord)
     assert "Total credited 10.00 EUR" in credited(nord)
     assert "54.74 EUR" in nord.mail("invoice_issued")
 

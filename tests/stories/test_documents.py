@@ -66,12 +66,12 @@ def test_an_invoice_says_who_what_why_which_tax_and_what_paid_it(acme: Customer)
 
     for part in (
         "Example Software Ltd Invoice CBI-000002 PAID",
-        f"BILLED TO Acme DE Account {acme.account.public_id}",
-        "FROM Example Software Ltd 1 Sample Street Dublin D02 XY45 IE VAT IE1234567T",
+        f"BILLED TO Acme Germany Account {acme.account.public_id}",
+        "FROM Example Software Ltd 1 Sample Street Dublin D02 XY45 Ireland VAT IE1234567T",
         "ISSUED 28 Feb 2026 DUE 28 Feb 2026 CURRENCY USD",
-        "Added 3 on 10 Feb 2026: 3 × 10.00 × 18/28 days (10 Feb – 28 Feb) [by acme] 3 10.00 19.29",
-        "8 × 10.00 for the month 28 Feb – 31 Mar 2026 (price from 5 up) 8 10.00 80.00",
-        "Net $99.29 VAT DE 19 % of 99.29 $18.87 Total $118.16 Paid $118.16 Balance due $0.00",
+        "Added 3 on 10 Feb 2026: 3 × $10.00 × 18/28 days (10 Feb – 28 Feb) [by acme] 3 10.00 19.29",
+        "8 × $10.00 for the month 28 Feb – 31 Mar 2026 (price from 5 up) 8 10.00 80.00",
+        "Net $99.29 VAT DE 19 % of $99.29 $18.87 Total $118.16 Paid $118.16 Balance due $0.00",
         "Payments WITH ON AMOUNT card that works 28 Feb 2026 118.16",
     ):
         assert part in page
@@ -155,7 +155,7 @@ def test_a_business_at_home_pays_the_tax_as_everybody(world: World) -> None:
 
     acme.buys("KernelCare", servers=10)
 
-    assert "VAT IE 23 % of 29.50 $6.79 Total $36.29" in printed(acme)
+    assert "VAT IE 23 % of $29.50 $6.79 Total $36.29" in printed(acme)
 
 
 def test_a_credit_note_says_of_what_why_and_where_it_went(world: World, acme: Customer) -> None:
@@ -166,11 +166,11 @@ def test_a_credit_note_says_of_what_why_and_where_it_went(world: World, acme: Cu
 
     for part in (
         "Credit note CN-000001",
-        "CREDITED TO Acme DE",
-        "ISSUED 1 Mar 2026 FOR INVOICE CBI-000002 OF 28 Feb 2026",
+        "CREDITED TO Acme Germany",
+        "ISSUED 1 Mar 2026 FOR INVOICE CBI-000002 INVOICED 28 Feb 2026",
         "CloudLinux OS Shared, 10 Feb – 28 Feb 2026 19.29 1.94",
         "CloudLinux OS Shared, 28 Feb – 31 Mar 2026 80.00 8.06",
-        "Net $10.00 VAT DE of 18.87 invoiced $1.90 Total credited $11.90",
+        "Net $10.00 VAT DE of $18.87 invoiced $1.90 Total credited $11.90",
         "Reason: a day without service",
         "Where it went TO ON AMOUNT card that works 1 Mar 2026 11.90",
     ):
@@ -193,7 +193,7 @@ def test_a_statement_shows_each_license_with_its_days_and_the_deposit(world: Wor
         "Statement February 2026",
         "BILLED 1 Mar 2026 CURRENCY USD",
         "KernelCare Invoice CBI-000001 6.85 0.00 6.85 Together 6.85 0.00 6.85",
-        "KernelCare, invoice CBI-000001 3 × 2.95 × 65/84 license days (1 Feb – 1 Mar 2026)",
+        "KernelCare, invoice CBI-000001 3 × $2.95 × 65/84 license days (1 Feb – 1 Mar 2026)",
         "203.0.113.10 28 1 2.95 203.0.113.11 9 0.321429 0.95 2001:db8::1 28 1 2.95",
         "Together 65 2.321429 6.85",
         "Balance at the beginning 0.00 Payment received",

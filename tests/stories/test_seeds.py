@@ -125,8 +125,8 @@ def test_more_is_billed_than_is_held_when_licenses_were_added_in_the_month(
 
     assert acme.invoices[-1] == "2026-04-01 CloudLinux OS 79.68 paid"
     mail = acme.mail("invoice_issued")
-    assert "Added 2 on 17 Mar 2026: 2 × 10.00 × 15/31 days (17 Mar – 1 Apr)" in mail
-    assert "7 × 10.00 for the month 1 Apr – 1 May 2026 (price from 5 up)" in mail
+    assert "Added 2 on 17 Mar 2026: 2 × $10.00 × 15/31 days (17 Mar – 1 Apr)" in mail
+    assert "7 × $10.00 for the month 1 Apr – 1 May 2026 (price from 5 up)" in mail
 
 
 def test_a_blocked_customer_is_told_how_to_settle_the_debt_and_unlock(world: World) -> None:

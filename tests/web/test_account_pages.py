@@ -26,6 +26,7 @@ from cln.payments.gateways.sandbox import Script, script_account
 from cln.payments.models import AutopayRuleRow
 from tests.customers import START, clock_at, use_card
 from tests.licensing import bought, registered
+from tests.receiver import listening
 from tests.visitors import PASSWORD, a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +193,15 @@ class TestAudit:
         assert "changed their name" in everything
         assert "1–1 of 1" in found
         assert "No entry fits" in earlier
+
+    def test_a_list_of_two_is_no_change_of_one_into_the_other(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        listening(owner[0], "https://hooks.example.com/x", "key.created", "key.removed")
+
+        page = text_of(owner[1].get(AUDIT))
+
+        assert "host: hooks.example.com; events: key.created, key.removed" in page
 
     def test_servers_are_named_in_the_log_and_not_those_of_others(
         self, owner: tuple[Account, Client]

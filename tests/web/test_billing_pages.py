@@ -48,7 +48,7 @@ class TestOverview:
         page = text_of(shop[1].get("/console/billing"))
 
         assert "CloudLinux OS Shared: next invoice of 2026-02-28 $50.00" in page
-        assert "5 × 10.00 for the month" in page
+        assert "5 × $10.00 for the month" in page
 
     def test_accrued_additions_are_named(self, shop: tuple[Account, Client]) -> None:
         """Q4, E6: on the next invoice, beside the renewal."""
@@ -71,7 +71,7 @@ class TestInvoices:
         assert "Nothing is open." in page
         assert "CBI-000001" in page
         assert "2026-01-31 CloudLinux OS Shared $50.00 paid" in page
-        assert "5 × 10.00 for the month" in page
+        assert "5 × $10.00 for the month" in page
 
     def test_an_invoice_has_a_page_of_its_own(self, shop: tuple[Account, Client]) -> None:
         page = text_of(shop[1].get(f"/console/billing/invoices/{Invoice.objects.get().public_id}"))

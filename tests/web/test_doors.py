@@ -205,7 +205,7 @@ def test_a_role_is_refused_at_every_address_it_may_not_use_and_nothing_changes(
     kind: AccountKind, role: Role
 ) -> None:
     """By each method the address answers to, with ids that are the account's own."""
-    client, ids = _who_has_everything(kind, role)
+    client, ids = who_has_everything(kind, role)
     before = _everything()
 
     refused = set()
@@ -227,7 +227,7 @@ def test_a_role_is_refused_at_every_address_it_may_not_use_and_nothing_changes(
         assert {method for method, _ in refused} == {"GET", "POST"}
 
 
-def _who_has_everything(kind: AccountKind, role: Role) -> tuple[Client, dict[str, str]]:
+def who_has_everything(kind: AccountKind, role: Role) -> tuple[Client, dict[str, str]]:
     """Somebody of that role, whose account has one of each thing that pages are about."""
     if kind is AccountKind.RESELLER:
         account, _ = a_reselling_visitor()

@@ -95,8 +95,10 @@ def test_after_the_password_the_passkey_is_asked_for(anna: Login) -> None:
     device = with_passkey(anna, sees_owner=False)
     client = typed_password(anna)
     assert not is_in(client)
-    asked = options_of(client.get(CODE))
+    page = client.get(CODE)
+    asked = options_of(page)
     assert [one["type"] for one in asked["allowCredentials"]] == ["public-key"]
+    assert "autofocus" not in page.content.decode()
 
     proves(client, device, CODE)
 

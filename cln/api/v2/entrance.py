@@ -23,6 +23,7 @@ from cln.domain.errors import Refusal
 from cln.shedding import passing
 
 ERRORS_SHOWN = 10
+_WORDS = {"extra_forbidden": "There is no such argument"}
 
 
 def entrance(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -81,7 +82,7 @@ def install_errors(api: NinjaAPI) -> None:
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """What is wrong with which argument, the first in the sentence, all in `errors`."""
     errors = [
-        {"where": _place(one["loc"]), "says": str(one["msg"])[:200]}
+        {"where": _place(one["loc"]), "says": _WORDS.get(one["type"]) or str(one["msg"])[:200]}
         for one in error.errors[:ERRORS_SHOWN]
     ]
     first = errors[0]

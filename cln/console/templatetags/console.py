@@ -18,8 +18,10 @@ from django.utils.translation import gettext, ngettext
 
 from cln import clock
 from cln.accounts.access import ROLE_NAMES
+from cln.accounts.countries import country_names
 from cln.console.matrix import MATRIX
 from cln.console.words import details_text, subject_words, verb_words
+from cln.domain.lines import formula_text
 from cln.domain.money import money_text
 from cln.enums import Role
 from cln.payments.gateways.sandbox import Script
@@ -39,6 +41,18 @@ _LINK = re.compile(r"https?://[^\s<>\"']+")
 def money(cents: int | str | None, currency: str = "USD") -> str:
     """2700 → "$27.00"; what is not known (None, or "" of a missing name) is a dash."""
     return money_text(cents, currency) if isinstance(cents, int) else "—"
+
+
+@register.filter
+def formula(why: str, currency: str) -> str:
+    """ "3 × 3.95 for the month" → "3 × $3.95 for the month"."""
+    return formula_text(why, currency)
+
+
+@register.filter
+def country_name(code: str) -> str:
+    """ "DE" → "Germany"; a code that our list has not stays."""
+    return gettext(country_names().get(code, code))
 
 
 @register.filter

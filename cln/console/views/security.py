@@ -162,6 +162,9 @@ def _sign_in(request: Request) -> HttpResponse:
     if factor and factor.passkeys:
         options = asked(request, passkeys.ask(login=login))
         context |= {"has_passkey": True, "options": options, **here(request)}
+        if not factor.app_since:
+            # Recovery codes are for a bad day: no keyboard covers the passkey for them.
+            form.fields["code"].widget.attrs.pop("autofocus", None)
     status = 422 if form.errors else 200
     return render(request, "account_pages/sign_in_code.html", context, status=status)
 

@@ -28,7 +28,7 @@ def credit_note_sheet(*, account_id: int, public_id: str) -> Sheet:
         facts=(
             ("Issued", long_date(row.issued_at.date())),
             ("For invoice", row.invoice),
-            ("Of", long_date(row.invoice_issued_on)),
+            ("Invoiced", long_date(row.invoice_issued_on)),
             ("Currency", row.currency),
         ),
         seller=party("From", parties.seller),
@@ -55,7 +55,7 @@ def _sums(row: CreditNoteRow) -> Sums:
         Sum(
             one.title,
             money_text(one.credited_cents, row.currency),
-            f"of {amount(one.line_cents)} invoiced",
+            f"of {money_text(one.line_cents, row.currency)} invoiced",
         )
         for one in row.lines
         if one.is_tax

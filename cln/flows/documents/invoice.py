@@ -9,7 +9,7 @@ from django.conf import settings
 from cln.accounts.models import Account
 from cln.billing import papers, queries
 from cln.billing.queries import InvoiceRow, LineRow, ShareRow
-from cln.domain.lines import LineKind, long_date
+from cln.domain.lines import LineKind, formula_text, long_date
 from cln.domain.money import money_text
 from cln.enums import AccountKind, InvoiceStatus
 from cln.flows.documents.words import amount, columns, party, plain, tax_notes, totals
@@ -104,7 +104,7 @@ def _lines(row: InvoiceRow) -> Table:
                     amount(line.unit_cents),
                     amount(line.amount_cents),
                 ),
-                line.why,
+                formula_text(line.why, row.currency),
             )
             for line in row.lines
             if line.kind != LineKind.TAX

@@ -14,7 +14,7 @@ from cln.billing import papers, queries
 from cln.billing.queries import InvoiceRow
 from cln.clock import start_of_day
 from cln.domain.errors import Refusal
-from cln.domain.lines import LineKind, long_date
+from cln.domain.lines import LineKind, formula_text, long_date
 from cln.domain.money import money_text
 from cln.flows.documents.invoice import share_table, usage_line
 from cln.flows.documents.words import amount, columns, party
@@ -103,7 +103,7 @@ def _why(row: InvoiceRow) -> str:
         for one in row.lines
         if one.kind == LineKind.ADDON
     )
-    return "; ".join([usage_line(row).why, *addons])
+    return formula_text("; ".join([usage_line(row).why, *addons]), row.currency)
 
 
 def _overview(invoices: Sequence[InvoiceRow]) -> Table:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from cln.accounts.countries import country_names
 from cln.billing.papers import PartyRow
 from cln.billing.queries import LineRow
-from cln.domain.lines import LineKind
+from cln.domain.lines import LineKind, formula_text
 from cln.domain.money import format_cents, money_text
 from cln.paper.sheet import Column, Note, Party, Sum
 
@@ -16,7 +17,7 @@ def party(heading: str, row: PartyRow, *, account: str = "") -> Party:
     """A side of the document; the account's public id also stands for a name not told."""
     lines = [line for line in row.address.splitlines() if line]
     if row.country:
-        lines.append(row.country)
+        lines.append(country_names().get(row.country, row.country))
     if row.vat_number:
         lines.append(f"VAT {row.vat_number}")
     if account and row.name:
@@ -39,7 +40,7 @@ def totals(
 ) -> list[Sum]:
     """Net, each tax with its calculation, and the total; only the total where nothing is taxed."""
     rows = [
-        Sum(line.title, money_text(line.amount_cents, currency), line.why)
+        Sum(line.title, money_text(line.amount_cents, currency), formula_text(line.why, currency))
         for line in taxes
         if line.kind == LineKind.TAX
     ]
