@@ -123,13 +123,16 @@ def _claim(now: datetime, limit: int) -> list[Message]:
     return sorted(found, key=lambda message: message.pk)
 
 
+# First found, then claimed: a plan may look into a subselect again, and claim more than the limit.
 _CLAIM = """
-UPDATE notifications_message SET attempts = attempts + 1, send_after = %(until)s
-WHERE id IN (
+WITH due AS MATERIALIZED (
     SELECT id FROM notifications_message WHERE send_after <= %(now)s AND kind = 'email'
     ORDER BY send_after, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING *
+UPDATE notifications_message AS message
+SET attempts = attempts + 1, send_after = %(until)s
+FROM due WHERE message.id = due.id
+RETURNING message.*
 """
 
 

@@ -430,6 +430,16 @@ class TestTheOutbox:
         assert send_due(now=START, limit=12) == 12
         assert send_due(now=START) == 3
 
+    def test_no_more_are_claimed_than_asked_for_by_whatever_plan(self) -> None:
+        for number in range(15):
+            a_mail(key=str(number))
+
+        with connection.cursor() as cursor:
+            for other in ("hashjoin", "mergejoin", "material", "hashagg", "sort"):
+                cursor.execute(f"SET LOCAL enable_{other} = off")
+
+        assert len(services._claim(START, 12)) == 12
+
     def test_one_bad_mail_does_not_stop_the_others(self, mailbox: Mailbox) -> None:
         a_mail(to="broken@@x", key="bad")
         a_mail(key="good")
