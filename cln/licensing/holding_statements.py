@@ -1,8 +1,8 @@
 """What a reseller holds in a month, as the database counts and lists it (`holding_sums`).
 
 Values: `account`, the month's `start` and `end`; where only what has Imunify Email is meant, its
-`types`, `keys`, `decided` (keys that say no), `servers` and `ip_licenses`; for lists a `type` and
-a `count`.
+`types`, `keys`, `decided` (keys that say no), `servers` and `ip_licenses`; for lists a `type`, a
+`count`, and until which day its servers are `paid` or none. A list holds what is held for a day.
 """
 
 from typing import Final
@@ -82,11 +82,15 @@ WHERE account_id = %(account)s AND license_type_id = %(type)s AND removed_on IS 
 ORDER BY host(address) COLLATE "C" LIMIT %(count)s"""
 FIRST_GIVEN_BACK: Final = f"""{_GIVEN_BACK.format(which="AND license_type_id = %(type)s")}
 SELECT host(address) COLLATE "C" AS name, held_from, earlier
-FROM given_back ORDER BY name LIMIT %(count)s"""
+FROM given_back
+WHERE earlier > 0 OR held_from IS NOT NULL
+ORDER BY name LIMIT %(count)s"""
 FIRST_SERVERS: Final = f"""
 SELECT id, hostname, host(address), {_FIRST_DAY}, NULL FROM licensing_server
 WHERE account_id = %(account)s AND license_type_id = %(type)s AND status = 'active' AND takes_seat
 ORDER BY id LIMIT %(count)s"""
 FIRST_REMOVED: Final = f"""
 SELECT id, hostname, host(address), {_FIRST_DAY}, {_LAST_DAY}
-{_REMOVED} AND license_type_id = %(type)s ORDER BY id LIMIT %(count)s"""
+{_REMOVED} AND license_type_id = %(type)s
+  AND {_LAST_DAY} > greatest({_FIRST_DAY}, %(start)s::date, %(paid)s::date)
+ORDER BY id LIMIT %(count)s"""

@@ -47,7 +47,7 @@ class _Alike(NamedTuple):
     """How many licenses of a type have the same days: `earlier` ones of the month, and those since
     `held_from` (None: not held again), for servers that are removed until `removed_on`.
 
-    Less than none of those that are counted with what nothing was given back of.
+    `licenses` is below 0 for what stands in another count, too, and is taken out of that.
     """
 
     is_server: bool
@@ -256,11 +256,15 @@ class Running:
             for address, held_from, earlier in cursor.fetchall():
                 found[address] = earlier + self._days(held_from, until)
         first = sorted(found.items())[:count]
-        return [Subject(f"ip:{address}", address, days) for address, days in first if days]
+        return [Subject(f"ip:{address}", address, days) for address, days in first]
 
     def _plain_servers(self, license_type_id: int, count: int, until: date) -> Iterator[Subject]:
         """The first of those that are held, and of those removed; but not the mixed ones."""
-        values = self._values | {"type": license_type_id, "count": count + len(self._mixed_servers)}
+        values = self._values | {
+            "type": license_type_id,
+            "count": count + len(self._mixed_servers),
+            "paid": self._free_until.get(license_type_id),
+        }
         with connection.cursor() as cursor:
             for statement in (statements.FIRST_SERVERS, statements.FIRST_REMOVED):
                 cursor.execute(statement, values)

@@ -86,7 +86,10 @@ def test_what_was_given_back_and_taken_again_is_counted_by_its_days(
         "2026-01-12": lambda: _again(zenith, "Imunify360-30", "203.0.113.21"),
         "2026-01-13": lambda: zenith.holds_ip("KernelCare", "203.0.113.2"),
         "2026-01-14": lambda: zenith.removes_server("web1"),
+        "2026-01-15": lambda: _for_no_day(zenith),
         "2026-01-21": lambda: zenith.converts("web4", "Imunify360-1"),
+        "2026-01-22": lambda: zenith.registers("late", "Imunify360-1", ip="198.51.100.99"),
+        "2026-01-24": lambda: zenith.removes_server("late"),
         "2026-01-25": lambda: zenith.removes_server("web4"),
     }
 
@@ -100,6 +103,22 @@ def _again(zenith: Reseller, product: str, address: str) -> None:
     """Given back and taken again on one day, which counts once."""
     zenith.gives_back(product, address)
     zenith.holds_ip(product, address)
+
+
+def _for_no_day(zenith: Reseller) -> None:
+    """Addresses and servers that cost nothing, and come before others in the order of a statement:
+    given back on the day they were taken, or removed while a subscription still paid.
+    """
+    for number in range(3):
+        zenith.holds_ip("KernelCare", f"203.0.112.{number}")
+        zenith.gives_back("KernelCare", f"203.0.112.{number}")
+    for day in range(15, 20):
+        hosts = {f"brief{day}{end}": f"198.51.100.{day}{end}" for end in (1, 2)}
+        for host, ip in hosts.items():
+            zenith.registers(host, "Imunify360-1", ip=ip)
+        zenith.world.on(f"2026-01-{day + 1}")
+        for host in hosts:
+            zenith.removes_server(host)
 
 
 def _a_former_customer(shop: World) -> Reseller:
