@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from cln import clock, rates
 from cln.api.arguments import bearer
 from cln.domain.errors import Refusal
+from cln.domain.words import counted
 from cln.rates import Allowance, Rate
 from cln.web import client_address
 
@@ -143,14 +144,10 @@ def check(rate: Rate) -> None:
     if rate.wait_seconds:
         raise TooManyRequests(
             f"More than {rate.most} calls in a minute.",
-            f"Wait {_seconds(rate.wait_seconds)}, and spread the calls.",
+            f"Wait {counted(rate.wait_seconds, 'second')}, and spread the calls.",
             retry_after=rate.wait_seconds,
         )
 
 
 def _too_many(message: str, seconds: int) -> TooManyTries:
-    return TooManyTries(message, f"Try again in {_seconds(seconds)}.", retry_after=seconds)
-
-
-def _seconds(count: int) -> str:
-    return f"{count} second{'s' * (count != 1)}"
+    return TooManyTries(message, f"Try again in {counted(seconds, 'second')}.", retry_after=seconds)
