@@ -1,5 +1,6 @@
 """A reseller's licenses by IP: held from today, given back, turned into another type (R2, R3)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -20,7 +21,7 @@ from cln.licensing.models import IpLicense
 
 
 @dataclass(frozen=True, slots=True)
-class ConversionPreview:
+class BillsPreview:
     """The bill of the running month and of a whole month, before and after; cents, net."""
 
     month_before: int
@@ -90,14 +91,10 @@ def convert_ip_license(
 
 def preview_conversion(
     *, account_id: int, address: str, license_type: str, now: datetime
-) -> ConversionPreview:
-    """What `convert_ip_license` would do to the next bills, to the cent (Q12): it is done, asked
-    the bills, and taken back. Refusals: those of the verb.
-    """
-    with transaction.atomic(durable=True):
-        account = lock_account(account_id)
-        check_floor(account)
-        before = _bills(account, now)
+) -> BillsPreview:
+    """What `convert_ip_license` would do to the next bills. Refusals: those of the verb."""
+
+    def convert() -> None:
         licensing.convert_ip_license(
             account_id=account_id,
             address=address,
@@ -105,9 +102,38 @@ def preview_conversion(
             actor="",
             now=now,
         )
+
+    return _bills_after(convert, account_id=account_id, now=now)
+
+
+def preview_additions(
+    *, account_id: int, addresses: Sequence[str], license_type: str, now: datetime
+) -> BillsPreview:
+    """What `add_ip_license` at each address would do to the next bills. Refusals: those of it."""
+
+    def add() -> None:
+        for address in addresses:
+            licensing.add_ip_license(
+                account_id=account_id,
+                license_type=license_type,
+                address=address,
+                actor="",
+                now=now,
+            )
+
+    return _bills_after(add, account_id=account_id, now=now)
+
+
+def _bills_after(deed: Callable[[], None], *, account_id: int, now: datetime) -> BillsPreview:
+    """To the cent (Q12): the deed is done, the bills are asked, and it is taken back."""
+    with transaction.atomic(durable=True):
+        account = lock_account(account_id)
+        check_floor(account)
+        before = _bills(account, now)
+        deed()
         after = _bills(account, now)
         transaction.set_rollback(True)
-    return ConversionPreview(*before, *after)
+    return BillsPreview(*before, *after)
 
 
 def _bills(account: Account, now: datetime) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from cln.billing.models import Invoice
 from cln.billing.services import Posting, post, post_all, save_collected
 from cln.database.rows import among, copy_rows
 from cln.domain import ledger
-from cln.domain.dunning import DeclineCode
+from cln.domain.dunning import DeclineCode, explain_decline
 from cln.domain.errors import Refusal
 from cln.enums import (
     UNFINISHED_ATTEMPT,
@@ -68,6 +68,25 @@ class NoPaymentMethod(Refusal):
 def active_method(account_id: int) -> PaymentMethod | None:
     """The one payment method that is charged (P1)."""
     return PaymentMethod.objects.filter(account_id=account_id, active=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class LastDecline:
+    """Why a payment method was declined, in plain words. `hard`: trying it again is no use."""
+
+    on: date
+    sentence: str
+    fix: str
+    hard: bool
+
+
+def last_decline(method: PaymentMethod) -> LastDecline | None:
+    """What came of the last charge of a method; None where it was not declined."""
+    last = PaymentAttempt.objects.filter(method=method).order_by("-id").first()
+    if last is None or last.state != AttemptState.DECLINED:
+        return None
+    decline = explain_decline(DeclineCode(last.decline_code))
+    return LastDecline(last.created_at.date(), decline.sentence, decline.fix, decline.hard)
 
 
 def under_way(account_id: int) -> dict[str, str]:

@@ -247,7 +247,7 @@ class TestFeatures:
 
         for page, switch in levels.items():
             said = text_of(client.get(page))
-            assert "AccelerateWP Premium Lets the sites of a CloudLinux OS server have it." in said
+            assert "AccelerateWP Premium An add-on for WordPress sites." in said
             assert "AccelerateWP CDN" in said
             assert ("enabled, as usual with this edition" in said) is (page != "/console/features")
             for answer in ("on", "off"):

@@ -150,6 +150,20 @@ class TestDashboard:
         assert "1 server has stopped checking in" in text_of(page)
         assert 'href="/console/servers?status=silent"' in page.content.decode()
 
+    def test_the_page_of_a_silent_server_says_what_to_do(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        page = f"/console/servers/{a_server().public_id}"
+        assert "What to do about its silence" not in text_of(shop[1].get(page))
+        clock_at(START + timedelta(hours=25))
+
+        said = text_of(shop[1].get(page))
+
+        assert "What to do about its silence" in said
+        assert "Run this on it as root: cln-agent check-in ." in said
+        assert "until then its license is taken, and paid for" in said
+        assert "silent since 2026-02-01" in said
+
     def test_a_second_trial_is_refused_in_words(self) -> None:
         """T1: once per account and product."""
         _, client = a_visitor()

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.accounts.access import Permission, may
+from cln.accounts.standing import blocks_on
 from cln.billing import papers, queries
 from cln.billing.invoice_lists import billed_by_type, compared
 from cln.catalog.queries import license_types, rules
@@ -27,7 +28,7 @@ from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.services import active_method, under_way
+from cln.payments.services import active_method, last_decline, under_way
 from cln.payments.settled import PaidRow, paid_of
 from cln.web import Request, page, redirect
 
@@ -87,30 +88,36 @@ def invoices(request: Request) -> HttpResponse:
     if request.account.kind == AccountKind.RESELLER:
         return _reseller_invoices(request)
     unpaid = queries.invoices_of(account_id, status=InvoiceStatus.OPEN, oldest_first=True)
+    method = active_method(account_id)
     context = {
         "section": "billing",
         "unpaid": unpaid,
         "due_cents": sum(row.due_cents for row in unpaid),
-        "method": active_method(account_id),
+        "blocks_on": blocks_on(request.account),
+        "method": method,
+        "decline": last_decline(method) if method and unpaid else None,
         "offers": gateway_pages.offers(),
         "currency": request.account.currency,
         "by_type": billed_by_type(account_id),
         **_statements(request),
-        "upcoming": _next_invoice(request),
+        "upcoming": _next_invoices(request),
         "results": receipts.taken(request, RESULTS),
         "under_way": under_way(account_id) if unpaid else {},
     }
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 
 
-def _next_invoice(request: Request) -> dict[str, object] | None:
-    """The next invoice of all, for those who may see the bills."""
+def _next_invoices(request: Request) -> list[dict[str, object]]:
+    """The invoices of the next day that has any, for those who may see the bills."""
     if not may(request.login.role, Permission.VIEW_BILLING):
-        return None
+        return []
     names = {row.code: row.name for row in license_types()}
-    for one in upcoming_invoices(account_id=request.account.pk)[:1]:
-        return {"name": names[one.license_type], "invoice": one}
-    return None
+    coming = upcoming_invoices(account_id=request.account.pk)
+    return [
+        {"name": names[one.license_type], "invoice": one}
+        for one in coming
+        if one.on == coming[0].on
+    ]
 
 
 def _reseller_invoices(request: Request) -> HttpResponse:
@@ -149,6 +156,13 @@ def invoice(request: Request, public_id: str) -> HttpResponse:
         "credit_notes": papers.credit_notes_of(account_id=account_id, invoice=public_id),
     }
     return render(request, "billing/invoice.html", context)
+
+
+@page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
+def invoice_by_number(request: Request, number: str) -> HttpResponse:
+    """The page of an invoice that is known by what is printed on it."""
+    found = queries.invoice_numbered(account_id=request.account.pk, number=number)
+    return redirect("invoice", found)
 
 
 def _refund_until(request: Request, paid: Sequence[PaidRow]) -> date | None:

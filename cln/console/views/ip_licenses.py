@@ -18,7 +18,12 @@ from cln.console.tables import Selection, Table
 from cln.domain.errors import Refusal
 from cln.flows.address_lists import Worked, add_listed, remove_listed
 from cln.flows.features import switches_of
-from cln.flows.ip_licenses import ConversionPreview, convert_ip_license, preview_conversion
+from cln.flows.ip_licenses import (
+    BillsPreview,
+    convert_ip_license,
+    preview_additions,
+    preview_conversion,
+)
 from cln.flows.long_lists import AT_ONCE, begin_addition, begin_removal
 from cln.licensing.address_lists import (
     LISTED_MAX,
@@ -55,6 +60,7 @@ def add(request: Request) -> HttpResponse:
         "section": SECTION,
         "form": form,
         "seen_as": client_address(request),
+        "currency": request.account.currency,
     }
     if form.is_valid():
         wish = {
@@ -71,6 +77,7 @@ def add(request: Request) -> HttpResponse:
             elif len(lines) == 1 or "confirmed" in request.POST:
                 return _added(request, lines, wish)
             context |= _dry_run(lines)
+            context["preview"] = _price(request, lines, wish["license_type"])
     status = 422 if form.errors else 200
     return render(request, "reseller/add_ip_licenses.html", context, status=status)
 
@@ -140,10 +147,10 @@ def _who(request: Request) -> dict[str, Any]:
 
 
 def _dry_run(lines: Sequence[Line]) -> dict[str, object]:
-    """What would become of each line; of many, first those that cannot be added."""
-    numbered = list(enumerate(lines, start=1))
-    if len(lines) > LINES_SHOWN:
-        numbered.sort(key=lambda one: one[1].verdict is not Verdict.REFUSED)
+    """What would become of each line, first of those that cannot be added."""
+    numbered = sorted(
+        enumerate(lines, start=1), key=lambda one: one[1].verdict is not Verdict.REFUSED
+    )
     return {
         "lines": lines,
         "shown": numbered[:LINES_SHOWN],
@@ -153,7 +160,23 @@ def _dry_run(lines: Sequence[Line]) -> dict[str, object]:
     }
 
 
-def _preview(request: Request, form: AddressForm, row: AddressRow) -> ConversionPreview | None:
+def _price(request: Request, lines: Sequence[Line], license_type: str) -> BillsPreview | None:
+    """What a short list would cost; None for a long one, or where nothing can be added."""
+    addresses = [line.address for line in lines if line.verdict is Verdict.ADD]
+    if not addresses or len(lines) > AT_ONCE:
+        return None
+    try:
+        return preview_additions(
+            account_id=request.account.pk,
+            addresses=addresses,
+            license_type=license_type,
+            now=request.now,
+        )
+    except Refusal:  # of one address, or of all: told beside it when they are added
+        return None
+
+
+def _preview(request: Request, form: AddressForm, row: AddressRow) -> BillsPreview | None:
     """What another type would cost, before the click; None where nothing is to be confirmed."""
     license_type = form.cleaned_data["license_type"]
     if license_type == row.license_type or "confirmed" in request.POST:

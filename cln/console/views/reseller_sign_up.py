@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from cln.accounts.access import Permission, may
 from cln.catalog.queries import currencies
+from cln.console.forms.billing import grouped
 from cln.console.forms.conversion import AgreementForm, DepositForm
 from cln.console.forms.reseller_sign_up import (
     AddressForm,
@@ -220,8 +221,9 @@ def _show(request: Request, step: str, form: forms.Form) -> HttpResponse:
         "number": STEPS.index(step) + 1,
         "form": form,
         "kept": kept,
+        "deposit_cents": _cents(kept) if kept else 0,
         "version": AGREEMENT_VERSION,
-        "cards": [(number, script.value) for number, script in TEST_CARDS.items()],
+        "test_card": grouped(next(iter(TEST_CARDS))),
     }
     status = 422 if form.errors else 200
     return render(request, "reseller/sign_up.html", context, status=status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -14,10 +15,11 @@ from cln.catalog.queries import license_types
 from cln.console.forms.licenses import RemoveServerForm
 from cln.console.forms.servers import LicenseTypeForm, ServerGroupForm, WatchForm
 from cln.console.instructions import install_command
-from cln.console.server_table import server_table
+from cln.console.server_table import server_table, status_of
 from cln.domain.clones import Side
 from cln.domain.errors import Refusal
 from cln.flows import subscriptions
+from cln.flows.alerts import AGENT_CHECK, check_command
 from cln.flows.conversion import convert_server
 from cln.flows.conversion_preview import preview_conversion
 from cln.flows.features import switches_of
@@ -59,6 +61,10 @@ def details(request: Request, server: str) -> HttpResponse:
         "trial_until": queries.trial_until(account_id, row),
         "key": _key(request, row),
         "command": _command(request, row),
+        "is_silent": status_of(row, request.now) == "silent",
+        "check_command": check_command(row.product, speaks_rhn=found.system is not None),
+        "agent_check": AGENT_CHECK,
+        "base_url": settings.CLN_BASE_URL,
         "has_other_types": bool(_can_become(row)),
         "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
