@@ -107,9 +107,7 @@ def _levels(request: HttpRequest, key: str) -> list[tuple[ServerRow, int | None]
     if not servers:
         check(count_stranger(request))
     told = patched(row.public_id for row in servers)
-    return [
-        (row, told[row.public_id].level if row.public_id in told else None) for row in servers
-    ]
+    return [(row, told[row.public_id].level if row.public_id in told else None) for row in servers]
 
 
 def _servers_of_key(text: str) -> tuple[ServerRow, ...]:
