@@ -14,7 +14,7 @@ def is_blocked(account: Account) -> bool:
     return DunningState(account.dunning_state) in BLOCKED
 
 
-def blocks_on(account: Account) -> date | None:
+def block_planned_on(account: Account) -> date | None:
     """The day on which debts block the account unless they are paid; None: nothing is planned."""
     return account.dunning_next_on if account.dunning_state == DunningState.PAST_DUE else None
 

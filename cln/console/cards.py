@@ -8,13 +8,15 @@ from datetime import date, datetime, timedelta
 from django.urls import reverse
 
 from cln.accounts.models import Account
-from cln.accounts.standing import blocks_on
+from cln.accounts.standing import block_planned_on
 from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console.instructions import install_command
 from cln.domain.money import money_text
 from cln.domain.words import counted
 from cln.enums import EntitlementKind, InvoiceStatus
+from cln.flows.deposit_notices import blocks_on
+from cln.flows.notices import owed_by_reseller
 from cln.flows.trials import trials_refused
 from cln.flows.upcoming import Upcoming, outlook
 from cln.licensing import queries as licensing
@@ -111,7 +113,8 @@ def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tup
     unpaid = invoices_of(account.pk, status=InvoiceStatus.OPEN)
     needs = [
         *_unpaid(account, unpaid, today),
-        *_card(account.pk, today, owes=bool(unpaid)),
+        *_in_debt(account),
+        *_card(account.pk, today, owes=bool(unpaid) or account.negative_since is not None),
         *_silent(account.pk, now),
     ]
     # Whoever has just bought is shown how to use the licenses, not how to give them up.
@@ -132,9 +135,17 @@ def _unpaid(account: Account, invoices: tuple[InvoiceRow, ...], today: date) -> 
     else:
         state = f"{late} of them overdue" if late else "due now"
         sentence = f"{counted(len(invoices), 'unpaid invoice')}, {state}: {total}"
-    if ends := blocks_on(account):
-        sentence += f". Without payment the account is blocked on {ends}"
+    if on := block_planned_on(account):
+        sentence += f". Without payment the account is blocked on {on}"
     return [Need(sentence, "Pay", reverse("invoices"))]
+
+
+def _in_debt(account: Account) -> list[Need]:
+    if account.negative_since is None:
+        return []
+    due = money_text(owed_by_reseller(account), account.currency)
+    sentence = f"Balance due: {due}; the account is blocked on {blocks_on(account)}"
+    return [Need(sentence, "Top up", reverse("balance"))]
 
 
 def _silent(account_id: int, now: datetime) -> list[Need]:

@@ -39,6 +39,7 @@ from cln.management.prepare import prepare_database
 from cln.management.processes import Children
 from cln.management.services import start_services
 from cln.management.throwaway import throwaway_database
+from cln.notifications.models import WebhookEndpoint
 
 WEB_PROCESSES: Final = 2
 WARM_UP: Final = 2
@@ -156,12 +157,13 @@ def pages_of(account: Account) -> tuple[list[Asked], list[str]]:
 
 def _is_page(route: URLPattern, account: Account) -> bool:
     access = getattr(route.callback, "access", None)
+    is_reseller = account.kind == AccountKind.RESELLER
     return (
         access is not None
         and "GET" in access.methods
         and access.permission is not None
         and not access.sandbox_only
-        and (account.kind == AccountKind.RESELLER or not access.resellers_only)
+        and not (access.customers_only if is_reseller else access.resellers_only)
         and not str(route.name).endswith(DOCUMENTS)
     )
 
@@ -188,6 +190,8 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
     things += [("", {"license": license.public_id}) for license in held]
     kept = Backup.objects.filter(account=account, removed_at=None)[:1]
     things += [("", {"backup": backup.public_id}) for backup in kept]
+    listening = WebhookEndpoint.objects.filter(account=account).order_by("-pk")[:1]
+    things += [("", {"webhook": endpoint.public_id}) for endpoint in listening]
     accounts = ServerAccount.objects.filter(account=account)
     things += [("", {"server_account": row.pk}) for row in accounts[:1]]
     things += [("", {"key": key.public_id}) for key in (email_key, plain_key)]

@@ -263,7 +263,8 @@ def test_a_mistyped_card_is_told_in_the_cart(shop: tuple[Account, Client]) -> No
 
     assert answer.status_code == 422
     page = text_of(answer)
-    assert "KernelCare" in page and "Pay $5.90 with this card" in page
+    assert "KernelCare" in page
+    assert "Pay $5.90 with this card" in page
     assert "Never type a real card." in page
     assert not PaymentMethod.objects.filter(active=True).exists()
     assert not Invoice.objects.exists()
