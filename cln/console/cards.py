@@ -124,7 +124,9 @@ def _unpaid(invoices: tuple[InvoiceRow, ...], currency: str, today: date) -> lis
         return []
     total = money_text(sum(row.due_cents for row in invoices), currency)
     late = sum(1 for row in invoices if row.due_on < today)
-    state = f"{late} of them overdue" if late else "due now"
+    state = "due now"
+    if late:
+        state = "overdue" if late == len(invoices) else f"{late} of them overdue"
     count = counted(len(invoices), "unpaid invoice")
     return [Need(f"{count}, {state}: {total}", "Pay", reverse("invoices"))]
 
