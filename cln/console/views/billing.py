@@ -27,7 +27,7 @@ from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.services import active_method, under_way
+from cln.payments.services import active_method, declines_of, under_way
 from cln.payments.settled import PaidRow, paid_of
 from cln.web import Request, page, redirect
 
@@ -99,6 +99,7 @@ def invoices(request: Request) -> HttpResponse:
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),
         "under_way": under_way(account_id) if unpaid else {},
+        "declines": declines_of(account_id) if unpaid else (),
     }
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 

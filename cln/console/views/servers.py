@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -17,7 +19,9 @@ from cln.console.instructions import install_command
 from cln.console.server_table import server_table
 from cln.domain.clones import Side
 from cln.domain.errors import Refusal
+from cln.domain.silence import Standing
 from cln.flows import subscriptions
+from cln.flows.alerts import check_in_command
 from cln.flows.conversion import convert_server
 from cln.flows.conversion_preview import preview_conversion
 from cln.flows.features import switches_of
@@ -59,6 +63,7 @@ def details(request: Request, server: str) -> HttpResponse:
         "trial_until": queries.trial_until(account_id, row),
         "key": _key(request, row),
         "command": _command(request, row),
+        "heard_by": _heard_by(found, request.now),
         "has_other_types": bool(_can_become(row)),
         "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
@@ -68,6 +73,13 @@ def details(request: Request, server: str) -> HttpResponse:
         "now": request.now,
     }
     return render(request, "servers/details.html", context)
+
+
+def _heard_by(found: queries.ServerDetails, now: datetime) -> str:
+    """What to run on a silent server, as the mail about it says; "" while it is heard."""
+    if found.server.standing_at(now) is not Standing.SILENT:
+        return ""
+    return check_in_command(found.server.product, speaks_rhn=found.system is not None)
 
 
 @page("GET", "POST", permission=Permission.EDIT_SERVERS)
