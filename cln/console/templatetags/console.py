@@ -131,6 +131,12 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
 
 
 @register.filter
+def ip(address: str) -> SafeString:
+    """An address that may take two lines, after a colon: one of IPv6 would push a column out."""
+    return format_html_join(mark_safe(":<wbr>"), "{}", ((part,) for part in address.split(":")))
+
+
+@register.filter
 def whole_words(command: str) -> SafeString:
     """A command that wraps between its words alone: after the hyphen of an option it would mislead.
 
