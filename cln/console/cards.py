@@ -164,6 +164,8 @@ def _unused(card: Card, currency: str) -> list[Need]:
     held = card.held
     if not (card.saving_cents and held.unused and card.subscription):
         return []
+    if card.subscription.ends_on:  # they end with the others
+        return []
     sentence = (
         f"{counted(held.unused, f'unused {held.name} license')} = "
         f"{money_text(card.saving_cents, currency)} a {card.subscription.interval}"

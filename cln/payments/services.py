@@ -91,20 +91,20 @@ def under_way(account_id: int) -> dict[str, str]:
     return dict(rows.order_by("id").values_list("invoice__number", "public_id"))
 
 
-def declines_of(account_id: int) -> tuple[DeclinedRow, ...]:
-    """Why open invoices are not paid: those whose last attempt was declined, told together where
-    day and reason are the same; the longest ago first.
+def declines_of(account_id: int, *, number: str = "") -> tuple[DeclinedRow, ...]:
+    """Why open invoices, or the one of a `number`, are not paid: those whose last attempt was
+    declined, told together where day and reason are the same; the longest ago first.
     """
-    last = (
-        PaymentAttempt.objects.filter(account=account_id, invoice__status=InvoiceStatus.OPEN)
-        .order_by("invoice", "-id")
-        .distinct("invoice")
-        .values_list("state", "invoice__number", "created_at", "decline_code")
-    )
+    tried = PaymentAttempt.objects.filter(account=account_id, invoice__status=InvoiceStatus.OPEN)
+    if number:
+        tried = tried.filter(invoice__number=number)
+    last = tried.order_by("invoice", "-id").distinct("invoice")
     told: dict[tuple[date, str], list[str]] = defaultdict(list)
-    for state, number, at, code in last:
+    for state, of, at, code in last.values_list(
+        "state", "invoice__number", "created_at", "decline_code"
+    ):
         if state == AttemptState.DECLINED:
-            told[at.date(), code or DeclineCode.TECHNICAL_PROBLEM].append(number)
+            told[at.date(), code or DeclineCode.TECHNICAL_PROBLEM].append(of)
     return tuple(
         DeclinedRow(on, explain_decline(DeclineCode(code)), tuple(numbers))
         for (on, code), numbers in sorted(told.items())

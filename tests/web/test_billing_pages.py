@@ -204,6 +204,8 @@ class TestInvoices:
         in_debt(account)
 
         page = text_of(client.get("/console/billing/invoices"))
+        of_two = Invoice.objects.get(number="CBI-000002").public_id
+        alone = text_of(client.get(f"/console/billing/invoices/{of_two}"))
         use_card(account, Script.OK, now=clock.now())
 
         assert "Declined on" not in settled
@@ -213,6 +215,8 @@ class TestInvoices:
         ) in page
         assert "Declined on 2026-03-31 (CBI-000003): The card has expired." in page
         assert page.index("Total due $100.00") < page.index("Next invoice 2026-04-30")
+        assert "Declined on 2026-02-28 (CBI-000002): The card has expired." in alone
+        assert "CBI-000003" not in alone
         assert "Declined on" not in text_of(client.get("/console/billing/invoices"))
 
     def test_pay_now_pays_all_and_tells_the_result_of_each(

@@ -66,6 +66,22 @@ class TestDashboard:
 
         assert "4 unused CloudLinux OS Shared licenses = $36.00 a month" in page
 
+    def test_licenses_that_end_anyway_are_not_offered_to_be_removed(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """What was added in the last period is billed once, not every month."""
+        account, client = shop
+        a_server()
+        buys(account, 2)
+        before = text_of(client.get("/console/dashboard"))
+        client.post("/console/licenses/cloudlinux/unsubscribe", {"when": "period_end"})
+
+        page = text_of(client.get("/console/dashboard"))
+
+        assert "6 unused CloudLinux OS Shared licenses" in before
+        assert "unused CloudLinux OS Shared licenses" not in page
+        assert "Remove unused" not in page
+
     def test_a_trial_starts_with_one_click_and_shows_its_key(self) -> None:
         """T1, T2: KernelCare, 30 days, any number of servers."""
         _, client = a_visitor()

@@ -139,9 +139,11 @@ def invoice(request: Request, public_id: str) -> HttpResponse:
     """One invoice, on a page of its own, with what paid it and what was given back."""
     account_id = request.account.pk
     paid = paid_of(account_id=account_id, invoice=public_id)
+    found = queries.invoice_details(account_id=account_id, public_id=public_id)
     context = {
         "section": "billing",
-        "invoice": queries.invoice_details(account_id=account_id, public_id=public_id),
+        "invoice": found,
+        "declines": declines_of(account_id, number=found.number) if found.due_cents else (),
         "compared": compared(account_id=account_id, public_id=public_id),
         "offers": gateway_pages.offers(),
         "parties": papers.parties_of(account_id=account_id, public_id=public_id),
