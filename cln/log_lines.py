@@ -19,7 +19,8 @@ _SECRETS: Final = re.compile(
     | (?P<imunify>\bIM)(?=[A-Za-z0-9]{18}\b)[A-Za-z0-9]{14}
     | (?P<word>\b)(?=[A-Za-z0-9]*[A-Z])[A-Za-z0-9]{36}(?=[A-Za-z0-9]{4}\b)
     # Whatever stands where a secret stands in a path or a query.
-    | (?P<path>/(?:nagios|pay)/|/nagios-res/[^/\s]+/)[^/\s?"']+?(?=[^/\s?"']{4}(?:[/\s?"']|$))
+    | (?P<path>/(?:nagios|pay|patchset)/|/nagios-res/[^/\s]+/)
+        [^/\s?"']+?(?=[^/\s?"']{4}(?:[/\s?"']|$))
     | (?P<query>\b(?:token|key|secret|password|server_id|code)=)
         [^&\s"']+?(?=[^&\s"']{4}(?:[&\s"']|$))
     """,

@@ -362,6 +362,7 @@ ACCOUNT_RATE_LIMITS = {
     "passkey": "30/m/ip",
     "email_change": "5/h/user",
     "token_test": "20/m/user",
+    "webhook_test": "30/m/user",
     "ticket": "5/h/user",
     "invite": "20/h/user",
 }

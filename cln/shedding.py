@@ -46,7 +46,7 @@ _PATHS: Final = (
     (DoorClass.CHECK_IN, r"(/clweb)?/api/kcare/check(in)?\.(json|plain)"),
     (
         DoorClass.LIST,
-        r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json|\.plain)?|kcare/nagios.*)",
+        r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json|\.plain)?|kcare/(nagios|patchset/).*)",
     ),
     (DoorClass.LIST, r"/console/.*\.(csv|pdf)"),
     (DoorClass.PUBLIC, r"/console/check-license|/status"),

@@ -129,19 +129,19 @@ v1_reading = functools.partial(v1_endpoint, verb="HEAD")
 """The same of a view that only reads."""
 
 
-def bare_endpoint(view: Callable[[HttpRequest], object]) -> Callable[..., HttpResponse]:
+def bare_endpoint(view: Callable[..., object]) -> Callable[..., HttpResponse]:
     """Make a door of `view`, which only reads, that answers JSON without the envelope; trouble is
     a 503.
     """
 
     @csrf_exempt
     @functools.wraps(view)
-    def door(request: HttpRequest) -> HttpResponse:
+    def door(request: HttpRequest, **in_path: str) -> HttpResponse:
         if request.method not in {"GET", "HEAD", "POST"}:
             return _v1_method(request, "GET, POST, HEAD")
         try:
             with passing(request.path_info):
-                data = view(request)
+                data = view(request, **in_path)
         except TOO_OFTEN as refusal:
             return _later(_v1_too_often(request, refusal), refusal)
         except (OperationalError, InterfaceError):

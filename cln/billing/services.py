@@ -80,6 +80,8 @@ def changes_of_periods(
     """The changes since the running period began, oldest first, as the domain reads them, by
     (subscription, period); pairs without any are absent.
     """
+    if not subscription_ids:
+        return {}
     rows = (
         QuantityChange.objects.filter(
             subscription__in=among(subscription_ids), period=F("subscription__billed_periods")

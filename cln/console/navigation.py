@@ -143,6 +143,12 @@ ACCOUNT: Final = (
         "Account sublogins", "logins", "users", _also("invite_login", "edit_login", "remove_login")
     ),
     Entry("API", "api", "code-bracket", _also("api_secret", "new_api_token", "revoke_api_token")),
+    Entry(
+        "Webhooks",
+        "webhooks",
+        "bolt",
+        _also("webhook", "new_webhook", "edit_webhook", "webhook_secret", "remove_webhook"),
+    ),
     Entry("Reports", "reports", "envelope", _also("edit_report")),
     Entry("Audit log", "audit", "clipboard-document-list"),
     Entry("Become a reseller", "convert", "building-storefront", kind=AccountKind.CUSTOMER),

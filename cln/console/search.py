@@ -32,6 +32,7 @@ ALSO_CALLED: Final = {
     "security": "password two-factor 2fa sessions sign out",
     "logins": "users roles people",
     "api": "whmcs username secret token password",
+    "webhooks": "events callback http notifications endpoint",
     "reports": "mailing e-mail notifications",
     "audit": "history who did what",
     "convert": "partner",

@@ -38,6 +38,7 @@ from cln.console.views import (
     sign_up,
     subscriptions,
     systems,
+    webhooks,
 )
 
 PUBLIC = [
@@ -234,6 +235,31 @@ PROFILE = [
         "console/profile/api/tokens/<slug:api_token>/revoke",
         api_tokens.revoke,
         name="revoke_api_token",
+    ),
+    path("console/profile/api/webhooks", webhooks.webhooks, name="webhooks"),
+    path("console/profile/api/webhooks/new", webhooks.create, name="new_webhook"),
+    path("console/profile/api/webhooks/<slug:webhook>", webhooks.webhook, name="webhook"),
+    path("console/profile/api/webhooks/<slug:webhook>/edit", webhooks.edit, name="edit_webhook"),
+    path(
+        "console/profile/api/webhooks/<slug:webhook>/switch",
+        webhooks.switch,
+        name="switch_webhook",
+    ),
+    path("console/profile/api/webhooks/<slug:webhook>/test", webhooks.test, name="test_webhook"),
+    path(
+        "console/profile/api/webhooks/<slug:webhook>/secret",
+        webhooks.secret,
+        name="webhook_secret",
+    ),
+    path(
+        "console/profile/api/webhooks/<slug:webhook>/remove",
+        webhooks.remove,
+        name="remove_webhook",
+    ),
+    path(
+        "console/profile/api/webhooks/<slug:webhook>/deliveries/<slug:event>/replay",
+        webhooks.replay,
+        name="replay_delivery",
     ),
     path("console/profile/api", api_access.api, name="api"),
     path("console/profile/api-secret", api_access.api_secret, name="api_secret"),

@@ -52,6 +52,7 @@ def set_autopay(*, account_id: int, rule: AutopayRule, actor: str, now: datetime
             raise not_a_reseller()
         rule = check_autopay_rule(rule, catalog.rules())
         row = deposit.rule_row(account)
+        was = deposit.rule_of(row)
         row.mode, row.target_cents = rule.mode, rule.target_cents
         row.save(update_fields=["mode", "target_cents"])
         deposit.start_over(account=account, now=now)
@@ -60,7 +61,10 @@ def set_autopay(*, account_id: int, rule: AutopayRule, actor: str, now: datetime
             actor=actor,
             verb="set_autopay",
             subject=rule.mode,
-            details={"target": format_cents(rule.target_cents)},
+            details={
+                "mode": [was.mode, rule.mode],
+                "target": [format_cents(was.target_cents), format_cents(rule.target_cents)],
+            },
             now=now,
         )
 

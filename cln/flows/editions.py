@@ -82,9 +82,10 @@ def set_edition(*, account_id: int, edition: str, actor: str, now: datetime) -> 
         subscription, target = _checked(account, edition)
         known = Facts([account], rules=catalog.rules())
         change = _change(subscription, target, known, edition=edition, actor=actor, now=now)
+        old = subscription.license_type
         change_edition(
             account_id=account_id,
-            old=subscription.license_type,
+            old=old,
             new=target,
             actor=actor,
             now=now,
@@ -93,7 +94,14 @@ def set_edition(*, account_id: int, edition: str, actor: str, now: datetime) -> 
         billing.record_change(subscription=subscription, change=change, now=now)
         sweep_on = next_sweep_on(facts_of(subscription, rules=catalog.rules()), after=now.date())
         billing.plan_sweep(subscription=subscription, on=sweep_on)
-        audit(account_id=account_id, actor=actor, verb="set_edition", subject=edition, now=now)
+        audit(
+            account_id=account_id,
+            actor=actor,
+            verb="set_edition",
+            subject=edition,
+            details={"type": [old.code, target.code]},
+            now=now,
+        )
 
 
 def _checked(account: Account, edition: str) -> tuple[Subscription, LicenseType]:

@@ -58,7 +58,8 @@ class Facts:
             self.subscriptions[row.account_id].append(row)
         self._changes = changes_of_periods([row.pk for row in rows])
         self._prices = price_book(account_ids=list(self.accounts))
-        self._counter = SurchargeCounter(list(self.accounts))
+        # Where nothing is subscribed, nothing carries a surcharge.
+        self._counter = SurchargeCounter([pk for pk, mine in self.subscriptions.items() if mine])
         self._counts = self._counter.counts()
         self._els6_rates = catalog.surcharge_rates(ELS6)
 

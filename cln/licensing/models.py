@@ -216,6 +216,9 @@ class Server(models.Model):
     # Due column of "Systems Not Checking In": not before this instant need anybody look whether it
     # is silent. A check-in leaves it as it is, the scanner moves it on; null = not watched.
     alert_after = models.DateTimeField(null=True, blank=True)
+    # Whether `alert_after` may be later than the instant from which lists call the server silent:
+    # its alert waits for a pause or for the next digest, or it was just put back.
+    alert_waits = models.BooleanField(default=False, db_default=False)
     # Since when it counts as silent, written by the scanner, cleared by a check-in.
     alerted_at = models.DateTimeField(null=True, blank=True)
     # How often the owner has been told of this silence.
@@ -312,6 +315,17 @@ class Server(models.Model):
                 fields=["alert_after"],
                 condition=Q(alert_after__isnull=False),
                 name="server_alert_due",
+            ),
+            # Who is silent, among 100,000, without a look at the rest (`licensing.standing`).
+            models.Index(
+                fields=["account"],
+                condition=Q(status="active") & (Q(alerted_at__isnull=False) | Q(alert_waits=True)),
+                name="server_told_or_waits",
+            ),
+            models.Index(
+                fields=["account", "alert_after"],
+                condition=Q(status="active", alerted_at__isnull=True),
+                name="server_alert_of_account",
             ),
             models.Index(
                 fields=["recovery_after"],

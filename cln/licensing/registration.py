@@ -31,7 +31,13 @@ from cln.licensing.models import ActivationKey, Server
 from cln.licensing.seats import begin_anew
 
 SECRET_PURPOSE = "server-secret"
-WATCH_COLUMNS = ("alert_after", "alerted_at", "alerts_sent", "recovery_after")
+WATCH_COLUMNS = (
+    "last_check_in_at",
+    "alert_after",
+    "alerted_at",
+    "alerts_sent",
+    "recovery_after",
+)
 SECRET_IS_ID = "kernelcare"
 """The product whose agents know one thing only: the 16-character server id (P-46)."""
 REPLACED = "Registered again by the same machine"
@@ -79,7 +85,7 @@ def secret_hash(secret: str) -> bytes:
 
 def watch_anew(server: Server, *, now: datetime) -> None:
     """A registered server was heard again: change the columns of the watch; the caller saves."""
-    server.alert_after, server.alerted_at = now + PERIOD, None
+    server.last_check_in_at, server.alert_after, server.alerted_at = now, now + PERIOD, None
     if server.alerts_sent:
         server.recovery_after, server.alerts_sent = now, 0
 

@@ -57,7 +57,11 @@ def put_back(*, account_id: int, server: str, actor: str, now: datetime) -> Serv
         assert row.removed_at is not None, "a removed server knows since when"
         begin_anew([row], until=row.removed_at.date(), now=now)
         Server.objects.filter(pk=row.pk).update(
-            status=ServerStatus.ACTIVE, removed_at=None, removed_why="", alert_after=now + PERIOD
+            status=ServerStatus.ACTIVE,
+            removed_at=None,
+            removed_why="",
+            alert_after=now + PERIOD,
+            alert_waits=True,
         )
         server_registered(row, reinstalled=False, now=now)
         record(

@@ -132,6 +132,7 @@ def undo_reinstall(*, account_id: int, server: str, actor: str, now: datetime) -
             key=new.key,
             license_type=new.license_type,
             alert_after=now + PERIOD,
+            alert_waits=True,
         )
         old = Server.objects.select_related("license_type__product").get(pk=new.supersedes_id)
         servers_removed([new], why="The reinstall was undone", now=now)

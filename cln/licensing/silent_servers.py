@@ -39,7 +39,7 @@ TOGETHER: Final = timedelta(hours=4)
 """Agents check in about so often: what falls together goes silent within one round of them."""
 
 _MOVE_ON: Final = """
-UPDATE licensing_server SET alert_after = heard.silent_from FROM (
+UPDATE licensing_server SET alert_after = heard.silent_from, alert_waits = FALSE FROM (
     SELECT s.id, COALESCE(s.last_check_in_at, s.registered_at)
         + COALESCE(s.period, %(period)s) + COALESCE(g.grace, %(grace)s) AS silent_from
     FROM licensing_server s LEFT JOIN licensing_servergroup g ON g.id = s.group_id
@@ -94,7 +94,7 @@ def hold_alerts(*, now: datetime) -> int:
     """Look again in ten minutes at all that would be told now; how many."""
     later, due = now + LOOK_AGAIN, _running()
     due.filter(recovery_after__lte=now).update(recovery_after=later)
-    return due.filter(alert_after__lte=now).update(alert_after=later)
+    return due.filter(alert_after__lte=now).update(alert_after=later, alert_waits=True)
 
 
 def take_due(*, account_id: int, told_products: Collection[str], now: datetime) -> Digest:
@@ -107,7 +107,7 @@ def take_due(*, account_id: int, told_products: Collection[str], now: datetime) 
     watch = Watch.objects.select_for_update().get(account=account_id)
     mine = _running().filter(account=account_id)
     if watch.mailed_at is not None and now < (free_at := watch.mailed_at + DIGEST_EVERY):
-        mine.filter(alert_after__lte=now).update(alert_after=free_at)
+        mine.filter(alert_after__lte=now).update(alert_after=free_at, alert_waits=True)
         mine.filter(recovery_after__lte=now).update(recovery_after=free_at)
         return Digest()
     silent = _flip(_locked(mine.filter(alert_after__lte=now)), told_products, now=now)
@@ -134,7 +134,7 @@ def _flip(rows: Sequence[Server], told_products: Collection[str], *, now: dateti
             ),
             now=now,
         )
-        row.alert_after = seen.again_at
+        row.alert_after, row.alert_waits = seen.again_at, not seen.tell
         if not seen.tell:
             continue
         row.alerted_at = row.alerted_at or now
@@ -143,7 +143,8 @@ def _flip(rows: Sequence[Server], told_products: Collection[str], *, now: dateti
             tell.append(row)
         else:
             row.alert_after = None
-    Server.objects.bulk_update(rows, ["alert_after", "alerted_at", "alerts_sent"], batch_size=1000)
+    changed = ["alert_after", "alert_waits", "alerted_at", "alerts_sent"]
+    Server.objects.bulk_update(rows, changed, batch_size=1000)
     return tell
 
 

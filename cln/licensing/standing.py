@@ -38,10 +38,10 @@ def with_standing(
     )
     silent = Q(alerted_at__isnull=False) | Q(silent_after__lte=now)
     if standing is Standing.SILENT:
-        # Nearly all of 100,000 are out by what is cheap to ask, without a look at their groups.
-        heard = Coalesce("last_check_in_at", "registered_at")
-        maybe = Q(alerted_at__isnull=False) | Q(period__isnull=False) | Q(heard__lte=now - PERIOD)
-        return running.alias(heard=heard).filter(maybe).filter(silent)
+        # Three indexes name the few that may be: who is due, whose alert waits, and who was told.
+        due = Q(alert_after__lte=now, alerted_at__isnull=True)
+        maybe = due | Q(alert_waits=True) | Q(alerted_at__isnull=False)
+        return running.filter(maybe).filter(silent)
     if standing is Standing.LATE:
         return running.filter(late_after__lte=now).exclude(silent)
     return running.filter(alerted_at=None, late_after__gt=now)

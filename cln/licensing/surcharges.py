@@ -93,6 +93,8 @@ class SurchargeCounter:
 
 def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
     old: Counter[tuple[int, str]] = Counter()
+    if not account_ids:
+        return old
     # As the index `server_old_version` has it: an account may have 100,000 servers.
     found = _running().filter(account__in=among(account_ids), os_version__regex=OLD_VERSIONS)
     for account_id, license_type, count in _by_type(found):
@@ -128,6 +130,8 @@ def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
 
 def settings_of(account_ids: Sequence[int]) -> Settings:
     """Where these accounts have switched Imunify Email, on any level."""
+    if not account_ids:
+        return {}
     rows = FeatureSetting.objects.filter(account__in=among(account_ids), feature=IMUNIFY_EMAIL)
     return {
         Level(*level): enabled for *level, enabled in rows.values_list(*Level._fields, "enabled")

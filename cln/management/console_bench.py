@@ -39,6 +39,7 @@ from cln.management.prepare import prepare_database
 from cln.management.processes import Children
 from cln.management.services import start_services
 from cln.management.throwaway import throwaway_database
+from cln.notifications.models import WebhookEndpoint
 
 WEB_PROCESSES: Final = 2
 WARM_UP: Final = 2
@@ -188,6 +189,8 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
     things += [("", {"license": license.public_id}) for license in held]
     kept = Backup.objects.filter(account=account, removed_at=None)[:1]
     things += [("", {"backup": backup.public_id}) for backup in kept]
+    listening = WebhookEndpoint.objects.filter(account=account).order_by("-pk")[:1]
+    things += [("", {"webhook": endpoint.public_id}) for endpoint in listening]
     accounts = ServerAccount.objects.filter(account=account)
     things += [("", {"server_account": row.pk}) for row in accounts[:1]]
     things += [("", {"key": key.public_id}) for key in (email_key, plain_key)]

@@ -33,6 +33,8 @@ from cln.management.large_crowd import (
     repeat_invoices,
 )
 from cln.management.population import ACTOR
+from cln.notifications import webhooks
+from cln.notifications.events import EventType
 from cln.payments.gateways.sandbox import Script, token_for
 
 USERNAME: Final = "large"
@@ -40,6 +42,7 @@ PASSWORD: Final = "a password of a benchmark"
 LICENSE_TYPES: Final = ("cloudlinux", "kernelcare", "imunify360_30")
 GROUPS: Final = 20
 BACKUPS: Final = 50
+TESTS: Final = 50
 DEPOSIT_CENTS: Final = 100_000_00
 
 
@@ -68,6 +71,7 @@ def _customer(size: Size, *, now: datetime) -> Account:
     add_crowd(account.pk, _beside_defaults(size, size.servers), now=now)
     _turn_email_on(account.pk, now=now)
     _keep_backups(account.pk, size, now=now)
+    _listen(account.pk, size, now=now)
     return account
 
 
@@ -100,6 +104,7 @@ def _reseller(size: Size, *, now: datetime) -> Account:
     add_ip_crowd(account.pk, size.servers, now=now)
     _turn_email_on(account.pk, now=now)
     _keep_backups(account.pk, size, now=now)
+    _listen(account.pk, size, now=now)
     account.refresh_from_db()
     return account
 
@@ -137,6 +142,20 @@ def _keep_backups(account_id: int, size: Size, *, now: datetime) -> None:
     for server in Server.objects.filter(account=account_id)[: min(size.servers, BACKUPS)]:
         with transaction.atomic():
             backups.add(server=server, size_gb=10, data_center="EU1", actor=ACTOR, now=now)
+
+
+def _listen(account_id: int, size: Size, *, now: datetime) -> None:
+    """As many webhooks as an account may have, and tests on their way to each."""
+    for number in range(webhooks.ENDPOINTS_MOST):
+        row, _ = webhooks.create_endpoint(
+            account_id=account_id,
+            url=f"https://hooks{number}.large.example/",
+            events=[*EventType],
+            actor=ACTOR,
+            now=now,
+        )
+        for _test in range(min(size.servers, TESTS)):
+            webhooks.ping(account_id=account_id, endpoint=row.public_id, now=now)
 
 
 def _signed_up(kind: AccountKind, *, now: datetime) -> Account:

@@ -24,6 +24,15 @@ from cln.domain.errors import Refusal
 SECONDS_TO_CONNECT: Final = 5
 SECONDS_MOST: Final = 10
 URL_LENGTH: Final = 250
+# What the owner of a receiver reads, by the first kind that fits.
+_FAILURES: Final = (
+    (TimeoutError, "There was no answer in time."),
+    (socket.gaierror, "The name leads to no address."),
+    (ConnectionRefusedError, "Nothing listens there: the connection was refused."),
+    (ssl.SSLError, "There is no TLS that we could agree on."),
+    (ConnectionError, "The connection was ended before there was an answer."),
+    (http.client.HTTPException, "What came back is no answer in HTTP."),
+)
 FORBIDDEN_PORTS: Final = frozenset(range(1, 1024)) - {80, 443}
 
 
@@ -85,9 +94,12 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str]) -> int:
 
 
 def _why(error: OSError | http.client.HTTPException) -> str:
-    """What the owner of the receiver reads: the system's words without its numbers."""
-    if isinstance(error, TimeoutError):
-        return "There was no answer in time."
+    """What the owner of the receiver reads: plain words for what happens, else the system's."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate is not valid: {error.verify_message}."
+    for kind, words in _FAILURES:
+        if isinstance(error, kind):
+            return words
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from cln.notifications.models import Message, WebhookEndpoint
 
@@ -23,6 +24,11 @@ class EndpointRow:
     # The secret before, while it signs beside the present one.
     old_last4: str
     old_until: datetime | None
+
+    @property
+    def host(self) -> str:
+        """Whom it is: what follows in the URL may be a password of the receiver's."""
+        return urlsplit(self.url).hostname or ""
 
 
 @dataclass(frozen=True, slots=True)

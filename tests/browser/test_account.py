@@ -132,6 +132,48 @@ def _tests_token(arno: Visitor, token: str) -> None:
     arno.clicks("Test it")
 
 
+def test_a_program_hears_of_a_test_and_its_secret_is_changed_without_a_gap(
+    people: People,
+) -> None:
+    """Without JavaScript: every step is a page and a button."""
+    wanda, _ = people.customer("wanda", javascript=False)
+    page = wanda.page
+    wanda.opens("/console/profile/api")
+    wanda.clicks("To the webhooks")
+    wanda.sees("No webhook yet")
+    wanda.looks("no-webhook")
+    wanda.clicks("Add a webhook", on=page.locator("main"))
+    page.get_by_label("Password").fill(visitors.PASSWORD)
+    wanda.clicks("Go on")
+    page.get_by_label("Address").fill("https://hooks.wanda.example/in")
+    wanda.clicks("Add it")
+    wanda.sees("Choose at least one event.")
+    page.get_by_label("A server is registered").check()
+    wanda.looks("new-webhook")
+    wanda.clicks("Add it")
+    first = page.locator(".copyline code").inner_text()
+    wanda.looks("webhook-secret")
+    wanda.clicks("I have kept it")
+    wanda.sees("Nothing was sent yet")
+    wanda.clicks("Send a test")
+    wanda.sees("A test is on its way.", "ping", "waiting")
+    wanda.looks("webhook")
+
+    wanda.clicks("Change the secret")
+    page.get_by_label("3 days").check()
+    wanda.clicks("Make a new secret")
+    second = page.locator(".copyline code").inner_text()
+    wanda.sees(f"each delivery is signed with the one before, …{first[-4:]}, too.")
+    wanda.clicks("I have kept it")
+    wanda.sees(f"…{second[-4:]}")
+    expect(page.locator("body")).not_to_contain_text(second)
+    wanda.clicks("Switch off")
+    wanda.sees("called off")
+    wanda.clicks("Remove")
+    wanda.clicks("Remove", on=page.locator("main form"))
+    wanda.sees("The webhook to hooks.wanda.example is removed.", "No webhook yet")
+
+
 def test_a_report_goes_where_it_is_sent_and_the_log_says_who_changed_it(people: People) -> None:
     rosa, account = people.customer("rosa", {"kernelcare": 1})
     page = rosa.page

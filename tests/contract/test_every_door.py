@@ -71,6 +71,7 @@ OF_A_SECRET: Final[Mapping[str, tuple[str, str, str]]] = {
     "api/kcare/tag_server": ("GET", "server_id", "server"),
     "api/kcare/trial": ("GET", "server_id", "server"),  # of the caller's address, and of no id
     "api/kcare/patchset": ("GET", "key", "key"),
+    "api/kcare/patchset/<str:key>": ("GET", "path", "key"),
     "api/kcare/nagios/register_key": ("GET", "key", "key"),
     "api/kcare/nagios/<str:key>": ("GET", "path", "key"),
     "api/kcare/nagios-res/<str:login>/<str:token>": ("GET", "path", "key"),
@@ -222,7 +223,8 @@ READING: Final = {
     "api/group/servers/list", "api/im/key/list", "api/im/srv/list", "api/ipl/availability",
     "api/ipl/check", "api/ipl/list", "api/ipl/server", "api/kcare/check", "api/kcare/key/list",
     "api/kcare/key/servers", "api/kcare/nagios-res/<str:login>/<str:token>",
-    "api/kcare/nagios/<str:key>", "api/kcare/patchset", "api/kcare/sticky_patch",
+    "api/kcare/nagios/<str:key>", "api/kcare/patchset", "api/kcare/patchset/<str:key>",
+    "api/kcare/sticky_patch",
     "api/kcare/trial", "api/status",
 }  # fmt: skip
 

@@ -324,6 +324,8 @@ def test_monitors_tell_who_is_out_of_date_and_who_is_unsupported_ak_13(
     rows = Client().get(f"/api/kcare/patchset.json?key={reveal(key)}").json()
     levels = {(row["host"], row["kernel_id"], row["patch_level"]) for row in rows}
     assert levels == {("a", "5.14.0-1", 2), ("b", "5.14.0-1", 1), ("c", "9.9", 7)}
+    table = Client().get(f"/clweb/api/kcare/patchset/{reveal(key)}").json()["data"]
+    assert table == [[row["ip"], row["kernel_id"], row["patch_level"]] for row in rows]
 
     ActivationKey.objects.filter(pk=key.pk).update(sticky_on="2026-02-10")
     assert "|uptodate=2;outofdate=0;unsupported=1;inactive=0\n" in text(path)
@@ -374,6 +376,17 @@ def test_the_patchset_is_a_bare_list(acme: ApiClient) -> None:
     )
     assert Client().get("/api/kcare/patchset.json?key=nonsense").content == b"[]"
     assert Client().get("/api/kcare/patchset.json").content == b"[]"
+
+
+def test_the_patchset_as_scanners_ask_eportal_for_it(acme: ApiClient) -> None:
+    key = the_default(acme)
+    registered(key, "my.example.com", "192.0.2.1")
+    Server.objects.update(kernel="4.18.0-553")
+
+    answer = Client().get(f"/api/kcare/patchset/{reveal(key)}")
+
+    assert answer.content == b'{"data":[["192.0.2.1","4.18.0-553",null]]}'
+    assert Client().get("/api/kcare/patchset/nonsense").content == b'{"data":[]}'
 
 
 # -- status --------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from cln.licensing.watch_rules import set_grace, set_period
 from cln.notifications.report_settings import set_report
 from cln.notifications.webhooks import create_endpoint, update_endpoint
 from tests.licensing import NOW, an_account, bought, registered
+from tests.partners import a_reseller
+from tests.world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -73,4 +75,17 @@ def test_a_changed_webhook_tells_its_host_and_never_its_path() -> None:
         "changed: url",
         "enabled: yes → no",
         "events: key.created → key.changed, key.created; enabled: no → yes",
+    ]
+
+
+def test_another_rule_of_autopay_is_told_with_the_one_before() -> None:
+    zenith = a_reseller(World())
+
+    zenith.sets_autopay("add_funds", "600.00")
+    zenith.sets_autopay("off")
+
+    account = Account.objects.get(pk=zenith.account_id)
+    assert told(account, "set_autopay")[-2:] == [
+        "mode: off → add_funds; target: 0.00 → 600.00",
+        "mode: add_funds → off; target: 600.00 → 0.00",
     ]

@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from http.client import BadStatusLine, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def test_a_receiver_that_is_not_there_is_told_in_words(acme: Account, settings: 
 
     assert sent() == 0
 
-    assert Message.objects.get(kind=MessageKind.WEBHOOK).last_error == "Connection refused"
+    row = Message.objects.get(kind=MessageKind.WEBHOOK)
+    assert row.last_error == "Nothing listens there: the connection was refused."
 
 
 def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(
@@ -127,7 +129,35 @@ def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(
 
         assert receiver.arrived == []
     row = Message.objects.get(kind=MessageKind.WEBHOOK)
-    assert "certificate verify failed" in row.last_error
+    assert row.last_error == "The certificate is not valid: self-signed certificate."
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "The name leads to no address."),
+        (ssl.SSLError("wrong version number"), "There is no TLS that we could agree on."),
+        (
+            RemoteDisconnected("closed"),
+            "The connection was ended before there was an answer.",
+        ),
+        (BadStatusLine("SSH-2.0"), "What came back is no answer in HTTP."),
+        (OSError(101, "Network is unreachable"), "Network is unreachable"),
+    ],
+)
+def test_why_nothing_arrived_is_told_in_words(
+    acme: Account, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def resolve(*_: object, **__: object) -> list[Any]:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    listening(acme, "https://hooks.example.com/", "key.created")
+    bought(acme, "cloudlinux", 1)
+
+    assert sent() == 0
+
+    assert Message.objects.get(kind=MessageKind.WEBHOOK).last_error == words
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cln.accounts.models import AuditEntry
 from tests.partners import refunds_to
 from tests.world import Customer, World, instant
 
@@ -25,6 +26,8 @@ def test_an_upgrade_converts_all_licenses_and_charges_the_difference_of_the_rest
     world.on("2026-04-16")
     acme.changes_edition("pro")
 
+    told = AuditEntry.objects.get(verb="set_edition").details
+    assert told == {"type": ["cloudlinux", "cloudlinux_pro"]}
     assert (acme.holds("CloudLinux OS"), acme.holds("CloudLinux OS Pro")) == (0, 3)
     assert acme.checks_in("web1.example") == "active"
     assert acme.accrued() == ["2026-05-01 9.00 of 69.00"]

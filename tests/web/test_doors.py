@@ -17,16 +17,19 @@ from cln.backups.models import Backup
 from cln.billing.models import CreditNote
 from cln.billing.queries import invoices_of
 from cln.domain.dunning import DunningState
-from cln.enums import AccountKind, Role
+from cln.enums import AccountKind, MessageKind, Role
 from cln.licensing.groups import create_group
 from cln.licensing.models import ActivationKey, IpLicense, Server
 from cln.licensing.services import create_key
+from cln.notifications import webhooks
+from cln.notifications.models import Message, WebhookEndpoint
 from cln.payments.models import PaymentAttempt
 from cln.web import Access
 from tests.authenticator import Device
 from tests.backups import a_backup
 from tests.customers import START, a_customer, clock_at
 from tests.licensing import registered
+from tests.receiver import listening
 from tests.reselling import refunds_first
 from tests.visitors import (
     a_login,
@@ -48,6 +51,8 @@ REDIRECT = {
     "payment_back",
     "api_secret",
     "new_api_token",
+    "new_webhook",
+    "webhook_secret",
     "two_factor_on",
     "two_factor_codes",
     "new_passkey",
@@ -67,6 +72,7 @@ GUARDED = {
     "invite_again",
     "remove_login",
     "convert",
+    "edit_webhook",
 }
 # A customer has no month of a reseller's.
 ABSENT = {"statement_pdf"}
@@ -99,6 +105,8 @@ def path_of(route: URLPattern, **ids: str) -> str:
         "login": "0",
         "session": "0",
         "api_token": "tok_x",
+        "webhook": "whk_x",
+        "event": "evt_x",
         "license": "ipl_x",
         "credit_note": "cn_x",
         "month": "2026-01",
@@ -183,6 +191,7 @@ def test_a_role_opens_exactly_the_pages_its_permissions_name(
         "public_id": invoice.public_id,
         "login": str(other.pk),
         "api_token": a_token(account, other),
+        **a_webhook(account),
         "payment": PaymentAttempt.objects.get().public_id,
         "group": a_group(account),
         "backup": a_backup(account.pk, server.public_id, now=START).public_id,
@@ -245,6 +254,7 @@ def who_has_everything(kind: AccountKind, role: Role) -> tuple[Client, dict[str,
         "login": str(other.pk),
         "group": a_group(account),
         "api_token": a_token(account, other),
+        **a_webhook(account),
         "session": str(_session_of(other)),
         "backup": a_backup(account.pk, server.public_id, now=START).public_id,
     }
@@ -294,6 +304,7 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(
         "public_id": invoice.public_id,
         "login": str(login.pk),
         "api_token": a_token(account, login),
+        **a_webhook(account),
         "session": str(_session_of(login)),
         "credit_note": CreditNote.objects.get().public_id,
         "payment": PaymentAttempt.objects.get().public_id,
@@ -307,6 +318,8 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(
         "public_id": "inv_never",
         "login": "999999",
         "api_token": "tok_never",
+        "webhook": "whk_never",
+        "event": "evt_never",
         "session": "999999",
         "credit_note": "cn_never",
         "payment": "att_never",
@@ -327,11 +340,18 @@ def test_ids_of_another_tenant_and_ids_that_never_were_answer_alike(
         assert [answer.status_code for answer in answers] == [404, 404], name
         assert text_of(answers[0]) == text_of(answers[1]), name
     assert tried >= 3
+    _all_is_as_it_was(login)
+
+
+def _all_is_as_it_was(login: Login) -> None:
+    """Nothing of the victim's was removed, changed or ended."""
     assert Server.objects.get().status == "active"
     assert ActivationKey.objects.get().removed_at is None
     assert Login.objects.get(pk=login.pk).role == Role.FULL
     assert UserSession.objects.filter(user=login).count() == 1
     assert ApiToken.objects.get().revoked_at is None
+    assert WebhookEndpoint.objects.get().disabled_at is None
+    assert Message.objects.filter(kind=MessageKind.WEBHOOK).count() == 1
     assert Passkey.objects.count() == 1
     assert [*Backup.objects.values_list("size_gb", "removed_at")] == [(50, None)]
 
@@ -347,6 +367,13 @@ def a_token(account: Account, login: Login) -> str:
         now=START,
     )
     return row.public_id
+
+
+def a_webhook(account: Account) -> dict[str, str]:
+    """An endpoint that was tested once."""
+    endpoint, _ = listening(account, "https://hooks.example.com/")
+    ping = webhooks.ping(account_id=account.pk, endpoint=endpoint.public_id, now=START)
+    return {"webhook": endpoint.public_id, "event": ping.event}
 
 
 def a_passkey(login: Login) -> int:

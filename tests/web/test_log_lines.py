@@ -33,6 +33,7 @@ urlpatterns = [
     [
         (f"/api/kcare/nagios-res/acme/{API_SECRET}", "/api/kcare/nagios-res/acme/…6789"),
         ("at /clweb/api/kcare/nagios/WsTs821nSAtiastD,", "at /clweb/api/kcare/nagios/…stD,"),
+        ("at /api/kcare/patchset/WsTs821nSAtiastD,", "at /api/kcare/patchset/…stD,"),
         (f"?token=acme|1401189361|{TOKEN}&x=1", "?token=…89cd&x=1"),
         (f"acme%7C1401189361%7C{TOKEN} x", "acme%7C1401189361%7C…89cd x"),
         ("cls_dqVEpJLWRmcWa4yYAk3jbmZLfNPSceYqGJrfFrUj", "cls_…FrUj"),

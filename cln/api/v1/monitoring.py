@@ -88,15 +88,26 @@ def register_key(request: HttpRequest) -> Answer:
 @bare_endpoint
 def patchset(request: HttpRequest) -> list[object]:
     """Hosts and kernels of a key's servers, as a bare list."""
-    servers = _servers_of_key(lenient_arguments(request).get("key", ""))
+    return [
+        {"host": row.hostname, "ip": row.address, "kernel_id": row.kernel, "patch_level": level}
+        for row, level in _levels(request, lenient_arguments(request).get("key", ""))
+    ]
+
+
+@bare_endpoint
+def patchset_table(request: HttpRequest, key: str) -> dict[str, object]:
+    """The same as rows of three, as scanners ask ePortal for it."""
+    rows = _levels(request, key)
+    return {"data": [[row.address, row.kernel, level] for row, level in rows]}
+
+
+def _levels(request: HttpRequest, key: str) -> list[tuple[ServerRow, int | None]]:
+    """A key's servers, each with the patch level that it told last."""
+    servers = _servers_of_key(key)
     if not servers:
         check(count_stranger(request))
-    levels = patched(row.public_id for row in servers)
-    return [
-        {"host": row.hostname, "ip": row.address, "kernel_id": row.kernel, "patch_level": told}
-        for row in servers
-        for told in [levels[row.public_id].level if row.public_id in levels else None]
-    ]
+    told = patched(row.public_id for row in servers)
+    return [(row, told[row.public_id].level if row.public_id in told else None) for row in servers]
 
 
 def _servers_of_key(text: str) -> tuple[ServerRow, ...]:

@@ -65,6 +65,7 @@ def _under(root: str) -> list[URLPattern]:
         path(f"{root}api/status.plain", status.status_plain, {"form": "plain"}),
         path(f"{root}api/cl/awp", usage.accelerate_wp, {"form": "json"}),
         path(f"{root}api/kcare/patchset.json", monitoring.patchset),
+        path(f"{root}api/kcare/patchset/<str:key>", monitoring.patchset_table),
         *(
             path(
                 f"{root}api/kcare/nagios/register_key.{form}",

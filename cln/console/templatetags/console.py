@@ -19,6 +19,8 @@ from django.utils.translation import gettext, ngettext
 from cln import clock
 from cln.accounts.access import ROLE_NAMES
 from cln.accounts.countries import country_names
+from cln.console.delivery_table import reason_of
+from cln.console.forms.webhooks import EVENT_WORDS
 from cln.console.matrix import MATRIX
 from cln.console.words import details_text, subject_words, verb_words
 from cln.domain.lines import formula_text
@@ -217,9 +219,16 @@ def role_name(role: str) -> str:
     return ROLE_NAMES[Role(role)]
 
 
+register.filter("delivery_reason", reason_of)
 register.filter("verb_words", verb_words)
 register.filter("details_text", details_text)
 register.filter("subject_words", subject_words)
+
+
+@register.filter
+def event_words(events: Sequence[str]) -> list[str]:
+    """What an endpoint of webhooks hears of, as its form calls it and in that order."""
+    return [gettext(words) for event, words in EVENT_WORDS.items() if event in events]
 
 
 @register.filter

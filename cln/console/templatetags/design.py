@@ -15,10 +15,12 @@ from heroicons.templatetags.heroicons import heroicon_micro, heroicon_mini, hero
 
 from cln.console import navigation
 from cln.console.context import Frame
+from cln.console.delivery_table import standing_of
 from cln.console.server_table import status_of
 from cln.console.words import FEATURES
 from cln.domain.words import counted
 from cln.licensing.queries import ServerRow
+from cln.notifications.webhook_rows import DeliveryRow
 
 register = template.Library()
 
@@ -47,6 +49,7 @@ STATES: Final = {
     "removed": ("plain", "minus-circle"),
     "off": ("plain", "minus-circle"),
     "new": ("plain", "sparkles"),
+    "waiting": ("plain", "clock"),
 }
 
 
@@ -62,6 +65,12 @@ def status(state: str, words: str = "") -> SafeString:
 def standing(row: ServerRow, now: datetime) -> SafeString:
     """How a server stands, as icon and word."""
     return status(status_of(row, now))
+
+
+@register.simple_tag
+def delivery_standing(row: DeliveryRow) -> SafeString:
+    """Where a delivery of a webhook stands, as icon and word."""
+    return status(*standing_of(row))
 
 
 @register.filter
