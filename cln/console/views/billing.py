@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import Final
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 
 from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
@@ -37,7 +38,11 @@ MONTHS_SHOWN: Final = 36
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
 def overview(request: Request) -> HttpResponse:
-    """`/console/billing`: subscriptions, and the next invoice of each with its lines (Q12)."""
+    """`/console/billing`: subscriptions, and the next invoice of each with its lines (Q12); a
+    reseller's billing begins with the balance.
+    """
+    if request.account.kind == AccountKind.RESELLER:
+        return HttpResponseRedirect(reverse("balance"))
     account_id = request.account.pk
     names = {row.code: row.name for row in license_types()}
     upcoming = upcoming_invoices(account_id=account_id)
@@ -59,7 +64,11 @@ def overview(request: Request) -> HttpResponse:
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
 def upcoming(request: Request) -> HttpResponse:
-    """`/console/billing/upcoming`: every invoice of the next 12 months, as things stand (Q12)."""
+    """`/console/billing/upcoming`: every invoice of the next 12 months, as things stand (Q12); a
+    reseller's is written by the running month.
+    """
+    if request.account.kind == AccountKind.RESELLER:
+        return HttpResponseRedirect(reverse("statement"))
     names = {row.code: row.name for row in license_types()}
     coming = upcoming_year(account_id=request.account.pk, now=request.now)
     months = [list(of) for _, of in groupby(coming, key=lambda one: one.on.replace(day=1))]
