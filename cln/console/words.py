@@ -77,6 +77,13 @@ def verb_words(verb: str) -> str:
     return gettext(VERBS.get(verb, verb.replace(".", " ").replace("_", " ")))
 
 
+def verbs_called(text: str) -> list[str]:
+    """Verbs whose sentence on the page has `text` in it; those without one are called as the log
+    keeps them.
+    """
+    return [verb for verb in VERBS if text.lower() in verb_words(verb).lower()]
+
+
 def subject_words(subject: str) -> str:
     """What something was done to: license types by their names; an account's own id says nothing
     to whoever reads its log.

@@ -72,9 +72,9 @@ def test_a_changed_webhook_tells_its_host_and_never_its_path() -> None:
 
     assert told(acme, "webhook_changed") == [
         "host: a.example → b.example",
-        "changed: url",
-        "enabled: yes → no",
-        "events: key.created → key.changed, key.created; enabled: no → yes",
+        "host: b.example; changed: url",
+        "host: b.example; enabled: yes → no",
+        "host: b.example; events: key.created → key.changed, key.created; enabled: no → yes",
     ]
 
 
