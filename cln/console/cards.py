@@ -55,7 +55,6 @@ class Need:
     sentence: str
     action: str
     url: str
-    can_wait: bool = False
 
 
 def cards_of(account_id: int, *, now: datetime) -> tuple[Card, ...]:
@@ -130,11 +129,10 @@ def _unpaid(account: Account, invoices: tuple[InvoiceRow, ...], today: date) -> 
         return []
     total = money_text(sum(row.due_cents for row in invoices), account.currency)
     late = sum(1 for row in invoices if row.due_on < today)
-    if late == len(invoices):
-        sentence = f"{counted(late, 'overdue invoice')}: {total}"
-    else:
-        state = f"{late} of them overdue" if late else "due now"
-        sentence = f"{counted(len(invoices), 'unpaid invoice')}, {state}: {total}"
+    state = "due now"
+    if late:
+        state = "overdue" if late == len(invoices) else f"{late} of them overdue"
+    sentence = f"{counted(len(invoices), 'unpaid invoice')}, {state}: {total}"
     if on := block_planned_on(account):
         sentence += f". Without payment the account is blocked on {on}"
     return [Need(sentence, "Pay", reverse("invoices"))]
@@ -161,9 +159,9 @@ def _card(account_id: int, today: date, *, owes: bool) -> list[Need]:
     method = active_method(account_id)
     if method is None:
         return []
-    decline = last_decline(method) if owes else None
-    if decline:
-        sentence = f"{method.label} was declined on {decline.on}: {decline.sentence}"
+    last = last_decline(method) if owes else None
+    if last:
+        sentence = f"{method.label} was declined on {last.on}: {last.decline.sentence}"
     elif method.expires_on and method.expires_on <= today + CARD_EXPIRY_WARNING:
         word = "expired" if method.expires_on < today else "expires"
         sentence = f"{method.label} {word} on {method.expires_on}"
@@ -186,11 +184,12 @@ def _unused(card: Card, currency: str) -> list[Need]:
     held = card.held
     if not (card.saving_cents and held.unused and card.subscription):
         return []
+    if card.subscription.ends_on:  # they end with the others
+        return []
     sentence = (
         f"{counted(held.unused, f'unused {held.name} license')} = "
         f"{money_text(card.saving_cents, currency)} a {card.subscription.interval}"
     )
     if held.included:  # pain 5
         sentence += f": Imunify360 includes it on {counted(held.included, 'server')}"
-    url = reverse("remove_unused", args=[held.license_type])
-    return [Need(sentence, "Remove unused", url, can_wait=True)]
+    return [Need(sentence, "Remove unused", reverse("remove_unused", args=[held.license_type]))]

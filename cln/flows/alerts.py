@@ -111,7 +111,7 @@ def _context(servers: Sequence[SilentServer]) -> dict[str, object]:
             if cause in causes
         ],
         "commands": sorted(
-            {check_command(one.product, speaks_rhn=one.speaks_rhn) for one in servers}
+            {check_in_command(one.product, speaks_rhn=one.speaks_rhn) for one in servers}
         ),
     }
 
@@ -126,8 +126,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED_PER_CAUSE]) + (f" and {more} more" if more > 0 else "")
 
 
-def check_command(product: str, *, speaks_rhn: bool) -> str:
-    """What to run on a silent server of a product: it contacts us, or says why it cannot."""
+def check_in_command(product: str, *, speaks_rhn: bool) -> str:
+    """What makes a server of a product check in at once, run on it."""
     return RHN_CHECK if speaks_rhn else COMMANDS.get(product, AGENT_CHECK)
 
 

@@ -57,7 +57,7 @@ def payment_methods(request: Request) -> HttpResponse:
         "expires_soon": expires_on is not None and expires_on < today + EXPIRES_SOON,
         "offers": gateway_pages.offers(),
         "begun": gateway_pages.begun_in(request.session),
-        "decline": last_decline(method) if method and due_cents > 0 else None,
+        "declined": last_decline(method) if method and due_cents > 0 else None,
         "due_cents": due_cents,
         "currency": request.account.currency,
         "cards": [(grouped(number), script.value) for number, script in TEST_CARDS.items()],
