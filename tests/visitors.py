@@ -69,6 +69,7 @@ def text_of(answer: object) -> str:
     """The page as a person reads it: no tags, single blanks."""
     body = answer.content.decode()  # type: ignore[attr-defined]
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    body = body.replace("<wbr>", "")
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 

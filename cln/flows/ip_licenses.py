@@ -12,7 +12,7 @@ from cln.accounts.services import first_of_next_month
 from cln.billing.queries import balance_cents
 from cln.catalog import queries as catalog
 from cln.domain.errors import Refusal
-from cln.domain.money import format_cents
+from cln.domain.money import money_text
 from cln.flows.usage_run import month_before
 from cln.flows.usage_so_far import expected_cents
 from cln.licensing import ip_licenses as licensing
@@ -131,7 +131,7 @@ def check_floor(account: Account) -> None:
     balance = balance_cents(account.pk)
     if balance < -account.floor_cents:
         raise DepositExhausted(
-            f"Your balance is {format_cents(balance)}; new licenses need "
-            f"{format_cents(-account.floor_cents)} or more.",
+            f"Your balance is {money_text(balance, account.currency)}; new licenses need "
+            f"{money_text(-account.floor_cents, account.currency)} or more.",
             "Top up your deposit.",
         )

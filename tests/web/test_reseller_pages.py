@@ -10,18 +10,26 @@ from django.test import Client
 from cln.accounts.access import PERMISSIONS
 from cln.accounts.models import Account
 from cln.billing.queries import balance_cents
-from cln.catalog.models import OperatorRules
+from cln.catalog.models import LicenseType, OperatorRules, PriceList
 from cln.domain.autopay import AutopayMode, AutopayRule
+from cln.domain.dunning import DunningState
 from cln.enums import Role
 from cln.flows.autopay import autopay_rule
 from cln.flows.long_lists import begin_removal
 from cln.flows.usage_run import run_due
-from cln.licensing.models import ActivationKey, IpLicense
+from cln.licensing.models import ActivationKey, IpLicense, Server
 from cln.licensing.server_accounts import Person, add_server_account
-from cln.licensing.services import create_key
+from cln.licensing.services import (
+    Hints,
+    create_key,
+    register_at_address,
+    register_server,
+    reveal,
+)
 from tests import pdf_text
-from tests.customers import START
+from tests.customers import START, clock_at
 from tests.reselling import holds_ip, registers
+from tests.shop import open_shop
 from tests.visitors import a_login, a_reselling_visitor, signed_in, text_of
 from tests.web.test_doors import access_of, pages, path_of
 
@@ -32,6 +40,19 @@ LIST = """203.0.113.10, 203.0.113.11
 203.0.113.10
 10.0.0.1
 web1.example.com 198.51.100.7"""
+
+
+def in_debt() -> tuple[Account, Client]:
+    """A reseller whose first bill is higher than the deposit; a person of theirs."""
+    clock_at(START)
+    open_shop()
+    account = Account.objects.get(pk=registers("poor", cents=1_00, now=START).account_id)
+    holds_ip(account.pk, "198.51.100.8", license_type="imunify360_250", now=START)
+    for later in (START + timedelta(days=1), START + timedelta(days=29)):
+        run_due(now=later)
+    clock_at(later)
+    account.refresh_from_db()
+    return account, signed_in(a_login(account, Role.FULL, name="pia"))
 
 
 @pytest.fixture
@@ -345,10 +366,25 @@ class TestDeposit:
         page = text_of(zenith[1].get("/console/billing/invoices"))
 
         assert "Payment received" in page
-        assert page.index("Invoice · PDF of CBI-000001 2026-") < page.index("Payment received")
+        invoice = page.index("CBI-000001 KernelCare")
+        assert invoice < page.index("Invoice · PDF of CBI-000001 January 2026")
+        assert invoice < page.index("Payment received")
         assert f"${left / 100:.2f}" in page
         assert "Deposit, Card that works, 2026-01-31 Deposit" in page
         assert "Reference pay_" in page
+
+    def test_a_debt_stands_first_with_its_day_and_is_paid_by_one_click_r7(self) -> None:
+        """Dashboard and balance name the day of the block; the amount due is filled in."""
+        _account, client = in_debt()
+
+        page = text_of(client.get("/console/dashboard"))
+        assert "Balance due: $35.13; the account is blocked on 2026-03-03 Top up" in page
+        page = text_of(client.get("/console/billing/balance"))
+        assert "Balance due $35.13 Top up at least this much before 2026-03-03" in page
+        assert 'value="35.13"' in client.get("/console/billing/balance").content.decode()
+
+        client.post("/console/billing/balance", {"amount": "35.13"})
+        assert "Balance due" not in text_of(client.get("/console/dashboard"))
 
     def test_a_month_that_was_billed_has_a_statement_as_pdf_r2(
         self, zenith: tuple[Account, Client]
@@ -415,3 +451,104 @@ def test_a_reseller_removes_its_default_key_on_its_page_and_among_ticked_ones(
     )
 
     assert not ActivationKey.objects.filter(removed_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/console/purchase", "/console/purchase/kernelcare", "/console/purchase/cart/acquire"),
+        *("/console/cart", "/console/cart/done"),
+    ],
+)
+def test_a_reseller_is_told_why_there_is_nothing_to_buy(
+    zenith: tuple[Account, Client], path: str
+) -> None:
+    """Pain 26: what the account may not do is said, not offered."""
+    answer = zenith[1].get(path)
+
+    assert answer.status_code == 403
+    assert "each month is billed by what was used. Add an IP license, or" in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("/console/billing", "/console/billing/balance"),
+        ("/console/billing/upcoming", "/console/billing/statement"),
+    ],
+)
+def test_the_billing_of_customers_leads_a_reseller_to_their_own(
+    zenith: tuple[Account, Client], path: str, there: str
+) -> None:
+    assert zenith[1].get(path)["Location"] == there
+
+
+def test_a_blocked_reseller_is_led_to_where_the_block_is_lifted() -> None:
+    """P7, R7: to the top-up, and told that it is the deposit."""
+    account, client = in_debt()
+    Account.objects.filter(pk=account.pk).update(
+        dunning_state=DunningState.BLOCKED, blocked_on=START.date()
+    )
+
+    assert client.get("/console/dashboard")["Location"] == "/console/billing/balance"
+    page = text_of(client.get("/console/billing/balance"))
+    assert "This account is blocked because its deposit is below zero." in page
+    assert "Top up at least this much, and everything works again at once." in page
+    denied = client.post(f"{PAGE}/add", {"license_type": "kernelcare", "addresses": "8.8.8.8"})
+    assert denied.status_code == 403
+    assert "The account is blocked because its deposit is below zero." in text_of(denied)
+    assert held(account) == ["198.51.100.8"]
+
+
+def test_removing_a_server_says_what_goes_on_being_billed(zenith: tuple[Account, Client]) -> None:
+    """Seed 001, R8: an IP license stays and is billed; a server with a key stops being billed."""
+    account, client = zenith
+    by_address = register_at_address(address="198.51.100.7", hints=Hints(hostname="n1"), now=START)
+    key = create_key(account_id=account.pk, license_type="kernelcare", actor="zoe", now=START)
+    by_key = register_server(
+        key_text=reveal(key), address="198.51.100.9", hints=Hints(hostname="n2"), now=START
+    )
+
+    def page_of(server: Server, more: str = "") -> str:
+        return text_of(client.get(f"/console/servers/{server.public_id}{more}"))
+
+    assert "KernelCare by IP license" in text_of(client.get("/console/servers"))
+    assert "KernelCare by IP license" in page_of(by_address.server)
+    assert "Its IP license stays, and stays billed" in page_of(by_address.server, "/remove")
+    assert "Its billing stops today" in page_of(by_key.server, "/remove")
+    both = [by_address.server.public_id, by_key.server.public_id]
+    page = text_of(client.post("/console/servers/remove", {"id": both}))
+    assert "with an activation key stop being billed today. IP licenses stay" in page
+
+
+def test_a_license_is_removed_from_its_own_page(zenith: tuple[Account, Client]) -> None:
+    account, client = zenith
+    row = IpLicense.objects.get(account=account)
+    assert (
+        f'name="ids" value="{row.public_id}"'
+        in client.get(f"{PAGE}/{row.public_id}/edit").content.decode()
+    )
+
+    asked = text_of(client.post(f"{PAGE}/remove", {"ids": row.public_id}))
+
+    assert "The server at this address loses the product." in asked
+    assert held(account) == ["198.51.100.7"]
+
+
+def test_a_reseller_sees_the_prices_of_their_own(zenith: tuple[Account, Client]) -> None:
+    """P-25: an account may have price lists that nobody else sees."""
+    account, client = zenith
+    own = PriceList.objects.create(
+        license_type=LicenseType.objects.get(code="kernelcare"),
+        account=account,
+        interval="month",
+        currency="USD",
+        effective_on=START.date(),
+    )
+    own.tiers.create(from_quantity=1, unit_cents=1_11)
+
+    page = text_of(client.get("/console/prices"))
+
+    assert "1+ $1.11" in page
+    assert "These are the prices of your account." in page
+    assert "$1.11" not in text_of(Client().get("/console/prices"))
