@@ -65,8 +65,9 @@ NAMES: Final = {
     "size_gb": "GB",
 }
 """Details whose own names do not read as words."""
-CODED: Final = frozenset({"code", "method", "role"})
+CODED: Final = frozenset({"code", "method", "role", "scopes", "when"})
 """Details that hold a code of ours, never what somebody typed."""
+_INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?\+00:00")
 _ID: Final = re.compile(r"\b(?:srv|bkp|key)_\w+")
 NAMED_MAX: Final = 20
 """So many of the ids of an entry are looked up; a row is cut before it has shown them."""
@@ -85,11 +86,11 @@ def verbs_called(text: str) -> list[str]:
 
 
 def subject_words(subject: str) -> str:
-    """What something was done to: license types by their names; an account's own id says nothing
-    to whoever reads its log.
+    """What something was done to: license types and features by their names; an account's own id
+    says nothing to whoever reads its log.
     """
     what, blank, rest = re.sub(r"^(?:key|tok)_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
-    names = {row.code: row.name for row in license_types_by_id().values()}
+    names = FEATURES | {row.code: row.name for row in license_types_by_id().values()}
     return f"{names.get(what, what)}{blank}{rest}"
 
 
@@ -131,4 +132,4 @@ def _value(value: object) -> str:
         return f"{_value(value[0])} → {_value(value[1])}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value)) or "none"
-    return "nothing" if value in (None, "") else str(value)
+    return "nothing" if value in (None, "") else _INSTANT.sub(r"\1 \2 UTC", str(value))

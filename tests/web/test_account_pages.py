@@ -23,6 +23,7 @@ from cln.domain.errors import Refusal
 from cln.domain.signed_token import digest_of
 from cln.enums import AccountKind, Role
 from cln.licensing.groups import add_to_group
+from cln.licensing.models import ServerGroup
 from cln.licensing.moves import change_key
 from cln.licensing.services import create_key
 from cln.notifications.models import Message, ReportSubscription
@@ -253,11 +254,18 @@ class TestAudit:
         with transaction.atomic():
             change_key(account_id=account.pk, server=web1, key=key, actor="zoe", now=START)
 
+        window = {"starts_at": "2026-03-01T10:00", "ends_at": "2026-03-01T12:00"}
+        client.post(f"/console/groups/{ServerGroup.objects.get().pk}/windows", window)
+        wish = {"feature": "imunify_email", "enabled": "on"}
+        client.post("/console/features/switch", wish)
+
         page, file = text_of(client.get(AUDIT)), client.get(f"{AUDIT}?format=csv")
         of_server = text_of(client.get(f"/console/servers/{web1.public_id}"))
 
         assert "why: key limit reached; hostname: my_web2" in page
         assert "servers: web1.example.com" in page
+        assert "from: 2026-03-01 10:00 UTC; until: 2026-03-01 12:00 UTC" in page
+        assert "Imunify Email account enabled: nothing → yes" in page
         assert f"key: …{other.last4} → …{key.last4}" in page
         assert "servers: web1.example.com" in file.getvalue().decode()
         assert f"key: …{other.last4} → …{key.last4}" in of_server

@@ -19,10 +19,11 @@ from cln.domain.errors import Refusal
 from cln.flows.address_lists import Worked, add_listed, remove_listed
 from cln.flows.features import switches_of
 from cln.flows.ip_licenses import (
-    BillsPreview,
+    BillPreview,
     convert_ip_license,
-    preview_additions,
+    preview_addition,
     preview_conversion,
+    preview_removal,
 )
 from cln.flows.long_lists import AT_ONCE, begin_addition, begin_removal
 from cln.licensing.address_lists import (
@@ -60,7 +61,6 @@ def add(request: Request) -> HttpResponse:
         "section": SECTION,
         "form": form,
         "seen_as": client_address(request),
-        "currency": request.account.currency,
     }
     if form.is_valid():
         wish = {
@@ -76,8 +76,9 @@ def add(request: Request) -> HttpResponse:
                 form.add_error("addresses", lines[0].why)
             elif len(lines) == 1 or "confirmed" in request.POST:
                 return _added(request, lines, wish)
+            else:
+                context["preview"] = _preview_of_list(request, form, lines)
             context |= _dry_run(lines)
-            context["preview"] = _price(request, lines, wish["license_type"])
     status = 422 if form.errors else 200
     return render(request, "reseller/add_ip_licenses.html", context, status=status)
 
@@ -94,8 +95,15 @@ def remove(request: Request) -> HttpResponse:
         return redirect("ip_licenses")
     if "confirmed" not in request.POST:
         named = rows[:LINES_SHOWN]
-        context = {"rows": rows, "named": named, "unnamed": len(rows) - len(named)}
+        context: dict[str, object] = {"rows": rows, "named": named}
+        context |= {"unnamed": len(rows) - len(named)}
         context |= {"section": SECTION, "is_long": len(rows) > AT_ONCE}
+        if may(request.login.role, Permission.VIEW_PRICES):
+            context["preview"] = preview_removal(
+                account_id=request.account.pk,
+                licenses=[row.public_id for row in rows],
+                now=request.now,
+            )
         return render(request, "reseller/remove_ip_licenses.html", context)
     wish = {"rows": rows, **_who(request)}
     if len(rows) > AT_ONCE:
@@ -120,7 +128,6 @@ def edit(request: Request, license: str) -> HttpResponse:
         "row": row,
         "preview": preview,
         "wanted": dict(types).get(form["license_type"].value(), ""),
-        "currency": request.account.currency,
         "switches": switches_of(
             account_id=request.account.pk, spot=Spot(ip_license=license), now=request.now
         ),
@@ -160,23 +167,26 @@ def _dry_run(lines: Sequence[Line]) -> dict[str, object]:
     }
 
 
-def _price(request: Request, lines: Sequence[Line], license_type: str) -> BillsPreview | None:
-    """What a short list would cost; None for a long one, or where nothing can be added."""
+def _preview_of_list(
+    request: Request, form: AddressesForm, lines: Sequence[Line]
+) -> BillPreview | None:
+    """What the list would cost; None where nothing of it can be added, or prices are not shown."""
     addresses = [line.address for line in lines if line.verdict is Verdict.ADD]
-    if not addresses or len(lines) > AT_ONCE:
+    if not addresses or not may(request.login.role, Permission.VIEW_PRICES):
         return None
     try:
-        return preview_additions(
+        return preview_addition(
             account_id=request.account.pk,
+            license_type=form.cleaned_data["license_type"],
             addresses=addresses,
-            license_type=license_type,
             now=request.now,
         )
-    except Refusal:  # of one address, or of all: told beside it when they are added
+    except Refusal as refusal:
+        form.add_error("addresses", f"{refusal.message} {refusal.fix}")
         return None
 
 
-def _preview(request: Request, form: AddressForm, row: AddressRow) -> BillsPreview | None:
+def _preview(request: Request, form: AddressForm, row: AddressRow) -> BillPreview | None:
     """What another type would cost, before the click; None where nothing is to be confirmed."""
     license_type = form.cleaned_data["license_type"]
     if license_type == row.license_type or "confirmed" in request.POST:
