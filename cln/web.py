@@ -88,6 +88,7 @@ class Access:
     open_when_blocked: bool
     sandbox_only: bool
     resellers_only: bool
+    customers_only: bool
     recent_sign_in: bool
 
 
@@ -100,17 +101,25 @@ def page(
     open_when_blocked: bool = False,
     sandbox_only: bool = False,
     resellers_only: bool = False,
+    customers_only: bool = False,
     recent_sign_in: bool = False,
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
     """Declare a page: its methods, what a login must be allowed to do (None = public).
 
     The console of a blocked account is limited to pages that are `open_when_blocked` (P7).
-    Sandbox pages do not exist in production, and a customer has none of the resellers' pages.
+    Sandbox pages do not exist in production, and a customer has none of the resellers' pages; a
+    reseller, who buys nothing in advance, is told so on those of customers only.
     What is changed on a page with `recent_sign_in` is worth a password: whoever last gave theirs
     a while ago gives it again (security §3).
     """
     access = Access(
-        methods, permission, open_when_blocked, sandbox_only, resellers_only, recent_sign_in
+        methods=methods,
+        permission=permission,
+        open_when_blocked=open_when_blocked,
+        sandbox_only=sandbox_only,
+        resellers_only=resellers_only,
+        customers_only=customers_only,
+        recent_sign_in=recent_sign_in,
     )
 
     def declare(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
@@ -184,17 +193,31 @@ def _not_allowed(request: Request, access: Access) -> HttpResponse | None:
             f"Your role is “{role}”, which does not include this page.",
             "Ask the owner of the account for another role.",
         )
-    if access.resellers_only and login.account.kind != AccountKind.RESELLER:
+    is_reseller = login.account.kind == AccountKind.RESELLER
+    if access.resellers_only and not is_reseller:
         raise Http404
-    if is_blocked(request.account) and not access.open_when_blocked:
-        if request.method == "GET" and not request.htmx and may(login.role, BILLS):
-            return HttpResponseRedirect(resolve_url("invoices"))  # where the block is lifted
+    if access.customers_only and is_reseller:
         return forbidden(
             request,
-            "The account is blocked because an invoice is overdue.",
-            "Pay what is due under Billing and everything works again at once.",
+            "Resellers buy nothing in advance: each month is billed by what was used.",
+            "Add an IP license, or create an activation key.",
         )
+    if is_blocked(request.account) and not access.open_when_blocked:
+        return _blocked(request, is_reseller=is_reseller)
     return None
+
+
+def _blocked(request: Request, *, is_reseller: bool) -> HttpResponse:
+    """Lead to where the block is lifted; what is no plain visit of a page is refused."""
+    if request.method == "GET" and not request.htmx and may(request.login.role, BILLS):
+        return HttpResponseRedirect(resolve_url("balance" if is_reseller else "invoices"))
+    return forbidden(
+        request,
+        "The account is blocked because its deposit is below zero."
+        if is_reseller
+        else "The account is blocked because an invoice is overdue.",
+        "Pay what is due under Billing and everything works again at once.",
+    )
 
 
 def _not_recent(request: Request, access: Access) -> HttpResponse | None:

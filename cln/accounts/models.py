@@ -7,11 +7,13 @@ from django.contrib.auth.models import (
     BaseUserManager,
     PermissionsMixin,
 )
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from cln.accounts.api_models import ApiRequest, ApiToken
+from cln.accounts.audit_words import WORDS
 from cln.accounts.two_factor_models import EmailChange, Passkey, RecoveryCode, TwoFactor
 from cln.domain.autopay import AutopayMode
 from cln.domain.dunning import DeclineCode, DunningState
@@ -293,11 +295,22 @@ class AuditEntry(models.Model):
     verb = models.CharField(max_length=60)
     subject = models.CharField(max_length=120, blank=True)
     details = models.JSONField(default=dict)
+    # All that it says, as it is searched; the database writes it.
+    words = models.GeneratedField(
+        expression=WORDS, output_field=models.TextField(), db_persist=True, editable=False
+    )
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["account", "-at"], name="audit_by_account"),
             models.Index(fields=["account", "subject"], name="audit_by_subject"),
+            GinIndex(
+                fields=["words"],
+                opclasses=["gin_trgm_ops"],
+                # Of 256 kB of new entries every search reads all.
+                gin_pending_list_limit=256,
+                name="audit_words",
+            ),
         ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from cln.accounts.audit import record
+from cln.accounts.audit_words import saying
 from cln.accounts.models import AuditEntry, Login, Passkey
 from cln.listing import count_up_to, ordered
 
@@ -51,7 +52,9 @@ class AuditRow:
 class AuditFilter:
     """What the audit log is narrowed to; empty values do not narrow."""
 
-    search: str = ""  # in actor, subject, verb, address and token
+    search: str = ""  # in whatever an entry says …
+    verbs: Collection[str] = ()  # … or entries of these verbs, which are called so,
+    subjects: Collection[str] = ()  # … or about these things, which are called so
     since: date | None = None
     until: date | None = None  # this day is still in
 
@@ -130,14 +133,11 @@ def _audit(account_id: int, filters: AuditFilter) -> QuerySet[AuditEntry]:
         found = found.filter(at__date__gte=filters.since)
     if filters.until:
         found = found.filter(at__date__lte=filters.until)
-    if text := filters.search:
-        found = found.filter(
-            Q(actor__icontains=text)
-            | Q(subject__icontains=text)
-            | Q(verb__icontains=text)
-            | Q(address__startswith=text)
-            | Q(token__icontains=text)
-        )
+    if filters.search:
+        called = saying(filters.search, verbs=filters.verbs)
+        if filters.subjects:
+            called |= Q(subject__in=filters.subjects)
+        found = found.filter(called)
     return found
 
 

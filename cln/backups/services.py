@@ -67,6 +67,12 @@ def backups_named(account_id: int, ids: Sequence[str]) -> dict[str, str]:
     return {row.public_id: row.server.hostname or str(row.server.address) for row in rows}
 
 
+def backups_on(account_id: int, servers: Sequence[str]) -> list[str]:
+    """Public ids of the backups of these servers, also of removed ones."""
+    rows = Backup.objects.filter(account=account_id, server__public_id__in=servers)
+    return list(rows.values_list("public_id", flat=True))
+
+
 def has_backups(account_id: int) -> bool:
     """Whether there is any."""
     return bool(fetch_tuples(_ANY, (account_id,)))

@@ -14,6 +14,8 @@ from cln.console.instructions import install_command
 from cln.domain.money import money_text
 from cln.domain.words import counted
 from cln.enums import EntitlementKind, InvoiceStatus
+from cln.flows.deposit_notices import blocks_on
+from cln.flows.notices import owed_by_reseller
 from cln.flows.trials import trials_refused
 from cln.flows.upcoming import Upcoming, outlook
 from cln.licensing import queries as licensing
@@ -108,6 +110,7 @@ def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tup
     today = now.date()
     needs = [
         *_unpaid(invoices_of(account.pk, status=InvoiceStatus.OPEN), account.currency, today),
+        *_in_debt(account),
         *_silent(account.pk, now),
         *_expiring_card(account.pk, today),
     ]
@@ -124,9 +127,19 @@ def _unpaid(invoices: tuple[InvoiceRow, ...], currency: str, today: date) -> lis
         return []
     total = money_text(sum(row.due_cents for row in invoices), currency)
     late = sum(1 for row in invoices if row.due_on < today)
-    state = f"{late} of them overdue" if late else "due now"
+    state = "due now"
+    if late:
+        state = "overdue" if late == len(invoices) else f"{late} of them overdue"
     count = counted(len(invoices), "unpaid invoice")
     return [Need(f"{count}, {state}: {total}", "Pay", reverse("invoices"))]
+
+
+def _in_debt(account: Account) -> list[Need]:
+    if account.negative_since is None:
+        return []
+    due = money_text(owed_by_reseller(account), account.currency)
+    sentence = f"Balance due: {due}; the account is blocked on {blocks_on(account)}"
+    return [Need(sentence, "Top up", reverse("balance"))]
 
 
 def _silent(account_id: int, now: datetime) -> list[Need]:
@@ -161,6 +174,8 @@ def _ending_trial(card: Card, now: datetime) -> list[Need]:
 def _unused(card: Card, currency: str) -> list[Need]:
     held = card.held
     if not (card.saving_cents and held.unused and card.subscription):
+        return []
+    if card.subscription.ends_on:  # they end with the others
         return []
     sentence = (
         f"{counted(held.unused, f'unused {held.name} license')} = "

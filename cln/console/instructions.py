@@ -33,7 +33,7 @@ class Instructions:
 _INSTALLER: Final = "curl -fsSL {url}/install/cln-install.sh | sh -s --"
 _BY_KEY: Final = Step("With our agent, which then checks in by itself", f"{_INSTALLER} -k {{key}}")
 _BY_ADDRESS: Final = Step(
-    "The same by the IP license of the server's address", f"{_INSTALLER} --byip"
+    "The same for a server whose IP is licensed, without a key", f"{_INSTALLER} --byip"
 )
 _AGENT: Final = (_BY_KEY, _BY_ADDRESS)
 _OWN: Final[Mapping[str, Step]] = {

@@ -43,6 +43,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has no typ
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": WRONG_PASSWORD,
         "username_password_mismatch": WRONG_PASSWORD,
+        "too_many_login_attempts": "Too many failed tries. Wait five minutes, then try again.",
     }
 
     def send_confirmation_mail(

@@ -81,7 +81,7 @@ _DECLINES = {
             DeclineCode.CARD_NOT_CONFIRMED,
             False,
             "The card has not been confirmed yet.",
-            "Confirm the card with your bank, then press Pay now.",
+            "Confirm the card with your bank, then try again.",
         ),
         Decline(
             DeclineCode.AGREEMENT_CANCELLED,
@@ -105,7 +105,7 @@ _DECLINES = {
             DeclineCode.INSUFFICIENT_FUNDS,
             False,
             "There is not enough money on the card or the PayPal account.",
-            "Add funds and press Pay now, or use another payment method.",
+            "Add funds and try again, or use another payment method.",
         ),
         Decline(
             DeclineCode.INACTIVE_CARD,

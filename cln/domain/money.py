@@ -55,16 +55,25 @@ def split_cents(cents: int, weights: Sequence[Fraction | int]) -> tuple[int, ...
 
 
 def format_cents(cents: int) -> str:
-    """Write cents as people read them: 1234 -> "12.34", -5 -> "-0.05"."""
+    """Write cents as programs read them: 123456 -> "1234.56", -5 -> "-0.05"."""
+    return _written(cents, "d")
+
+
+def amount_text(cents: int) -> str:
+    """Write cents as people read them: 123456 -> "1,234.56", -5 -> "-0.05"."""
+    return _written(cents, ",")
+
+
+def _written(cents: int, wholes: str) -> str:
     whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
+    return f"{'-' if cents < 0 else ''}{whole:{wholes}}.{rest:02d}"
 
 
 def money_text(cents: int, currency: str) -> str:
-    """Cents for people, in mails and on pages: "$27.00", "-$3.95", "27.00 EUR"."""
+    """Cents for people, in mails and on pages: "$1,827.00", "-$3.95", "27.00 EUR"."""
     if currency == "USD":
-        return f"{'-' if cents < 0 else ''}${format_cents(abs(cents))}"
-    return f"{format_cents(cents)} {currency}"
+        return f"{'-' if cents < 0 else ''}${amount_text(abs(cents))}"
+    return f"{amount_text(cents)} {currency}"
 
 
 def parse_amount(text: object, *, signed: bool = False) -> int:

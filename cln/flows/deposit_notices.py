@@ -1,6 +1,6 @@
 """The mails about deposits, usage and refunds; like `flows.notices`, all join."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 
@@ -24,6 +24,7 @@ MOST_SHARES = 100
 def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -> None:
     """A month of one license type, license by license, and the deposit after it (R2, R3)."""
     events.invoice_issued(invoice, now=now)
+    balance = balance_cents(account.pk)
     queue_mail(
         account_id=account.pk,
         template="invoice_issued",
@@ -35,7 +36,8 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
             "pdf": invoice_path(invoice.public_id),
             "tax_note": invoice.tax_note,
             "total": money_text(invoice.total_cents, invoice.currency),
-            "balance": money_text(balance_cents(account.pk), account.currency),
+            "balance": money_text(balance, account.currency),
+            "is_owed": balance < 0,
             "lines": [
                 {
                     "title": line.title,
@@ -59,10 +61,14 @@ def usage_invoice_issued(*, account: Account, invoice: Invoice, now: datetime) -
     )
 
 
+def blocks_on(account: Account) -> date:
+    """The day on which a reseller's debt blocks the account (P7, R7)."""
+    assert account.negative_since is not None, "there is a debt"
+    return account.negative_since + timedelta(days=catalog.rules().block_after_days)
+
+
 def deposit_negative(*, account: Account, days: int, now: datetime) -> None:
     """The deposit is negative, since when, and what happens if it stays so (P6, R7)."""
-    assert account.negative_since is not None, "there is a debt"
-    blocks_on = account.negative_since + timedelta(days=catalog.rules().block_after_days)
     queue_mail(
         account_id=account.pk,
         template="deposit_negative",
@@ -70,7 +76,7 @@ def deposit_negative(*, account: Account, days: int, now: datetime) -> None:
             "total": money_text(owed_by_reseller(account), account.currency),
             "since": account.negative_since,
             "pay_url": settings.CLN_BASE_URL + pay_url(account=account, now=now),
-            "blocks_on": blocks_on,
+            "blocks_on": blocks_on(account),
         },
         dedupe=f"deposit_negative:{account.pk}:{account.negative_since}:{days}",
         now=now,

@@ -69,6 +69,7 @@ class ServerRow:
     group: str
     status: str
     takes_seat: bool
+    by_address: bool  # licensed by where it calls from
     os_version: str
     kernel: str
     users: int | None
@@ -190,6 +191,7 @@ def server_row(server: Server) -> ServerRow:
         group="" if server.group is None else server.group.name,
         status=server.status,
         takes_seat=server.takes_seat,
+        by_address=server.by_address,
         os_version=server.os_version,
         kernel=server.kernel,
         users=server.users,

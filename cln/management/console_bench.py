@@ -157,12 +157,13 @@ def pages_of(account: Account) -> tuple[list[Asked], list[str]]:
 
 def _is_page(route: URLPattern, account: Account) -> bool:
     access = getattr(route.callback, "access", None)
+    is_reseller = account.kind == AccountKind.RESELLER
     return (
         access is not None
         and "GET" in access.methods
         and access.permission is not None
         and not access.sandbox_only
-        and (account.kind == AccountKind.RESELLER or not access.resellers_only)
+        and not (access.customers_only if is_reseller else access.resellers_only)
         and not str(route.name).endswith(DOCUMENTS)
     )
 

@@ -202,13 +202,13 @@ def locked_endpoint(account_id: int, endpoint: str) -> WebhookEndpoint:
 def record_endpoint(
     endpoint: WebhookEndpoint, verb: str, *, actor: str, now: datetime, **details: object
 ) -> None:
-    """Joins: append to the audit log what was done to an endpoint."""
+    """Joins: append to the audit log what was done to an endpoint, known by its host."""
     record(
         account_id=endpoint.account_id,
         actor=actor,
         verb=verb,
         subject=endpoint.public_id,
-        details=details,
+        details={"host": _host(endpoint)} | details,
         now=now,
     )
 
@@ -252,8 +252,11 @@ def _told(row: WebhookEndpoint) -> dict[str, object]:
     receiver's, and more people read the audit log than the endpoints. A list of two would read as
     a change.
     """
-    host = urlsplit(row.url).hostname
-    return {"host": host, "events": ", ".join(row.events), "enabled": row.disabled_at is None}
+    return {"host": _host(row), "events": ", ".join(row.events), "enabled": row.disabled_at is None}
+
+
+def _host(row: WebhookEndpoint) -> str | None:
+    return urlsplit(row.url).hostname
 
 
 def _changed(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:

@@ -152,7 +152,11 @@ def test_a_secret_is_changed_over_the_api_once_and_told_in_the_audit_log() -> No
     assert shown == {name: value for name, value in new.items() if name != "secret"}
     [told] = zenith.ask("GET", "audit?verb=webhook_secret_rotated")["data"]
     assert (told["actor"], told["subject"]) == ("zenith", made["id"])
-    assert told["details"] == {"last4": new["secret"][-4:], "overlap_hours": 2}
+    assert told["details"] == {
+        "host": "hooks.example.com",
+        "last4": new["secret"][-4:],
+        "overlap_hours": 2,
+    }
     row = WebhookEndpoint.objects.get()
     assert row.old_until == AuditEntry.objects.get(pk=told["id"]).at + timedelta(hours=2)
     assert new["secret"].encode() not in bytes(row.cipher)

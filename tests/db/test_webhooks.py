@@ -361,7 +361,7 @@ def test_the_audit_log_tells_what_an_endpoint_became_and_nothing_where_it_stayed
     }
     webhooks.update_endpoint(**who, url="https://other.example.com/another", now=NOW)
     entry = AuditEntry.objects.filter(verb="webhook_changed").latest("pk")
-    assert entry.details == {"changed": ["url"]}
+    assert entry.details == {"host": "other.example.com", "changed": ["url"]}
 
 
 @pytest.mark.parametrize("events", [[], ["nonsense"], ["ping"]])

@@ -160,6 +160,8 @@ def test_cents_are_written_with_two_decimals(cents: int, text: str) -> None:
     ("cents", "currency", "text"),
     [
         (27_00, "USD", "$27.00"),
+        (-1_827_00, "USD", "-$1,827.00"),
+        (1_234_567_89, "EUR", "1,234,567.89 EUR"),
         (-3_95, "USD", "-$3.95"),
         (27_00, "EUR", "27.00 EUR"),
         (-5, "EUR", "-0.05 EUR"),

@@ -51,7 +51,7 @@ def nothing_exists() -> bool:
 def test_a_stranger_becomes_a_reseller_with_the_deposit_that_was_paid(client: Client) -> None:
     up_to_payment(client)
     assert post(client, **GOOD)["Location"] == f"{PAGE}?step=login"
-    assert "500 EUR will be charged to Visa ending in 4242" in text_of(client.get(PAGE))
+    assert "500.00 EUR will be charged to Visa ending in 4242" in text_of(client.get(PAGE))
     assert nothing_exists()
 
     done = post(client, **LOGIN)

@@ -50,7 +50,7 @@ def test_guessing_is_stopped_after_five_tries_even_for_the_right_password(
 
     answer = client.post(LOGIN, {"login": "anna", "password": PASSWORD})
 
-    assert "Too many failed login attempts" in text_of(answer)
+    assert "Too many failed tries. Wait five minutes" in text_of(answer)
     assert "_auth_user_id" not in client.session
 
 

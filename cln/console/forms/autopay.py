@@ -21,7 +21,6 @@ class AutopayForm(forms.Form):
         widget=forms.RadioSelect,
     )
     target = forms.DecimalField(
-        label="Target balance",
         min_value=Decimal(0),
         max_value=Decimal(100_000),
         decimal_places=2,
@@ -44,6 +43,7 @@ class AutopayForm(forms.Form):
             (AutopayMode.ADD_FUNDS.value, add_funds),
             (AutopayMode.OFF.value, "Off: nothing is charged by itself"),
         ]
+        self.fields["target"].label = f"Target balance, in {currency}"
         self.fields["target"].help_text = f"For “Add funds” only; at least {floor}."
 
     def rule(self) -> AutopayRule:

@@ -18,7 +18,7 @@ class DepositForm(forms.Form):
         max_value=Decimal(100_000),
         decimal_places=2,
         initial=Decimal("100.00"),
-        help_text="Taken at once, in one charge. Licenses are paid from it.",
+        help_text="Charged in one piece. Licenses are paid from it.",
         widget=forms.NumberInput(attrs={"inputmode": "decimal"}),
     )
 

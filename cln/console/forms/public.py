@@ -10,7 +10,7 @@ class AddressForm(forms.Form):
 
     ip = forms.CharField(
         label="IP address of the server",
-        help_text="The public one, IPv4 or IPv6. Filled in is the one you come from.",
+        help_text="The public one, IPv4 or IPv6. Filled in is your own.",
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

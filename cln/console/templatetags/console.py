@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -19,6 +19,7 @@ from django.utils.translation import gettext, ngettext
 from cln import clock
 from cln.accounts.access import ROLE_NAMES
 from cln.accounts.countries import country_names
+from cln.accounts.services import first_of_next_month
 from cln.console.delivery_table import reason_of
 from cln.console.forms.webhooks import EVENT_WORDS
 from cln.console.matrix import MATRIX
@@ -36,6 +37,8 @@ SPANS: Final = (
 )
 """Seconds, and how one and how many of them are called."""
 _BLANKS = re.compile(r"(\s+)")
+_JOINTS = re.compile(r"(?<=[.:@])")
+_IPV4 = re.compile(r"[0-9.]+")
 _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
@@ -49,6 +52,13 @@ def money(cents: int | str | None, currency: str = "USD") -> str:
 def formula(why: str, currency: str) -> str:
     """ "3 × 3.95 for the month" → "3 × $3.95 for the month"."""
     return formula_text(why, currency)
+
+
+@register.filter
+def whole_month(days: tuple[date, date]) -> date | None:
+    """The first day of a half-open period that is one whole month, else None."""
+    begin, end = days
+    return begin if begin.day == 1 and end == first_of_next_month(begin) else None
 
 
 @register.filter
@@ -146,6 +156,15 @@ def whole_words(command: str) -> SafeString:
             for word in _BLANKS.split(command)
         ),
     )
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A host name, an e-mail or an IPv6 address that may break between its parts, so that a table
+    fits; an IPv4 address stays whole.
+    """
+    parts = [name] if _IPV4.fullmatch(name) else _JOINTS.split(name)
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
 
 
 @register.simple_tag

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -14,10 +15,10 @@ from cln.accounts.people import AUDIT_SORTS, AuditFilter, AuditRow, audit_of, co
 from cln.console.forms.account import ReportForm, TicketForm
 from cln.console.limits import too_often
 from cln.console.tables import Column, Empty, Filter, Query, Table
-from cln.console.words import details_text, verb_words
+from cln.console.words import details_text, ids_in, verb_words, verbs_called, with_names
 from cln.domain.errors import Refusal
 from cln.enums import Role
-from cln.flows.subjects import subject_names
+from cln.flows.subjects import subject_names, subjects_called
 from cln.flows.tickets import submit_ticket
 from cln.notifications.report_settings import reports_of, set_report
 from cln.web import Request, client_address, page, posted, redirect
@@ -43,37 +44,48 @@ AUDIT_COLUMNS: Sequence[Column[AuditRow]] = (
 
 def audit_table(account_id: int) -> Table[AuditRow]:
     """The audit log, newest first."""
+    called = cache(lambda text: subjects_called(account_id=account_id, text=text))
 
     def read(query: Query, limit: int, offset: int) -> Sequence[AuditRow]:
         rows = audit_of(
             account_id,
-            _audit_filter(query),
+            _audit_filter(query, called),
             sort=query.sort,
             descending=query.descending,
             limit=limit,
             offset=offset,
         )
-        names = subject_names(account_id=account_id, subjects=[row.subject for row in rows])
-        return [replace(row, name=names.get(row.subject, "")) for row in rows]
+        ids = [one for row in rows for one in (row.subject, *ids_in(row.details))]
+        names = subject_names(account_id=account_id, subjects=ids)
+        return [
+            replace(
+                row,
+                name=names.get(row.subject, ""),
+                details=with_names(row.details, names),
+            )
+            for row in rows
+        ]
 
     return Table(
         name="audit",
         noun="entry",
         columns=AUDIT_COLUMNS,
         read=read,
-        count=lambda query: count_audit(account_id, _audit_filter(query)),
+        count=lambda query: count_audit(account_id, _audit_filter(query, called)),
         row="account_pages/audit_row.html",
         sorts=AUDIT_SORTS.keys(),
         sort="-at",
-        search="Who, what, an address or a token",
+        search="Who, what, a server, a key, an address or a token",
         filters=(Filter("since", "From", is_date=True), Filter("until", "Until", is_date=True)),
         empty=Empty("Nothing was done yet", icon="clipboard-document-list"),
     )
 
 
-def _audit_filter(query: Query) -> AuditFilter:
+def _audit_filter(query: Query, called: Callable[[str], list[str]]) -> AuditFilter:
     return AuditFilter(
         search=query.search,
+        verbs=verbs_called(query.search) if query.search else (),
+        subjects=called(query.search) if query.search else (),
         since=query.day("since"),
         until=query.day("until"),
     )

@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import Final
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 
 from cln.accounts.access import Permission, may
 from cln.billing import papers, queries
@@ -27,7 +28,7 @@ from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.services import active_method, under_way
+from cln.payments.services import active_method, declines_of, under_way
 from cln.payments.settled import PaidRow, paid_of
 from cln.web import Request, page, redirect
 
@@ -37,7 +38,11 @@ MONTHS_SHOWN: Final = 36
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
 def overview(request: Request) -> HttpResponse:
-    """`/console/billing`: subscriptions, and the next invoice of each with its lines (Q12)."""
+    """`/console/billing`: subscriptions, and the next invoice of each with its lines (Q12); a
+    reseller's billing begins with the balance.
+    """
+    if request.account.kind == AccountKind.RESELLER:
+        return HttpResponseRedirect(reverse("balance"))
     account_id = request.account.pk
     names = {row.code: row.name for row in license_types()}
     upcoming = upcoming_invoices(account_id=account_id)
@@ -59,7 +64,11 @@ def overview(request: Request) -> HttpResponse:
 
 @page("GET", permission=Permission.VIEW_BILLING, open_when_blocked=True)
 def upcoming(request: Request) -> HttpResponse:
-    """`/console/billing/upcoming`: every invoice of the next 12 months, as things stand (Q12)."""
+    """`/console/billing/upcoming`: every invoice of the next 12 months, as things stand (Q12); a
+    reseller's is written by the running month.
+    """
+    if request.account.kind == AccountKind.RESELLER:
+        return HttpResponseRedirect(reverse("statement"))
     names = {row.code: row.name for row in license_types()}
     coming = upcoming_year(account_id=request.account.pk, now=request.now)
     months = [list(of) for _, of in groupby(coming, key=lambda one: one.on.replace(day=1))]
@@ -99,6 +108,7 @@ def invoices(request: Request) -> HttpResponse:
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),
         "under_way": under_way(account_id) if unpaid else {},
+        "declines": declines_of(account_id) if unpaid else (),
     }
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 
@@ -138,9 +148,11 @@ def invoice(request: Request, public_id: str) -> HttpResponse:
     """One invoice, on a page of its own, with what paid it and what was given back."""
     account_id = request.account.pk
     paid = paid_of(account_id=account_id, invoice=public_id)
+    found = queries.invoice_details(account_id=account_id, public_id=public_id)
     context = {
         "section": "billing",
-        "invoice": queries.invoice_details(account_id=account_id, public_id=public_id),
+        "invoice": found,
+        "declines": declines_of(account_id, number=found.number) if found.due_cents else (),
         "compared": compared(account_id=account_id, public_id=public_id),
         "offers": gateway_pages.offers(),
         "parties": papers.parties_of(account_id=account_id, public_id=public_id),

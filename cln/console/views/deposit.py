@@ -15,14 +15,18 @@ from cln.console.forms.reseller import AmountForm
 from cln.console.views.billing import tell
 from cln.domain.autopay import AutopayRule, Replay
 from cln.domain.errors import Refusal
+from cln.domain.money import format_cents
 from cln.flows import hosted
 from cln.flows.autopay import autopay_rule, set_autopay, simulate_autopay
-from cln.flows.reseller import top_up
+from cln.flows.deposit_notices import blocks_on
+from cln.flows.notices import owed_by_reseller
+from cln.flows.reseller import SMALLEST_TOP_UP_CENTS, top_up
 from cln.flows.usage_so_far import month_so_far
 from cln.payments.services import active_method
 from cln.web import Request, page, posted, redirect
 
 MONTHS = 3
+USUAL_TOP_UP_CENTS = 100_00
 
 
 @page(
@@ -30,9 +34,10 @@ MONTHS = 3
 )
 def balance(request: Request) -> HttpResponse:
     """`/console/billing/balance`: what is left of the deposit, and more of it (R5)."""
-    form = AmountForm(
-        posted(request), currency=request.account.currency, initial={"amount": "100.00"}
-    )
+    due = owed_by_reseller(request.account)
+    usual = max(due, SMALLEST_TOP_UP_CENTS) if due else USUAL_TOP_UP_CENTS
+    first = {"amount": format_cents(usual)}
+    form = AmountForm(posted(request), currency=request.account.currency, initial=first)
     if request.method == "POST":
         return add_funds(request, form)
     return _balance(request, form)
@@ -129,6 +134,7 @@ def _balance(request: Request, form: AmountForm) -> HttpResponse:
         "section": "billing",
         "form": form,
         "balance_cents": balance_cents(account_id),
+        "blocks_on": blocks_on(request.account) if request.account.negative_since else None,
         "so_far": month_so_far(account_id=account_id, now=request.now),
         "currency": request.account.currency,
         "method": active_method(account_id),

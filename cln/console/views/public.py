@@ -8,6 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln import clock
+from cln.accounts.access import Permission, may
+from cln.accounts.models import Account, Login
 from cln.catalog import queries as catalog
 from cln.console.forms.public import AddressForm
 from cln.console.instructions import instructions
@@ -48,11 +50,20 @@ def check_license(request: Request, template: str = "check_license.html") -> Htt
 
 @page("GET", permission=None)
 def prices(request: Request) -> HttpResponse:
-    """`/console/prices`: what each license costs, by how many are held; nobody has to sign up."""
+    """`/console/prices`: what each license costs, by how many are held; nobody has to sign up.
+
+    Whoever is signed in sees what they pay: an account may have price lists of its own (P-25).
+    """
     currencies = catalog.currencies(on=request.now.date())
-    asked = request.GET.get("currency", "")
-    currency = asked if asked in currencies else catalog.USUAL_CURRENCY
-    rows = catalog.prices(currency=currency, on=request.now.date())
+    asked, own = request.GET.get("currency", ""), _own_account(request)
+    usual = own.currency if own else catalog.USUAL_CURRENCY
+    currency = asked if asked in currencies else usual
+    is_own = own is not None and own.currency == currency
+    rows = catalog.prices(
+        currency=currency,
+        on=request.now.date(),
+        account_id=own.pk if own and is_own else None,
+    )
     products = [
         {
             "name": name,
@@ -62,8 +73,21 @@ def prices(request: Request) -> HttpResponse:
         }
         for name, of in by_product(rows)
     ]
-    context = {"products": products, "currency": currency, "currencies": currencies}
+    context = {
+        "products": products,
+        "currency": currency,
+        "currencies": currencies,
+        "is_own": is_own,
+    }
     return render(request, "prices.html", context)
+
+
+def _own_account(request: Request) -> Account | None:
+    """Whose prices somebody may see besides the public ones."""
+    login = request.user
+    if not isinstance(login, Login) or not may(login.role, Permission.VIEW_PRICES):
+        return None
+    return login.account
 
 
 def by_product(rows: Iterable[catalog.PriceRow]) -> list[tuple[str, list[catalog.PriceRow]]]:

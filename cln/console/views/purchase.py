@@ -26,7 +26,7 @@ STEPS: Final = {"less": -1, "more": 1}
 QUANTITY_DIGITS: Final = 6
 
 
-@page("GET", permission=Permission.ORDER_LICENSES)
+@page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
 def products(request: Request) -> HttpResponse:
     """`/console/purchase`: everything that can be bought."""
     rows = catalog.prices(
@@ -36,7 +36,7 @@ def products(request: Request) -> HttpResponse:
     return render(request, "purchase/products.html", context)
 
 
-@page("GET", permission=Permission.ORDER_LICENSES)
+@page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
 def purchase(request: Request, code: str) -> HttpResponse:
     """`/console/purchase/<license type or product>`: quantity, plan, price, what comes when."""
     types = _types_beside(request, code)
@@ -71,7 +71,7 @@ def purchase(request: Request, code: str) -> HttpResponse:
     return render(request, template, context, status=422 if form.errors else 200)
 
 
-@page("GET", permission=Permission.ORDER_LICENSES)
+@page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
 def acquire(request: Request, code: str) -> HttpResponse:
     """`/console/purchase/<product>/acquire?cl=2`: the link of CLN's own texts; `cl` is how many."""
     url = reverse("purchase", args=[code])
@@ -79,7 +79,7 @@ def acquire(request: Request, code: str) -> HttpResponse:
     return HttpResponseRedirect(f"{url}?quantity={int(many)}" if _is_number(many) else url)
 
 
-@page("GET", permission=Permission.ORDER_LICENSES)
+@page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
 def show_cart(request: Request) -> HttpResponse:
     """`/console/cart`: the lines with today's prices, and one Pay button."""
     names = {row.code: row.name for row in catalog.license_types()}
@@ -113,7 +113,7 @@ def show_cart(request: Request) -> HttpResponse:
     return render(request, "purchase/cart.html", context)
 
 
-@page("POST", permission=Permission.ORDER_LICENSES)
+@page("POST", permission=Permission.ORDER_LICENSES, customers_only=True)
 def put(request: Request, license_type: str) -> HttpResponse:
     """Put a line into the cart, or change it."""
     row = catalog.get_license_type(license_type)
@@ -126,20 +126,20 @@ def put(request: Request, license_type: str) -> HttpResponse:
     return redirect("cart")
 
 
-@page("POST", permission=Permission.ORDER_LICENSES)
+@page("POST", permission=Permission.ORDER_LICENSES, customers_only=True)
 def drop(request: Request, license_type: str) -> HttpResponse:
     """Take a line out of the cart."""
     cart.drop(request.session, license_type)
     return redirect("cart")
 
 
-@page("POST", permission=Permission.ORDER_LICENSES)
+@page("POST", permission=Permission.ORDER_LICENSES, customers_only=True)
 def pay(request: Request) -> HttpResponse:
     """Buy everything in the cart, once: the token in the form is the key of the purchase."""
     return pay_cart(request, request.POST.get("token", ""))
 
 
-@page("GET", permission=Permission.ORDER_LICENSES)
+@page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
 def done(request: Request) -> HttpResponse:
     """What became of the order."""
     last = cart.last_order(request.session)

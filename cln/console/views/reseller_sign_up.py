@@ -30,6 +30,7 @@ from cln.console.forms.reseller_sign_up import (
 from cln.console.limits import too_often
 from cln.domain.autopay import AutopayMode, AutopayRule
 from cln.domain.errors import Refusal
+from cln.domain.money import money_text
 from cln.enums import AttemptState, MethodKind
 from cln.flows.payment_methods import begin_first_method, complete_first_method
 from cln.flows.reseller import (
@@ -220,6 +221,7 @@ def _show(request: Request, step: str, form: forms.Form) -> HttpResponse:
         "number": STEPS.index(step) + 1,
         "form": form,
         "kept": kept,
+        "charge": money_text(_cents(kept), kept["currency"]) if step == "login" else "",
         "version": AGREEMENT_VERSION,
         "cards": [(number, script.value) for number, script in TEST_CARDS.items()],
     }

@@ -7,7 +7,7 @@ from cln.accounts.countries import country_names
 from cln.billing.papers import PartyRow
 from cln.billing.queries import LineRow
 from cln.domain.lines import LineKind, formula_text
-from cln.domain.money import format_cents, money_text
+from cln.domain.money import amount_text, money_text
 from cln.paper.sheet import Column, Note, Party, Sum
 
 FIGURE = True
@@ -55,4 +55,4 @@ def tax_notes(text: str) -> tuple[Note, ...]:
 
 def amount(cents: int) -> str:
     """An amount in a table, whose currency stands elsewhere."""
-    return format_cents(cents)
+    return amount_text(cents)
