@@ -42,6 +42,18 @@ from cln.console.views import (
     webhooks,
 )
 
+OLD = [
+    path(
+        "clweb/public/license-lookup.xhtml",
+        public.check_license,
+        {"template": "license_lookup.html"},
+        name="license_lookup",
+    ),
+    path("clweb/login.xhtml", RedirectView.as_view(pattern_name="account_login")),
+    path("clweb/buy.html", RedirectView.as_view(pattern_name="prices")),
+]
+"""Where pages were before; papers, scripts and bookmarks still name them."""
+
 PUBLIC = [
     path("", public.landing, name="landing"),
     path("console/check-license", public.check_license, name="check_license"),
@@ -317,4 +329,4 @@ RESELLER = [
     path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
     path("console/billing/statement", deposit.statement, name="statement"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]
+urlpatterns: list[URLPattern] = [*PUBLIC, *OLD, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]
