@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 
 from django.test import Client
 from django.urls import get_resolver, reverse
@@ -12,6 +13,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from cln.accounts.models import Account, Login
 from cln.accounts.services import create_login
 from cln.enums import Role
+from cln.flows.usage_run import run_due
 from tests.customers import START, a_customer, buys, clock_at
 from tests.reselling import holds_ip, registers
 from tests.shop import open_shop
@@ -58,6 +60,21 @@ def a_reselling_visitor() -> tuple[Account, Client]:
     holds_ip(account.pk, "198.51.100.7", now=START)
     Login.objects.filter(account=account).update(is_primary=False)
     return account, signed_in(a_login(account, Role.FULL, name="zoe"))
+
+
+def a_reseller_in_debt() -> tuple[Account, Client]:
+    """A reseller with 1.00 who has held Imunify360 at 198.51.100.8 since January; it is March and
+    35.13 are due, since 1 February; a person of theirs.
+    """
+    clock_at(START)
+    open_shop()
+    account = Account.objects.get(pk=registers("poor", cents=1_00, now=START).account_id)
+    holds_ip(account.pk, "198.51.100.8", license_type="imunify360_250", now=START)
+    for later in (START + timedelta(days=1), START + timedelta(days=29)):
+        run_due(now=later)
+    clock_at(later)
+    account.refresh_from_db()
+    return account, signed_in(a_login(account, Role.FULL, name="pia"))
 
 
 def with_licenses(account: Account, quantity: int = 5, license_type: str = "cloudlinux") -> None:

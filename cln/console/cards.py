@@ -127,7 +127,9 @@ def _unpaid(invoices: tuple[InvoiceRow, ...], currency: str, today: date) -> lis
         return []
     total = money_text(sum(row.due_cents for row in invoices), currency)
     late = sum(1 for row in invoices if row.due_on < today)
-    state = f"{late} of them overdue" if late else "due now"
+    state = "due now"
+    if late:
+        state = "overdue" if late == len(invoices) else f"{late} of them overdue"
     count = counted(len(invoices), "unpaid invoice")
     return [Need(f"{count}, {state}: {total}", "Pay", reverse("invoices"))]
 
@@ -172,6 +174,8 @@ def _ending_trial(card: Card, now: datetime) -> list[Need]:
 def _unused(card: Card, currency: str) -> list[Need]:
     held = card.held
     if not (card.saving_cents and held.unused and card.subscription):
+        return []
+    if card.subscription.ends_on:  # they end with the others
         return []
     sentence = (
         f"{counted(held.unused, f'unused {held.name} license')} = "

@@ -57,8 +57,20 @@ VERBS: Final = {
     "two_factor.recovery_code_used": "signed in with a recovery code",
 }
 
-NAMES: Final = {"size_gb": "GB", "by_ip": "by IP"}
+NAMES: Final = {
+    "by_ip": "by IP",
+    "cidrs": "IP ranges",
+    "code": "why",
+    "els_allowed": "CL6/CL7 repositories",
+    "size_gb": "GB",
+}
 """Details whose own names do not read as words."""
+CODED: Final = frozenset({"code", "method", "role", "scopes", "when"})
+"""Details that hold a code of ours, never what somebody typed."""
+_INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?\+00:00")
+_ID: Final = re.compile(r"\b(?:srv|bkp|key)_\w+")
+NAMED_MAX: Final = 20
+"""So many of the ids of an entry are looked up; a row is cut before it has shown them."""
 
 
 def verb_words(verb: str) -> str:
@@ -74,20 +86,43 @@ def verbs_called(text: str) -> list[str]:
 
 
 def subject_words(subject: str) -> str:
-    """What something was done to: license types by their names; an account's own id says nothing
-    to whoever reads its log.
+    """What something was done to: license types and features by their names; an account's own id
+    says nothing to whoever reads its log.
     """
     what, blank, rest = re.sub(r"^(?:key|tok)_\w+ (?=…)|^acc_\w+$", "", subject).partition(" ")
-    names = {row.code: row.name for row in license_types_by_id().values()}
+    names = FEATURES | {row.code: row.name for row in license_types_by_id().values()}
     return f"{names.get(what, what)}{blank}{rest}"
 
 
 def details_text(details: Mapping[str, object]) -> str:
     """{"role": ["billing", "full"], "on": True} → "role: billing → full; on: yes"."""
     return "; ".join(
-        f"{NAMES.get(name) or name.replace('_', ' ')}: {_value(value)}"
+        f"{NAMES.get(name) or name.replace('_', ' ')}: {_said(name, value)}"
         for name, value in details.items()
     )
+
+
+def ids_in(details: Mapping[str, object]) -> list[str]:
+    """The ids of servers, backups and keys in an entry's details."""
+    return _ID.findall(details_text(details))[:NAMED_MAX]
+
+
+def with_names(details: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """The same details with things called by `names` instead of their ids."""
+
+    def named(value: object) -> object:
+        if isinstance(value, list):
+            return [named(one) for one in value]
+        if isinstance(value, str):
+            return _ID.sub(lambda found: names.get(found[0], found[0]), value)
+        return value
+
+    return {name: named(value) for name, value in details.items()}
+
+
+def _said(name: str, value: object) -> str:
+    said = _value(value)
+    return said.replace("_", " ") if name in CODED else said
 
 
 def _value(value: object) -> str:
@@ -97,4 +132,4 @@ def _value(value: object) -> str:
         return f"{_value(value[0])} → {_value(value[1])}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value)) or gettext("none")
-    return gettext("nothing") if value in (None, "") else str(value)
+    return gettext("nothing") if value in (None, "") else _INSTANT.sub(r"\1 \2 UTC", str(value))

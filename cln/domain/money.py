@@ -56,14 +56,17 @@ def split_cents(cents: int, weights: Sequence[Fraction | int]) -> tuple[int, ...
 
 def format_cents(cents: int) -> str:
     """Write cents as programs read them: 123456 -> "1234.56", -5 -> "-0.05"."""
-    whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
+    return _written(cents, "d")
 
 
 def amount_text(cents: int) -> str:
     """Write cents as people read them: 123456 -> "1,234.56", -5 -> "-0.05"."""
+    return _written(cents, ",")
+
+
+def _written(cents: int, wholes: str) -> str:
     whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}{whole:,}.{rest:02d}"
+    return f"{'-' if cents < 0 else ''}{whole:{wholes}}.{rest:02d}"
 
 
 def money_text(cents: int, currency: str) -> str:

@@ -62,7 +62,7 @@ def decide_trial(facts: TrialFacts) -> TrialTerms:
         raise TrialNotOffered(f"There is no trial of {facts.product}.", "You can buy it at once.")
     if facts.has_subscription:
         raise AlreadyPaid(
-            f"You already have {facts.product}.", "Add licenses instead of starting a trial."
+            f"You have bought {facts.product} already.", "Add licenses instead of starting a trial."
         )
     if facts.started_on is not None:
         raise TrialAlreadyUsed(

@@ -110,7 +110,9 @@ def _context(servers: Sequence[SilentServer]) -> dict[str, object]:
             for cause, guess in GUESSES.items()
             if cause in causes
         ],
-        "commands": sorted({_command(server) for server in servers}),
+        "commands": sorted(
+            {check_in_command(one.product, speaks_rhn=one.speaks_rhn) for one in servers}
+        ),
     }
 
 
@@ -124,8 +126,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED_PER_CAUSE]) + (f" and {more} more" if more > 0 else "")
 
 
-def _command(server: SilentServer) -> str:
-    return RHN_CHECK if server.speaks_rhn else COMMANDS.get(server.product, AGENT_CHECK)
+def check_in_command(product: str, *, speaks_rhn: bool) -> str:
+    """What makes a server of a product check in at once, run on it."""
+    return RHN_CHECK if speaks_rhn else COMMANDS.get(product, AGENT_CHECK)
 
 
 def _hold(recent: int, before: int, *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """A reseller's licenses by IP: held from today, given back, turned into another type (R2, R3)."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -20,7 +21,7 @@ from cln.licensing.models import IpLicense
 
 
 @dataclass(frozen=True, slots=True)
-class ConversionPreview:
+class BillPreview:
     """The bill of the running month and of a whole month, before and after; cents, net."""
 
     month_before: int
@@ -90,24 +91,57 @@ def convert_ip_license(
 
 def preview_conversion(
     *, account_id: int, address: str, license_type: str, now: datetime
-) -> ConversionPreview:
-    """What `convert_ip_license` would do to the next bills, to the cent (Q12): it is done, asked
-    the bills, and taken back. Refusals: those of the verb.
+) -> BillPreview:
+    """What `convert_ip_license` would do to the next bills. Refusals: those of the verb."""
+
+    def convert(account: Account) -> None:
+        check_floor(account)
+        licensing.convert_ip_license(
+            account_id=account_id, address=address, license_type=license_type, actor="", now=now
+        )
+
+    return _previewed(account_id, convert, now=now)
+
+
+def preview_addition(
+    *, account_id: int, license_type: str, addresses: Collection[str], now: datetime
+) -> BillPreview:
+    """What holding these (canonical) addresses from today on would do to the next bills.
+
+    Refusals: `deposit_exhausted`, `unknown_license_type`, `not_sold_by_address`.
+    """
+
+    def add(account: Account) -> None:
+        check_floor(account)
+        licensing.imagine_added(
+            account_id=account_id, license_type=license_type, addresses=addresses, now=now
+        )
+
+    return _previewed(account_id, add, now=now)
+
+
+def preview_removal(*, account_id: int, licenses: Collection[str], now: datetime) -> BillPreview:
+    """What giving these licenses (public ids) back today would do to the next bills."""
+
+    def remove(_account: Account) -> None:
+        licensing.imagine_removed(account_id=account_id, licenses=licenses, now=now)
+
+    return _previewed(account_id, remove, now=now)
+
+
+def _previewed(
+    account_id: int, change: Callable[[Account], object], *, now: datetime
+) -> BillPreview:
+    """What a change would do to the next bills, to the cent (Q12): it is made, the bills are asked,
+    and it is taken back.
     """
     with transaction.atomic(durable=True):
         account = lock_account(account_id)
-        check_floor(account)
         before = _bills(account, now)
-        licensing.convert_ip_license(
-            account_id=account_id,
-            address=address,
-            license_type=license_type,
-            actor="",
-            now=now,
-        )
+        change(account)
         after = _bills(account, now)
         transaction.set_rollback(True)
-    return ConversionPreview(*before, *after)
+    return BillPreview(*before, *after)
 
 
 def _bills(account: Account, now: datetime) -> tuple[int, int]:

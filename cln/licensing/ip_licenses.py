@@ -1,6 +1,7 @@
 """Licenses bound to an address: nothing to register, the server is known by where it calls from."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -85,6 +86,26 @@ def add_ip_license(
             now=now,
         )
     return added
+
+
+def imagine_added(
+    *, account_id: int, license_type: str, addresses: Collection[str], now: datetime
+) -> None:
+    """Joins: hold licenses at canonical addresses and tell nobody, for a preview that is taken
+    back; what is taken is passed over. Refusals: `unknown_license_type`, `not_sold_by_address`.
+    """
+    row = _sold_by_address(license_type)
+    rows = [
+        _new(IpLicense(account_id=account_id, license_type=row, address=at), now=now)
+        for at in addresses
+    ]
+    IpLicense.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def imagine_removed(*, account_id: int, licenses: Collection[str], now: datetime) -> None:
+    """Joins: give licenses (public ids) back and tell nobody, for a preview that is taken back."""
+    live = IpLicense.objects.filter(account=account_id, removed_at=None)
+    live.filter(public_id__in=licenses).update(removed_at=now, removed_on=now.date())
 
 
 def remove_ip_license(
@@ -284,9 +305,14 @@ def _end(row: IpLicense, *, now: datetime) -> None:
     ip_license_event(EventType.IP_LICENSE_REMOVED, row, now=now)
 
 
-def _insert(row: IpLicense, *, now: datetime) -> IpLicense:
+def _new(row: IpLicense, *, now: datetime) -> IpLicense:
     row.public_id, row.product = public_id("ipl"), row.license_type.product
     row.added_at, row.added_on = now, now.date()
+    return row
+
+
+def _insert(row: IpLicense, *, now: datetime) -> IpLicense:
+    _new(row, now=now)
     try:
         with transaction.atomic():
             row.save(force_insert=True)

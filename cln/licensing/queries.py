@@ -60,6 +60,7 @@ __all__ = [
     "key_details",
     "key_row",
     "keys_after",
+    "keys_named",
     "keys_of",
     "refused_registrations_of",
     "reinstalls_of",
@@ -208,6 +209,12 @@ def keys_after(account_id: int, license_type: str, *, after: str, limit: int) ->
         )
     found = found.select_related("license_type__product").order_by("-pk")
     return tuple(map(key_row, found[:limit]))
+
+
+def keys_named(account_id: int, ids: Sequence[str]) -> dict[str, str]:
+    """The last four characters of keys, also removed ones, by public id."""
+    rows = ActivationKey.objects.filter(account=account_id, public_id__in=ids)
+    return dict(rows.values_list("public_id", "last4"))
 
 
 def servers_named(account_id: int, ids: Sequence[str]) -> dict[str, str]:

@@ -38,7 +38,8 @@ class TableRow:
     """One movement of the deposit; `change_cents` is signed, an invoice takes away.
 
     `pay_period` is the half-open period an invoice bills, or the day of everything else;
-    `invoice` and `credit_note` are the public ids of one, "" of everything else.
+    `invoice` and `credit_note` are the public ids of one, "" of everything else; `license_type` is
+    the name of the one an invoice bills.
     """
 
     id: str
@@ -50,6 +51,7 @@ class TableRow:
     balance_after_cents: int
     details: tuple[Detail, ...]
     invoice: str = ""
+    license_type: str = ""
     credit_note: str = ""
 
 
@@ -119,7 +121,8 @@ class _Documents:
         self._notes = CreditNote.objects.prefetch_related("lines__invoice_line").in_bulk(
             ids("credit note")
         )
-        self._invoices = Invoice.objects.prefetch_related("lines").in_bulk(ids("invoice"))
+        invoices = Invoice.objects.select_related("license_type").prefetch_related("lines")
+        self._invoices = invoices.in_bulk(ids("invoice"))
         self._credits = Transfer.objects.in_bulk(ids("credit"))
 
     def row(self, event: _Event) -> TableRow:
@@ -188,6 +191,7 @@ def _of_invoice(invoice: Invoice, event: _Event) -> TableRow:
         balance_after_cents=event.balance_cents,
         details=tuple(Detail(line.title, line.quantity, line.amount_cents) for line in lines),
         invoice=invoice.public_id,
+        license_type=invoice.license_type.name,
     )
 
 

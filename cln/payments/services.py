@@ -1,5 +1,6 @@
 """Verbs of money that arrives. All join a transaction that locked the account first."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ from cln.billing.models import Invoice
 from cln.billing.services import Posting, post, post_all, save_collected
 from cln.database.rows import among, copy_rows
 from cln.domain import ledger
-from cln.domain.dunning import DeclineCode
+from cln.domain.dunning import Decline, DeclineCode, explain_decline
 from cln.domain.errors import Refusal
 from cln.enums import (
     UNFINISHED_ATTEMPT,
@@ -65,6 +66,15 @@ class NoPaymentMethod(Refusal):
     code = "no_payment_method"
 
 
+@dataclass(frozen=True, slots=True)
+class DeclinedRow:
+    """Invoices, by number, whose last charge was declined on that day for that reason."""
+
+    on: date
+    decline: Decline
+    numbers: tuple[str, ...]
+
+
 def active_method(account_id: int) -> PaymentMethod | None:
     """The one payment method that is charged (P1)."""
     return PaymentMethod.objects.filter(account_id=account_id, active=True).first()
@@ -79,6 +89,26 @@ def under_way(account_id: int) -> dict[str, str]:
         account=account_id, state__in=UNFINISHED_ATTEMPT, invoice__isnull=False
     )
     return dict(rows.order_by("id").values_list("invoice__number", "public_id"))
+
+
+def declines_of(account_id: int, *, number: str = "") -> tuple[DeclinedRow, ...]:
+    """Why open invoices, or the one of a `number`, are not paid: those whose last attempt was
+    declined, told together where day and reason are the same; the longest ago first.
+    """
+    tried = PaymentAttempt.objects.filter(account=account_id, invoice__status=InvoiceStatus.OPEN)
+    if number:
+        tried = tried.filter(invoice__number=number)
+    last = tried.order_by("invoice", "-id").distinct("invoice")
+    told: dict[tuple[date, str], list[str]] = defaultdict(list)
+    for state, of, at, code in last.values_list(
+        "state", "invoice__number", "created_at", "decline_code"
+    ):
+        if state == AttemptState.DECLINED:
+            told[at.date(), code or DeclineCode.TECHNICAL_PROBLEM].append(of)
+    return tuple(
+        DeclinedRow(on, explain_decline(DeclineCode(code)), tuple(numbers))
+        for (on, code), numbers in sorted(told.items())
+    )
 
 
 def method_labels(account_ids: Collection[int]) -> dict[int, str]:

@@ -45,8 +45,8 @@ def test_a_change_is_told_with_what_it_had_been() -> None:
         set_report(product="kernelcare", is_active=bool(emails), emails=emails, **who)
 
     assert told(acme, "key_changed") == [
-        "note: nothing → shop; cidrs: nothing → 192.0.2.0/24",
-        "cidrs: 192.0.2.0/24 → 192.0.2.0/24, 198.51.100.7/32",
+        "note: nothing → shop; IP ranges: nothing → 192.0.2.0/24",
+        "IP ranges: 192.0.2.0/24 → 192.0.2.0/24, 198.51.100.7/32",
     ]
     assert told(acme, "set_feature") == ["enabled: nothing → yes", "enabled: yes → nothing"]
     minutes = ["minutes: nothing → 360", "minutes: 360 → 720"]

@@ -6,6 +6,7 @@ import csv
 from typing import ClassVar
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -18,8 +19,13 @@ from cln.accounts.tokens import token_caller
 from cln.api.auth import AuthFailed, check_token
 from cln.billing.queries import balance_cents
 from cln.domain.collection import DeclineCode, explain_decline
+from cln.domain.errors import Refusal
 from cln.domain.signed_token import digest_of
 from cln.enums import AccountKind, Role
+from cln.licensing.groups import add_to_group
+from cln.licensing.models import ServerGroup
+from cln.licensing.moves import change_key
+from cln.licensing.services import create_key
 from cln.notifications.models import Message, ReportSubscription
 from cln.notifications.queries import written
 from cln.payments.gateways.sandbox import Script, script_account
@@ -229,6 +235,40 @@ class TestAudit:
         assert "secret" not in page
         assert foreign.public_id in page
         assert "removed a server,web1.example.com," in file
+
+    def test_details_name_servers_and_keys_and_say_codes_in_words(
+        self, owner: tuple[Account, Client]
+    ) -> None:
+        """On the log, in its file and on the server's own page; what somebody typed stays."""
+        account, client = owner
+        key = bought(account, "cloudlinux", 5)
+        other = create_key(
+            account_id=account.pk, license_type="cloudlinux", limit=1, actor="zoe", now=START
+        )
+        web1 = registered(other, "web1.example.com", "192.0.2.1", now=START).server
+        with pytest.raises(Refusal):
+            registered(other, "my_web2", "192.0.2.2", now=START)
+        add_to_group(
+            account_id=account.pk, name="Rack 4", servers=[web1.public_id], actor="zoe", now=START
+        )
+        with transaction.atomic():
+            change_key(account_id=account.pk, server=web1, key=key, actor="zoe", now=START)
+
+        window = {"starts_at": "2026-03-01T10:00", "ends_at": "2026-03-01T12:00"}
+        client.post(f"/console/groups/{ServerGroup.objects.get().pk}/windows", window)
+        wish = {"feature": "imunify_email", "enabled": "on"}
+        client.post("/console/features/switch", wish)
+
+        page, file = text_of(client.get(AUDIT)), client.get(f"{AUDIT}?format=csv")
+        of_server = text_of(client.get(f"/console/servers/{web1.public_id}"))
+
+        assert "why: key limit reached; hostname: my_web2" in page
+        assert "servers: web1.example.com" in page
+        assert "from: 2026-03-01 10:00 UTC; until: 2026-03-01 12:00 UTC" in page
+        assert "Imunify Email account enabled: nothing → yes" in page
+        assert f"key: …{other.last4} → …{key.last4}" in page
+        assert "servers: web1.example.com" in file.getvalue().decode()
+        assert f"key: …{other.last4} → …{key.last4}" in of_server
 
     def test_a_file_of_the_log_runs_nothing(self, owner: tuple[Account, Client]) -> None:
         owner[1].post(PROFILE, {"company": '=HYPERLINK("x")', "billing_email": ""})

@@ -195,6 +195,30 @@ class TestInvoices:
 
         assert "Next invoice 2026-02-28 CloudLinux OS Shared $50.00" in page
 
+    def test_what_is_owed_stands_first_and_says_why_it_was_declined(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """Pain 20: also where the charge was tried by itself; a paid invoice says nothing."""
+        account, client = shop
+        settled = text_of(client.get("/console/billing/invoices"))
+        in_debt(account)
+
+        page = text_of(client.get("/console/billing/invoices"))
+        of_two = Invoice.objects.get(number="CBI-000002").public_id
+        alone = text_of(client.get(f"/console/billing/invoices/{of_two}"))
+        use_card(account, Script.OK, now=clock.now())
+
+        assert "Declined on" not in settled
+        assert (
+            "Declined on 2026-02-28 (CBI-000002): The card has expired. "
+            "Add the renewed card, or another payment method."
+        ) in page
+        assert "Declined on 2026-03-31 (CBI-000003): The card has expired." in page
+        assert page.index("Total due $100.00") < page.index("Next invoice 2026-04-30")
+        assert "Declined on 2026-02-28 (CBI-000002): The card has expired." in alone
+        assert "CBI-000003" not in alone
+        assert "Declined on" not in text_of(client.get("/console/billing/invoices"))
+
     def test_pay_now_pays_all_and_tells_the_result_of_each(
         self, shop: tuple[Account, Client]
     ) -> None:
@@ -233,8 +257,35 @@ class TestUnsubscribing:
         assert "It is cancelled" not in text_of(client.get(path))
         assert "next invoice of 2026-02-28 $50.00" in text_of(client.get("/console/billing"))
 
+    def test_it_says_what_stays_owed_of_this_product_alone(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """Pain 16: unsubscribing ends what comes, not what was billed."""
+        account, client = shop
+        with_licenses(account, 2, "kernelcare")
+        path = "/console/licenses/cloudlinux/unsubscribe"
+        before = text_of(client.get(path))
+        use_card(account, Script.HARD_DECLINE)
+        travel_to(START + timedelta(days=29))
+
+        page = text_of(client.get(path))
+
+        assert "stays owed" not in before
+        assert "Invoice CBI-000003 stays owed: $50.00 , due 2026-02-28." in page
+        assert page.count("stays owed") == 1
+
 
 class TestPaymentMethods:
+    def test_the_page_says_where_invoices_go(self, shop: tuple[Account, Client]) -> None:
+        """A-14."""
+        account, client = shop
+
+        page = text_of(client.get(METHODS))
+        Account.objects.filter(pk=account.pk).update(billing_email="")
+
+        assert "Invoices and receipts go to acme@example.com. Change" in page
+        assert "go to the primary login's address. Change" in text_of(client.get(METHODS))
+
     def test_a_card_replaces_the_one_before(self, shop: tuple[Account, Client]) -> None:
         """P1: exactly one is active."""
         account, client = shop

@@ -1,5 +1,6 @@
 """Dashboard, keys, servers, giving licenses up."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from cln.billing.queries import subscriptions_of
 from cln.enums import Role
 from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import Report, check_in, reveal
-from tests.customers import START, clock_at
+from cln.payments.gateways.sandbox import Script
+from tests.customers import START, buys, clock_at, use_card
 from tests.licensing import registered
 from tests.visitors import a_login, a_visitor, signed_in, text_of, with_licenses
 
@@ -63,6 +65,22 @@ class TestDashboard:
         page = text_of(shop[1].get("/console/dashboard"))
 
         assert "4 unused CloudLinux OS Shared licenses = $36.00 a month" in page
+
+    def test_licenses_that_end_anyway_are_not_offered_to_be_removed(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """What was added in the last period is billed once, not every month."""
+        account, client = shop
+        a_server()
+        buys(account, 2)
+        before = text_of(client.get("/console/dashboard"))
+        client.post("/console/licenses/cloudlinux/unsubscribe", {"when": "period_end"})
+
+        page = text_of(client.get("/console/dashboard"))
+
+        assert "6 unused CloudLinux OS Shared licenses" in before
+        assert "unused CloudLinux OS Shared licenses" not in page
+        assert "Remove unused" not in page
 
     def test_a_trial_starts_with_one_click_and_shows_its_key(self) -> None:
         """T1, T2: KernelCare, 30 days, any number of servers."""
@@ -286,6 +304,23 @@ class TestKeys:
         assert "You have no KernelCare license yet." in page
         assert shop[1].get("/console/products/nonsense").status_code == 404
 
+    def test_an_order_that_is_not_paid_leads_to_its_payment(self) -> None:
+        """Q3: nothing is granted yet, and a second order would be refused."""
+        account, client = a_visitor()
+        use_card(account, Script.DECLINE)
+        buys(account, 2, "kernelcare")
+
+        page = client.get("/console/products/kernelcare")
+        again = client.get("/console/purchase/kernelcare")
+
+        assert "Your order of 2 KernelCare licenses is not paid yet." in text_of(page)
+        for answer in (page, again):
+            main = answer.content.decode().partition('<div class="body">')[2]
+            assert '<a href="/console/billing/invoices">See and pay</a>' in re.sub(
+                r' class="btn[^"]*"', "", main
+            )
+        assert "You have bought KernelCare already." in text_of(client.get("/console/dashboard"))
+
 
 class TestServers:
     def test_servers_are_filtered_by_product_and_by_name(
@@ -327,6 +362,20 @@ class TestServers:
         assert "CloudLinux OS Shared" in page
         assert "192.0.2.10" in page
 
+    def test_a_silent_server_says_what_helps(self, shop: tuple[Account, Client]) -> None:
+        """Pain 24: the same as its mail says, and nothing while it is heard."""
+        server, path = a_server(), "/console/servers/"
+        before = text_of(shop[1].get(path + server.public_id))
+        clock_at(START + timedelta(hours=25))
+
+        page = text_of(shop[1].get(path + server.public_id))
+
+        assert "This server is silent" not in before
+        assert "if it is not heard before" in before
+        assert "This server is silent" in page
+        assert "cln-agent check-in" in page
+        assert "Silent since 2026-02-01 10:00 UTC." in page
+
     def test_removing_a_server_asks_what_becomes_of_its_license(
         self, shop: tuple[Account, Client]
     ) -> None:
@@ -337,6 +386,7 @@ class TestServers:
         answer = shop[1].post(f"/console/servers/{server.public_id}/remove")
 
         assert "The next invoice falls by $2.00." in page
+        assert "It goes on being paid, used or not: $2.00 of the next invoice." in page
         assert answer.status_code == 422
         assert "Choose one of the two." in text_of(answer)
         assert Server.objects.get().status == "active"

@@ -110,7 +110,7 @@ class TestPrices:
         steps = "1+ $14.00 $140.00 2+ $12.00 $120.00 5+ $10.00 $100.00 50+ $9.00 $90.00"
         assert "CloudLinux OS Shared free to try for 30 days" in page
         assert "KernelCare Security patches for the running kernel of a server" in page
-        assert f"Licenses Each a month Each a year {steps} Price on request" in page
+        assert f"Licenses A month A year {steps} Price on request" in page
         assert "Price on request: CloudLinux OS Shared Pro, CloudLinux OS Solo" in page
 
     def test_another_currency_has_its_own_and_an_unknown_one_is_the_usual(self) -> None:

@@ -276,9 +276,9 @@ ASKED_AGAIN = {"Forgot", "your", "password"}  # allauth's own words, which it tr
 LEFT: dict[str, set[str]] = {
     "server": {"key"},  # where a feature is inherited from
     # Names of details, and verbs without a sentence.
-    "audit": {"account", "added", "backup", "center", "cidrs", "created", "data", "enabled"}
+    "audit": {"account", "added", "backup", "center", "created", "data", "enabled"}
     | {"events", "group", "host", "interval", "key", "limit", "month", "note", "quantity"}
-    | {"server"},
+    | {"ranges", "server"},
     # What support is told, in the words of the mail.
     "submit_ticket": {"Account", "Address", "Browser", "Full", "Request", "Role", "State"}
     | {"access", "current", "customer", "reseller"},
@@ -357,5 +357,6 @@ def _words(answer: HttpResponse) -> set[str]:
     # The end of a key or of a token may look like a word.
     body = re.sub(r"…\w{4}\b", " ", body)
     answer.content = body.encode()
-    words = re.findall(r"(?<![\w.@/-])[A-Za-z]{3,}(?![\w.@/-])", text_of(answer))
-    return {*words} - SAME - DATA - MONTHS
+    # Capitals in the middle are in names and in the texts of keys.
+    words = re.findall(r"(?<![\w.@/-])[A-Z]?[a-z]{2,}(?![\w.@/-])", text_of(answer))
+    return {word for word in words if len(word) > 2} - SAME - DATA - MONTHS

@@ -15,7 +15,7 @@ from cln.accounts.people import AUDIT_SORTS, AuditFilter, AuditRow, audit_of, co
 from cln.console.forms.account import ReportForm, TicketForm
 from cln.console.limits import too_often
 from cln.console.tables import Column, Empty, Filter, Query, Table
-from cln.console.words import details_text, verb_words, verbs_called
+from cln.console.words import details_text, ids_in, verb_words, verbs_called, with_names
 from cln.domain.errors import Refusal
 from cln.enums import Role
 from cln.flows.subjects import subject_names, subjects_called
@@ -55,8 +55,16 @@ def audit_table(account_id: int) -> Table[AuditRow]:
             limit=limit,
             offset=offset,
         )
-        names = subject_names(account_id=account_id, subjects=[row.subject for row in rows])
-        return [replace(row, name=names.get(row.subject, "")) for row in rows]
+        ids = [one for row in rows for one in (row.subject, *ids_in(row.details))]
+        names = subject_names(account_id=account_id, subjects=ids)
+        return [
+            replace(
+                row,
+                name=names.get(row.subject, ""),
+                details=with_names(row.details, names),
+            )
+            for row in rows
+        ]
 
     return Table(
         name="audit",

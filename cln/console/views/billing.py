@@ -28,7 +28,7 @@ from cln.flows import collection
 from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices, upcoming_year
 from cln.licensing.queries import entitlements_of
-from cln.payments.services import active_method, under_way
+from cln.payments.services import active_method, declines_of, under_way
 from cln.payments.settled import PaidRow, paid_of
 from cln.web import Request, page, redirect
 
@@ -108,6 +108,7 @@ def invoices(request: Request) -> HttpResponse:
         "upcoming": _next_invoice(request),
         "results": receipts.taken(request, RESULTS),
         "under_way": under_way(account_id) if unpaid else {},
+        "declines": declines_of(account_id) if unpaid else (),
     }
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 
@@ -147,9 +148,11 @@ def invoice(request: Request, public_id: str) -> HttpResponse:
     """One invoice, on a page of its own, with what paid it and what was given back."""
     account_id = request.account.pk
     paid = paid_of(account_id=account_id, invoice=public_id)
+    found = queries.invoice_details(account_id=account_id, public_id=public_id)
     context = {
         "section": "billing",
-        "invoice": queries.invoice_details(account_id=account_id, public_id=public_id),
+        "invoice": found,
+        "declines": declines_of(account_id, number=found.number) if found.due_cents else (),
         "compared": compared(account_id=account_id, public_id=public_id),
         "offers": gateway_pages.offers(),
         "parties": papers.parties_of(account_id=account_id, public_id=public_id),

@@ -18,7 +18,13 @@ from cln.console.tables import Selection, Table
 from cln.domain.errors import Refusal
 from cln.flows.address_lists import Worked, add_listed, remove_listed
 from cln.flows.features import switches_of
-from cln.flows.ip_licenses import ConversionPreview, convert_ip_license, preview_conversion
+from cln.flows.ip_licenses import (
+    BillPreview,
+    convert_ip_license,
+    preview_addition,
+    preview_conversion,
+    preview_removal,
+)
 from cln.flows.long_lists import AT_ONCE, begin_addition, begin_removal
 from cln.licensing.address_lists import (
     LISTED_MAX,
@@ -70,6 +76,8 @@ def add(request: Request) -> HttpResponse:
                 form.add_error("addresses", lines[0].why)
             elif len(lines) == 1 or "confirmed" in request.POST:
                 return _added(request, lines, wish)
+            else:
+                context["preview"] = _preview_of_list(request, form, lines)
             context |= _dry_run(lines)
     status = 422 if form.errors else 200
     return render(request, "reseller/add_ip_licenses.html", context, status=status)
@@ -87,8 +95,15 @@ def remove(request: Request) -> HttpResponse:
         return redirect("ip_licenses")
     if "confirmed" not in request.POST:
         named = rows[:LINES_SHOWN]
-        context = {"rows": rows, "named": named, "unnamed": len(rows) - len(named)}
+        context: dict[str, object] = {"rows": rows, "named": named}
+        context |= {"unnamed": len(rows) - len(named)}
         context |= {"section": SECTION, "is_long": len(rows) > AT_ONCE}
+        if may(request.login.role, Permission.VIEW_PRICES):
+            context["preview"] = preview_removal(
+                account_id=request.account.pk,
+                licenses=[row.public_id for row in rows],
+                now=request.now,
+            )
         return render(request, "reseller/remove_ip_licenses.html", context)
     wish = {"rows": rows, **_who(request)}
     if len(rows) > AT_ONCE:
@@ -113,7 +128,6 @@ def edit(request: Request, license: str) -> HttpResponse:
         "row": row,
         "preview": preview,
         "wanted": dict(types).get(form["license_type"].value(), ""),
-        "currency": request.account.currency,
         "switches": switches_of(
             account_id=request.account.pk, spot=Spot(ip_license=license), now=request.now
         ),
@@ -153,7 +167,26 @@ def _dry_run(lines: Sequence[Line]) -> dict[str, object]:
     }
 
 
-def _preview(request: Request, form: AddressForm, row: AddressRow) -> ConversionPreview | None:
+def _preview_of_list(
+    request: Request, form: AddressesForm, lines: Sequence[Line]
+) -> BillPreview | None:
+    """What the list would cost; None where nothing of it can be added, or prices are not shown."""
+    addresses = [line.address for line in lines if line.verdict is Verdict.ADD]
+    if not addresses or not may(request.login.role, Permission.VIEW_PRICES):
+        return None
+    try:
+        return preview_addition(
+            account_id=request.account.pk,
+            license_type=form.cleaned_data["license_type"],
+            addresses=addresses,
+            now=request.now,
+        )
+    except Refusal as refusal:
+        form.add_error("addresses", f"{refusal.message} {refusal.fix}")
+        return None
+
+
+def _preview(request: Request, form: AddressForm, row: AddressRow) -> BillPreview | None:
     """What another type would cost, before the click; None where nothing is to be confirmed."""
     license_type = form.cleaned_data["license_type"]
     if license_type == row.license_type or "confirmed" in request.POST:

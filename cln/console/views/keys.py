@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from cln.accounts.access import Permission, may
-from cln.billing.queries import subscriptions_of
+from cln.billing.queries import SubscriptionRow, subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console import cards
 from cln.console.forms.licenses import KeyForm, StickyForm
@@ -17,7 +17,7 @@ from cln.console.tables import Table
 from cln.domain.addresses import BadRange
 from cln.domain.errors import Refusal
 from cln.domain.words import counted
-from cln.enums import AccountKind
+from cln.enums import AccountKind, SubscriptionStatus
 from cln.flows.features import switches_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
@@ -52,8 +52,21 @@ def product(request: Request, code: str) -> HttpResponse:
     types = catalog.license_types(product=code, currency=request.account.currency)
     others = [row for row in types if row.code not in mine] if code in BY_TYPE else []
     keyed = [row for row in types if row.priced and row.has_keys]
-    context = {"section": code, "product": found, "cards": held, "others": others, "keyed": keyed}
+    context = {
+        "section": code,
+        "product": found,
+        "cards": held,
+        "ordered": None if held else _ordered(request, code),
+        "others": others,
+        "keyed": keyed,
+    }
     return _table(request, code).answer(request, "keys/product.html", context)
+
+
+def _ordered(request: Request, code: str) -> SubscriptionRow | None:
+    """The first order of a product that waits for its payment."""
+    live = (row for row in subscriptions_of(request.account.pk) if row.product == code)
+    return next((row for row in live if row.status == SubscriptionStatus.PENDING), None)
 
 
 @page("GET", "POST", permission=Permission.CREATE_KEYS)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from cln.accounts.access import Permission, may
-from cln.accounts.audit import entries_about
+from cln.accounts.audit import AuditRow, entries_about
 from cln.billing.queries import subscriptions_of
 from cln.catalog.queries import license_types
 from cln.console.forms.licenses import RemoveServerForm
 from cln.console.forms.servers import LicenseTypeForm, ServerGroupForm, WatchForm
 from cln.console.instructions import install_command
 from cln.console.server_table import server_table
+from cln.console.words import ids_in, with_names
 from cln.domain.clones import Side
 from cln.domain.errors import Refusal
+from cln.domain.silence import Standing
 from cln.flows import subscriptions
+from cln.flows.alerts import check_in_command
 from cln.flows.conversion import convert_server
 from cln.flows.conversion_preview import preview_conversion
 from cln.flows.features import switches_of
+from cln.flows.subjects import subject_names
 from cln.flows.upcoming import savings_of
 from cln.licensing import queries
 from cln.licensing import services as licensing
@@ -59,8 +66,9 @@ def details(request: Request, server: str) -> HttpResponse:
         "trial_until": queries.trial_until(account_id, row),
         "key": _key(request, row),
         "command": _command(request, row),
+        "heard_by": _heard_by(found, request.now),
         "has_other_types": bool(_can_become(row)),
-        "happened": entries_about(account_id, row.public_id, limit=HISTORY_SHOWN),
+        "happened": _happened(account_id, row.public_id),
         "group_form": ServerGroupForm(names=names, initial={"group": row.group}),
         "switches": switches_of(account_id=account_id, spot=Spot(server=server), now=request.now),
         "settable": reverse("server_feature", args=[server]),
@@ -68,6 +76,21 @@ def details(request: Request, server: str) -> HttpResponse:
         "now": request.now,
     }
     return render(request, "servers/details.html", context)
+
+
+def _happened(account_id: int, server: str) -> list[AuditRow]:
+    """What was done to the server, with names for what else was part of it."""
+    entries = entries_about(account_id, server, limit=HISTORY_SHOWN)
+    ids = {one for entry in entries for one in ids_in(entry.details)}
+    names = subject_names(account_id=account_id, subjects=ids)
+    return [replace(entry, details=with_names(entry.details, names)) for entry in entries]
+
+
+def _heard_by(found: queries.ServerDetails, now: datetime) -> str:
+    """What to run on a silent server, as the mail about it says; "" while it is heard."""
+    if found.server.standing_at(now) is not Standing.SILENT:
+        return ""
+    return check_in_command(found.server.product, speaks_rhn=found.system is not None)
 
 
 @page("GET", "POST", permission=Permission.EDIT_SERVERS)

@@ -5,9 +5,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from cln.accounts.access import Permission
-from cln.billing.queries import paid_subscription
+from cln.billing.queries import invoices_of, paid_subscription
 from cln.console.forms.licenses import RemoveUnusedForm, UnsubscribeForm
 from cln.domain.errors import Refusal
+from cln.enums import InvoiceStatus
 from cln.flows import subscriptions as flow
 from cln.flows.consequences import (
     CutPreview,
@@ -69,7 +70,14 @@ def unsubscribe(request: Request, license_type: str) -> HttpResponse:
         return redirect("dashboard")
     used = seats_in_use(account_id=request.account.pk, license_type=license_type)
     previews = {} if row.ends_on else _ends(request, license_type)
-    context = {"section": "billing", "form": form, "subscription": row, "used": used} | previews
+    unpaid = invoices_of(request.account.pk, status=InvoiceStatus.OPEN, oldest_first=True)
+    context = {
+        "section": "billing",
+        "form": form,
+        "subscription": row,
+        "used": used,
+        "owed": [one for one in unpaid if one.license_type == license_type],
+    } | previews
     template = "subscriptions/unsubscribe.html"
     return render(request, template, context, status=422 if form.errors else 200)
 
