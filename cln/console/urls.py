@@ -2,6 +2,7 @@
 
 from allauth.account import views as allauth
 from django.urls import URLPattern, path, re_path
+from django.views.generic import RedirectView
 
 from cln.console.limits import limited
 from cln.console.sign_in import Reauthenticate
@@ -40,6 +41,18 @@ from cln.console.views import (
     systems,
     webhooks,
 )
+
+OLD = [
+    path(
+        "clweb/public/license-lookup.xhtml",
+        public.check_license,
+        {"template": "license_lookup.html"},
+        name="license_lookup",
+    ),
+    path("clweb/login.xhtml", RedirectView.as_view(pattern_name="account_login")),
+    path("clweb/buy.html", RedirectView.as_view(pattern_name="prices")),
+]
+"""Where pages were before; papers, scripts and bookmarks still name them."""
 
 PUBLIC = [
     path("", public.landing, name="landing"),
@@ -311,4 +324,4 @@ RESELLER = [
     path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
     path("console/billing/statement", deposit.statement, name="statement"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]
+urlpatterns: list[URLPattern] = [*PUBLIC, *OLD, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]

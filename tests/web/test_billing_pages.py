@@ -251,6 +251,13 @@ class TestUnsubscribing:
         client.post(path, {"when": "period_end"})
         page = client.get(path)
         assert "It is cancelled and ends on 2026-02-28" in text_of(page)
+        assert '<input type="hidden" name="when" value="now">' in page.content.decode()
+        assert "Now Ends on 2026-01-31" in text_of(page)
+        keys = text_of(client.get("/console/products/cloudlinux"))
+        assert "ends 2026-02-28" in keys
+        assert "Take the cancellation back" in keys
+        assert "Add licenses" not in keys
+        assert "At the end of the paid period" not in text_of(page)
         client.post("/console/licenses/cloudlinux/resume")
 
         assert subscriptions_of(account.pk)[0].ends_on is None

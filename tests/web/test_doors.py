@@ -139,6 +139,7 @@ def test_the_public_pages_are_exactly_these() -> None:
     assert public == {
         "landing",
         "check_license",
+        "license_lookup",
         "install",
         "prices",
         "status",
