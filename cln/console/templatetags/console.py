@@ -126,6 +126,10 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
     css = "form-check-input" if tick or radio else "form-control"
     if isinstance(widget, Select) and not radio:
         css = "form-select"
+    wrong = next((name for name in bound.form.fields if name in bound.form.errors), None)
+    if wrong:  # it has the focus, not the form's first field
+        widget.attrs.pop("autofocus", None)
+        attrs |= {"autofocus": True} if wrong == bound.name else {}
     if bound.errors:
         css += " is-invalid"
         attrs["aria-describedby"] = f"{bound.id_for_label}_error"
