@@ -95,7 +95,7 @@ PUBLIC = [
     ),
     path(
         "console/auth/reset/done",
-        allauth.password_reset_from_key_done,
+        RedirectView.as_view(pattern_name="account_login"),
         name="account_reset_password_from_key_done",
     ),
     re_path(
@@ -193,6 +193,11 @@ MONEY = [
     path("console/billing/invoices", billing.invoices, name="invoices"),
     path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
     path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path(
+        "console/billing/invoices/number/<str:number>",
+        billing.invoice_by_number,
+        name="invoice_by_number",
+    ),
     path("console/billing/invoices/<slug:public_id>.pdf", documents.invoice, name="invoice_pdf"),
     path(
         "console/billing/credit-notes/<slug:credit_note>.pdf",
