@@ -206,9 +206,12 @@ class TestInvoices:
         page = text_of(client.get("/console/billing/invoices"))
         of_two = Invoice.objects.get(number="CBI-000002").public_id
         alone = text_of(client.get(f"/console/billing/invoices/{of_two}"))
+        methods = text_of(client.get(METHODS))
         use_card(account, Script.OK, now=clock.now())
 
         assert "Declined on" not in settled
+        assert "Declined on 2026-03-31 (CBI-000003): The card has expired." in methods
+        assert "Declined on" not in text_of(client.get(METHODS))
         assert (
             "Declined on 2026-02-28 (CBI-000002): The card has expired. "
             "Add the renewed card, or another payment method."

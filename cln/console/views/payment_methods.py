@@ -24,7 +24,7 @@ from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices
 from cln.payments.gateways import MethodNotStored
 from cln.payments.gateways.sandbox import TEST_CARDS, token_for
-from cln.payments.services import active_method
+from cln.payments.services import active_method, declines_of
 from cln.web import Request, page, posted, redirect
 
 EXPIRES_SOON: Final = timedelta(days=45)
@@ -45,6 +45,7 @@ def payment_methods(request: Request) -> HttpResponse:
         return _saved(request, results, request.POST.get("cart", ""))
     method, today = active_method(request.account.pk), request.now.date()
     expires_on = method.expires_on if method else None
+    due_cents = balance_due_cents(request.account.pk)
     context = {
         "section": "billing",
         "form": form if settings.CLN_GATEWAY == "sandbox" else None,
@@ -54,7 +55,8 @@ def payment_methods(request: Request) -> HttpResponse:
         "expires_soon": expires_on is not None and expires_on < today + EXPIRES_SOON,
         "offers": gateway_pages.offers(),
         "begun": gateway_pages.begun_in(request.session),
-        "due_cents": balance_due_cents(request.account.pk),
+        "due_cents": due_cents,
+        "declines": declines_of(request.account.pk) if due_cents > 0 else (),
         "currency": request.account.currency,
         "cards": [(_grouped(number), script.value) for number, script in TEST_CARDS.items()],
     }
