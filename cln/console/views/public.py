@@ -28,7 +28,7 @@ def landing(request: Request) -> HttpResponse:
 
 
 @page("GET", permission=None)
-def check_license(request: Request) -> HttpResponse:
+def check_license(request: Request, template: str = "check_license.html") -> HttpResponse:
     """`/console/check-license`: whether an address has a license, and what to do if not (L-1)."""
     asked = "ip" in request.GET
     network = network_of(client_address(request))
@@ -45,7 +45,7 @@ def check_license(request: Request) -> HttpResponse:
         else:
             context |= {"address": address, "products": products, "answered": True}
     status = 422 if form.errors else 200
-    return render(request, "check_license.html", context, status=status)
+    return render(request, template, context, status=status)
 
 
 @page("GET", permission=None)
