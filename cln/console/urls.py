@@ -42,6 +42,14 @@ from cln.console.views import (
     webhooks,
 )
 
+_MOVED = {
+    "clweb/buy.html": "prices",
+    "clweb/login.xhtml": "account_login",
+    "console": "dashboard",
+    "console/": "dashboard",
+    "console/dashboard/products": "dashboard",
+    "console/profile/details": "profile",
+}
 OLD = [
     path(
         "clweb/public/license-lookup.xhtml",
@@ -49,8 +57,7 @@ OLD = [
         {"template": "license_lookup.html"},
         name="license_lookup",
     ),
-    path("clweb/login.xhtml", RedirectView.as_view(pattern_name="account_login")),
-    path("clweb/buy.html", RedirectView.as_view(pattern_name="prices")),
+    *(path(old, RedirectView.as_view(pattern_name=new)) for old, new in _MOVED.items()),
 ]
 """Where pages were before; papers, scripts and bookmarks still name them."""
 

@@ -74,14 +74,6 @@ def test_scripts_find_their_line_at_the_old_address_of_the_check(acme: Account) 
     assert Client().get("/clweb/public/license-lookup.xhtml", {"ip": "x"}).status_code == 422
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("login.xhtml", "/console/auth/login"), ("buy.html", "/console/prices")],
-)
-def test_old_addresses_lead_to_the_pages_of_today(old: str, new: str) -> None:
-    assert Client().get(f"/clweb/{old}")["Location"] == new
-
-
 def test_a_server_and_a_license_by_ip_both_count(acme: Account) -> None:
     reseller = registers("zenith", now=START)
     holds_ip(reseller.account_id, ADDRESS, now=START)
