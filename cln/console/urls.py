@@ -43,6 +43,8 @@ from cln.console.views import (
 
 PUBLIC = [
     path("", public.landing, name="landing"),
+    path("console", public.console, name="console"),
+    path("console/", public.console, name="console_with_slash"),
     path("console/check-license", public.check_license, name="check_license"),
     path("console/install", public.install, name="install"),
     path("console/prices", public.prices, name="prices"),

@@ -138,6 +138,8 @@ def test_the_public_pages_are_exactly_these() -> None:
 
     assert public == {
         "landing",
+        "console",
+        "console_with_slash",
         "check_license",
         "install",
         "prices",

@@ -149,3 +149,10 @@ def test_an_operator_who_is_signed_in_finds_the_way_out() -> None:
     assert "Sign up" not in page
     otto.post("/console/auth/logout")
     assert "Sign up" in text_of(otto.get(STATUS))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/console", "/console/"])
+def test_the_address_of_the_console_leads_to_the_dashboard(path: str) -> None:
+    """CLN's own, in bookmarks and mails; the dashboard asks who it is."""
+    assert Client().get(path)["Location"] == "/console/dashboard"

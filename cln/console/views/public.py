@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 
 from cln import clock
 from cln.accounts.access import Permission, may
@@ -25,6 +26,12 @@ from cln.web import Request, client_address, page
 def landing(request: Request) -> HttpResponse:
     """`/`: what CLN is and the way in."""
     return render(request, "landing.html")
+
+
+@page("GET", permission=None)
+def console(_request: Request) -> HttpResponse:
+    """`/console`: CLN's own address of the console, in many a bookmark."""
+    return HttpResponseRedirect(reverse("dashboard"))
 
 
 @page("GET", permission=None)
