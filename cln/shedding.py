@@ -49,7 +49,7 @@ _PATHS: Final = (
         r"(/clweb)?/api/(.*/(list|servers|server|patchset)(\.json|\.plain)?|kcare/(nagios|patchset/).*)",
     ),
     (DoorClass.LIST, r"/console/.*\.(csv|pdf)"),
-    (DoorClass.PUBLIC, r"/console/check-license|/status"),
+    (DoorClass.PUBLIC, r"/console/check-license|/clweb/public/license-lookup\.xhtml|/status"),
     (DoorClass.VALIDATION, r"(/clweb)?/(api|xmlrpc)/?.*"),
 )
 _CLASS_OF: Final = tuple((door, re.compile(path)) for door, path in _PATHS)

@@ -13,6 +13,7 @@ from cln.api.arguments import caller_address, lenient_arguments
 from cln.api.envelope import Answer, v1_endpoint, v1_reading
 from cln.api.limits import TOO_OFTEN, count_server, counting_tries
 from cln.api.refusals import kcare_number
+from cln.api.v1 import kcare_keys
 from cln.api.v1.ipl import types_at
 from cln.domain.addresses import BadAddress, canonical_address
 from cln.domain.errors import Refusal
@@ -76,6 +77,9 @@ def unregister_server(request: HttpRequest) -> Answer:
     try:
         licensing.unregister(secret=arguments["server_id"], now=clock.now())
     except Refusal:
+        if "token" in arguments:
+            # A program of the account's names a server as its lists do (ADR 0048).
+            return kcare_keys.unregister(request)
         return Answer(data=False)
     return Answer(data=True)
 

@@ -214,6 +214,15 @@ _UNPAID: Final = """
 SELECT count(*) FROM billing_invoice WHERE account_id = %s AND status = 'open'"""
 
 
+def invoice_numbered(*, account_id: int, number: str) -> str:
+    """The public id of an invoice of the account. Refuses `unknown_invoice`."""
+    found = Invoice.objects.filter(account=account_id, number=number)
+    public_id = found.values_list("public_id", flat=True).first()
+    if public_id is None:
+        raise UnknownInvoice(f"There is no invoice {number!r} in this account.")
+    return public_id
+
+
 def invoice_details(*, account_id: int, public_id: str) -> InvoiceRow:
     """One invoice of the account; absent and foreign answer alike. Refusals: `unknown_invoice`."""
     row = _with_lines(Invoice.objects.filter(account_id=account_id, public_id=public_id)).first()

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from django.urls import reverse
 
 from cln.accounts.models import Account
+from cln.accounts.standing import block_planned_on
 from cln.billing.queries import InvoiceRow, SubscriptionRow, invoices_of, subscriptions_of
 from cln.catalog import queries as catalog
 from cln.console.instructions import install_command
@@ -20,7 +21,7 @@ from cln.flows.trials import trials_refused
 from cln.flows.upcoming import Upcoming, outlook
 from cln.licensing import queries as licensing
 from cln.licensing.queries import EntitlementRow, KeyRow
-from cln.payments.services import active_method
+from cln.payments.services import active_method, last_decline
 
 CARD_EXPIRY_WARNING = timedelta(days=30)
 TRIAL_END_WARNING = timedelta(days=7)
@@ -108,11 +109,12 @@ def has_begun(cards: tuple[Card, ...]) -> bool:
 def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tuple[Need, ...]:
     """What waits for the customer, most urgent first."""
     today = now.date()
+    unpaid = invoices_of(account.pk, status=InvoiceStatus.OPEN)
     needs = [
-        *_unpaid(invoices_of(account.pk, status=InvoiceStatus.OPEN), account.currency, today),
+        *_unpaid(account, unpaid, today),
         *_in_debt(account),
+        *_card(account.pk, today, owes=bool(unpaid) or account.negative_since is not None),
         *_silent(account.pk, now),
-        *_expiring_card(account.pk, today),
     ]
     # Whoever has just bought is shown how to use the licenses, not how to give them up.
     begun = has_begun(cards)
@@ -122,16 +124,18 @@ def needs_of(account: Account, cards: tuple[Card, ...], *, now: datetime) -> tup
     return tuple(needs)
 
 
-def _unpaid(invoices: tuple[InvoiceRow, ...], currency: str, today: date) -> list[Need]:
+def _unpaid(account: Account, invoices: tuple[InvoiceRow, ...], today: date) -> list[Need]:
     if not invoices:
         return []
-    total = money_text(sum(row.due_cents for row in invoices), currency)
+    total = money_text(sum(row.due_cents for row in invoices), account.currency)
     late = sum(1 for row in invoices if row.due_on < today)
     state = "due now"
     if late:
         state = "overdue" if late == len(invoices) else f"{late} of them overdue"
-    count = counted(len(invoices), "unpaid invoice")
-    return [Need(f"{count}, {state}: {total}", "Pay", reverse("invoices"))]
+    sentence = f"{counted(len(invoices), 'unpaid invoice')}, {state}: {total}"
+    if on := block_planned_on(account):
+        sentence += f". Without payment the account is blocked on {on}"
+    return [Need(sentence, "Pay", reverse("invoices"))]
 
 
 def _in_debt(account: Account) -> list[Need]:
@@ -150,14 +154,19 @@ def _silent(account_id: int, now: datetime) -> list[Need]:
     return [Need(f"{some} stopped checking in", "Look", f"{reverse('servers')}?status=silent")]
 
 
-def _expiring_card(account_id: int, today: date) -> list[Need]:
+def _card(account_id: int, today: date, *, owes: bool) -> list[Need]:
+    """A payment method that was declined, while something is owed, or that soon will be."""
     method = active_method(account_id)
-    if method is None or method.expires_on is None:
+    if method is None:
         return []
-    if method.expires_on > today + CARD_EXPIRY_WARNING:
+    last = last_decline(method) if owes else None
+    if last:
+        sentence = f"{method.label} was declined on {last.on}: {last.decline.sentence}"
+    elif method.expires_on and method.expires_on <= today + CARD_EXPIRY_WARNING:
+        word = "expired" if method.expires_on < today else "expires"
+        sentence = f"{method.label} {word} on {method.expires_on}"
+    else:
         return []
-    word = "expired" if method.expires_on < today else "expires"
-    sentence = f"{method.label} {word} on {method.expires_on}"
     return [Need(sentence, "Replace", reverse("payment_methods"))]
 
 

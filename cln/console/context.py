@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import ClassVar
 
@@ -14,11 +14,12 @@ from django.utils.translation import gettext
 from cln import clock
 from cln.accounts.access import ROLE_NAMES, Permission, may
 from cln.accounts.models import Login
-from cln.accounts.standing import is_blocked
+from cln.accounts.standing import is_blocked, suspends_on
 from cln.backups.services import has_backups
 from cln.billing.queries import balance_cents, unpaid_count
 from cln.catalog.queries import ProductRow, products
 from cln.console import cart
+from cln.domain.dunning import DunningState
 from cln.domain.money import money_text
 from cln.enums import AccountKind, Role
 from cln.flows.backups import is_offered
@@ -113,6 +114,18 @@ class Frame:
         """Whether the account is blocked (P7)."""
         account = self.login.account if self.login else None
         return account is not None and is_blocked(account)
+
+    @cached_property
+    def suspends_on(self) -> date | None:
+        """When the servers of a blocked account lose their licenses; None: they have (P7)."""
+        account = self.login.account if self.login else None
+        return suspends_on(account) if account else None
+
+    @cached_property
+    def has_ended(self) -> bool:
+        """Whether debts have ended the subscriptions of the account (P7)."""
+        account = self.login.account if self.login else None
+        return account is not None and account.dunning_state == DunningState.ENDED
 
     @cached_property
     def role_name(self) -> str:

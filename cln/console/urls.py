@@ -2,6 +2,7 @@
 
 from allauth.account import views as allauth
 from django.urls import URLPattern, path, re_path
+from django.views.generic import RedirectView
 
 from cln.console.limits import limited
 from cln.console.sign_in import Reauthenticate
@@ -41,10 +42,27 @@ from cln.console.views import (
     webhooks,
 )
 
+_MOVED = {
+    "clweb/buy.html": "prices",
+    "clweb/login.xhtml": "account_login",
+    "console": "dashboard",
+    "console/": "dashboard",
+    "console/dashboard/products": "dashboard",
+    "console/profile/details": "profile",
+}
+OLD = [
+    path(
+        "clweb/public/license-lookup.xhtml",
+        public.check_license,
+        {"template": "license_lookup.html"},
+        name="license_lookup",
+    ),
+    *(path(old, RedirectView.as_view(pattern_name=new)) for old, new in _MOVED.items()),
+]
+"""Where pages were before; papers, scripts and bookmarks still name them."""
+
 PUBLIC = [
     path("", public.landing, name="landing"),
-    path("console", public.console, name="console"),
-    path("console/", public.console, name="console_with_slash"),
     path("console/check-license", public.check_license, name="check_license"),
     path("console/install", public.install, name="install"),
     path("console/prices", public.prices, name="prices"),
@@ -77,7 +95,7 @@ PUBLIC = [
     ),
     path(
         "console/auth/reset/done",
-        allauth.password_reset_from_key_done,
+        RedirectView.as_view(pattern_name="account_login"),
         name="account_reset_password_from_key_done",
     ),
     re_path(
@@ -175,6 +193,11 @@ MONEY = [
     path("console/billing/invoices", billing.invoices, name="invoices"),
     path("console/billing/invoices/pay", billing.pay_now, name="pay_now"),
     path("console/billing/invoices/<slug:public_id>", billing.invoice, name="invoice"),
+    path(
+        "console/billing/invoices/number/<str:number>",
+        billing.invoice_by_number,
+        name="invoice_by_number",
+    ),
     path("console/billing/invoices/<slug:public_id>.pdf", documents.invoice, name="invoice_pdf"),
     path(
         "console/billing/credit-notes/<slug:credit_note>.pdf",
@@ -313,4 +336,4 @@ RESELLER = [
     path("console/billing/autopayment", deposit.autopayment, name="autopayment"),
     path("console/billing/statement", deposit.statement, name="statement"),
 ]
-urlpatterns: list[URLPattern] = [*PUBLIC, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]
+urlpatterns: list[URLPattern] = [*PUBLIC, *OLD, *SANDBOX, *LICENSES, *MONEY, *RESELLER, *PROFILE]

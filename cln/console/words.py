@@ -127,9 +127,9 @@ def _said(name: str, value: object) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if isinstance(value, list) and len(value) == 2 and not any(isinstance(v, list) for v in value):
         return f"{_value(value[0])} → {_value(value[1])}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_value, value)) or "none"
-    return "nothing" if value in (None, "") else _INSTANT.sub(r"\1 \2 UTC", str(value))
+        return ", ".join(map(_value, value)) or gettext("none")
+    return gettext("nothing") if value in (None, "") else _INSTANT.sub(r"\1 \2 UTC", str(value))

@@ -15,6 +15,7 @@ from cln.domain.silence import Standing
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing.access import KEYS, get_key, get_server, key_of_row
 from cln.licensing.clones import clone_cases_of
+from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server, ServerGroup
 from cln.licensing.partners import LICENSED
 from cln.licensing.restoring import put_back_until
@@ -82,7 +83,7 @@ class ServerFilter:
     license_type: str = ""
     key: str = ""
     group: str = ""
-    search: str = ""  # in hostname and address
+    search: str = ""  # in hostname and address; or a whole activation key
     registered_from: date | None = None
     registered_until: date | None = None  # this day is still in
     standing: Standing | None = None  # up, late or silent, of running servers only …
@@ -396,7 +397,9 @@ def _servers(account_id: int, filters: ServerFilter) -> QuerySet[Server]:
         found = with_standing(found, filters.standing, now=filters.at)
     if filters.search:
         text = filters.search.strip()
-        found = found.filter(Q(hostname__icontains=text) | Q(address__icontains=text))
+        said = Q(hostname__icontains=text) | Q(address__icontains=text)
+        key = find_key(text)
+        found = found.filter(said if key is None else said | Q(key=key.pk))
     return found
 
 

@@ -16,6 +16,8 @@ from typing import Final
 
 from django.utils.translation.template import templatize
 
+from cln.management import composed_texts
+
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 CATALOGUE: Final = PACKAGE / "locale" / "en" / "LC_MESSAGES" / "django.po"
 
@@ -35,7 +37,10 @@ SHOWN: Final[Mapping[str, tuple[int, ...]]] = {
     "Entry": (0,),
     "Filter": (1,),
     "Part": (0, 2),
+    "SpanField": (1,),
+    "Need": (1,),
     "_error": (2, 3, 4),
+    "add_error": (1,),
     "error": (1,),
     "forbidden": (1, 2),
     "info": (1,),
@@ -44,10 +49,14 @@ SHOWN: Final[Mapping[str, tuple[int, ...]]] = {
 }
 SHOWN_BY_NAME: Final = frozenset({"action", "heading", "help_text", "label", "search", "text"})
 """Arguments of any call of the console that people read."""
-SHOWN_VALUES: Final = frozenset({"ROLE_NAMES", "VERBS"})
+SHOWN_VALUES: Final = frozenset({"ROLE_NAMES", "SCRIPTS", "VERBS"})
 """Mappings whose values people read."""
 SHOWN_KEYS: Final = frozenset({"STATES"})
 """Mappings whose keys people read, where nothing better is said."""
+SHOWN_ENUMS: Final = frozenset({"Interval", "RowType"})
+"""Enumerations whose values people read."""
+SHOWN_ROWS: Final = frozenset({"_MONTHS"})
+"""Tuples of texts that people read."""
 MARKS: Final = frozenset({"gettext", "ngettext"})
 PAGES: Final = frozenset({"system_status.py", "web.py"})
 """Modules outside the console that name texts of pages."""
@@ -111,10 +120,15 @@ def of_python(source: str, path: Path) -> Iterator[Message]:
     """The texts that Python names for a template to show."""
     is_page = path.is_relative_to(PACKAGE / "console") or path.name in PAGES
     refusals = _refusals()
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    if composed_texts.is_composing(path.relative_to(PACKAGE)):
+        yield from composed_texts.of_module(tree)
+    for node in ast.walk(tree):
         if any(spans := _spans(node)):
             yield spans
         for one in _shown(node, is_page=is_page, refusals=refusals):
+            for part in ast.walk(one):
+                yield from composed_texts.of_expression(part)
             if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.strip():
                 is_marked = isinstance(node, ast.Call) and _name(node) in MARKS
                 yield one.value if is_marked else one.value.replace("%", "%%"), ""
@@ -145,6 +159,10 @@ def _shown(node: ast.AST, *, is_page: bool, refusals: frozenset[str]) -> Sequenc
             places = [at for at in SHOWN.get(name, ()) if at < len(node.args)]
             named = [one.value for one in node.keywords if one.arg in SHOWN_BY_NAME]
             return [node.args[at] for at in places] + named
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in SHOWN_ROWS:
+        return node.value.elts if isinstance(node.value, ast.Tuple) else ()
+    if isinstance(node, ast.ClassDef) and node.name in SHOWN_ENUMS:
+        return [one.value for one in node.body if isinstance(one, ast.Assign)]
     return (_of_mapping(node) or _of_choice(node)) if is_page or _is_mapping(node) else ()
 
 

@@ -80,6 +80,15 @@ def active_method(account_id: int) -> PaymentMethod | None:
     return PaymentMethod.objects.filter(account_id=account_id, active=True).first()
 
 
+def last_decline(method: PaymentMethod) -> DeclinedRow | None:
+    """Why the last charge of a method was declined, whatever it was for; None where it was not."""
+    last = PaymentAttempt.objects.filter(method=method).order_by("-id").first()
+    if last is None or last.state != AttemptState.DECLINED:
+        return None
+    code = DeclineCode(last.decline_code or DeclineCode.TECHNICAL_PROBLEM)
+    return DeclinedRow(last.created_at.date(), explain_decline(code), ())
+
+
 def under_way(account_id: int) -> dict[str, str]:
     """The numbers of the invoices that a payment is being made for, with its public id.
 

@@ -121,7 +121,7 @@ def _finds_the_renewal_paid(anna: Visitor) -> None:
     renewal = anna.page.get_by_role("row").filter(has_text="2026-02-28")
     expect(renewal).to_contain_text("$5.90")
     expect(renewal).to_contain_text("paid")
-    anna.sees("Nothing is open.")
+    anna.sees("Nothing is owed.")
     renewal.locator("summary").click()
     expect(renewal).to_contain_text(
         "2 × $2.95 for the month 28 Feb – 31 Mar 2026 (price from 2 up)"
@@ -281,7 +281,7 @@ def test_an_owner_guards_the_login_and_lets_a_colleague_see_the_bills(visitor: A
 
 def _reads_the_invoice(colleague: Visitor) -> None:
     _opens_invoices(colleague)
-    colleague.sees("Nothing is open.")
+    colleague.sees("Nothing is owed.")
     invoice = colleague.page.locator("#table-invoices tbody tr")
     expect(invoice).to_have_count(1)
     invoice.get_by_role("link", name="Open CBI").click()

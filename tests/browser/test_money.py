@@ -60,20 +60,20 @@ def test_each_invoice_has_its_own_result_when_the_card_pays_only_one(people: Peo
     paul.clicks("Change the payment method")
     paul.sees("$19.90 is due now; a new payment method is charged with it at once")
     paul.types_card(UP_TO_TEN)
-    paul.clicks("Save the card")
-    results = page.get_by_role("status").filter(has_text="What came of it")
+    paul.clicks("Save the card and pay $19.90")
+    results = page.get_by_role("status").filter(has_text="Result of the payment")
     expect(results).to_contain_text(re.compile(r"\$5\.90\s*paid"))
     refused = re.compile(r"There is not enough money.*\$14\.00\s*not paid", re.DOTALL)
     expect(results).to_contain_text(refused)
     paul.looks("one-of-two")
     paul.clicks("Change the payment method")
     paul.types_card(CARD)
-    paul.clicks("Save the card")
+    paul.clicks("Save the card and pay $14.00")
     expect(results).to_contain_text(re.compile(r"\$14\.00\s*paid"))
 
     paul.opens("/console/billing/invoices")
     expect(page.locator("#table-invoices tbody tr")).to_have_count(4)
-    paul.sees("Nothing is open.")
+    paul.sees("Nothing is owed.")
 
 
 def test_two_tabs_that_buy_at_once_are_billed_once(people: People) -> None:
@@ -150,7 +150,7 @@ def test_a_declined_card_is_explained_and_replaced_and_the_order_done(people: Pe
     doug.clicks("Use another payment method")
     doug.types_card(CARD)
     doug.looks("replace")
-    doug.clicks("Save the card")
+    doug.clicks("Save the card and pay $3.95")
 
     doug.opens("/console/dashboard")
     card = page.get_by_role("region", name="KernelCare", exact=True)

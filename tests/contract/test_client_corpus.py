@@ -32,6 +32,7 @@ RHN = (
     "X-Up2date-Version: 2.11.0\nX-RHN-Client-Capability: reboot.reboot(1)=1,reboot.reboot(1)=1\n"
     "X-RHN-Transport-Capability: follow-redirects=3"
 )
+JSON_BEARER = "Content-Type: application/json\nAuthorization: Bearer T"
 OK = r'\{"success":true,"message":(?:""|null),"type":null,"data":'
 IS_DONE = "<value><i4>0</i4></value>"
 
@@ -70,6 +71,14 @@ CORPUS: list[tuple[str, str, str, int, str]] = [
     # Python: %7C, arguments as they are given.
     ("GET /api/ipl/remove.json?token=%T&ip=192.0.2.1", PYTHON, "", 200, OK + r"true\}"),
     ("GET /api/ipl/remove.json?token=%T&ip=192.0.2.1&type=1", PYTHON, "", 200, OK + r"false\}"),
+    # The scripts of ELS products look for 200 in the first line and for "token":" without a blank.
+    (
+        "POST /cln/api/centos/token/register",
+        "User-Agent: curl/7.61.1\nAccept: */*\nContent-Type: application/json",
+        '{"key": "ELS", "host_name": "web1"}',
+        200,
+        r'\{.*"token":"[\w-]+".*\}',
+    ),
     # The verbs of the papers, with forms and JSON.
     ("PUT /api/els/key/update.json", NODE, "token=%T&key=ELS&note=x", 200, OK + r'\{"key":"ELS".*'),
     ("DELETE /api/els/key/remove.json?token=T&key=ELS", "", "", 200, OK + r'\[\{"key":"ELS"\}\]\}'),
@@ -81,6 +90,22 @@ CORPUS: list[tuple[str, str, str, int, str]] = [
         "",
         200,
         OK + r'\{"ip":"192.0.2.9","type":1,.*\}\}',
+    ),
+    (
+        "POST /api/v2/ip-license/licenses",
+        f"{JSON_BEARER}\nX-Partner-Login: acme\nX-Secret-Key: s",
+        '{"ip":"192.0.2.9","type":16}',
+        200,
+        OK + r'\{"ip":"192.0.2.9","type":16,.*\}\}',
+    ),
+    ("GET /api/v2/ip-license/licenses", JSON_BEARER, "", 200, OK + r"\[\{.*\}\]\}"),
+    ("DELETE /api/v2/ip-license/licenses?ip=192.0.2.9&type=16", JSON_BEARER, "", 200, OK + ".*"),
+    (
+        "DELETE /api/v2/ip-license/licenses?ip=192.0.2.9&type=16",
+        JSON_BEARER,
+        "",
+        404,
+        r'\{.*"success":false,"message":".*',
     ),
     (
         "PATCH /api/v2/features/account?token=T",
@@ -115,6 +140,16 @@ CORPUS: list[tuple[str, str, str, int, str]] = [
         200,
         r"success:true\nserver_id:[A-Za-z]\w{15}\ncode:0\n",
     ),
+    # Scanners: a bare list, or ePortal's rows.
+    (
+        "GET /api/kcare/patchset.json?key=KC",
+        PYTHON,
+        "",
+        200,
+        r'\[\{"host":"db1","ip":"[.\d]+","kernel_id":"","patch_level":0\}\]',
+    ),
+    ("GET /api/kcare/patchset/KC", "", "", 200, r'\{"data":\[\["[.\d]+","",0\]\]\}'),
+    ("GET /clweb/public/license-lookup.xhtml?ip=192.0.2.9", "", "", 200, ".*License for IP: .*"),
     ("GET /api/kcare/nagios/KC", "", "", 200, r"KernelCare OK.*\|uptodate=1;.*\n"),
     (
         "POST /cln/api/els/token/register",

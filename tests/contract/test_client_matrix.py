@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from cln.licensing.models import ActivationKey
+from cln.accounts.models import Account
+from cln.domain.dunning import DunningState
+from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import create_key, reveal
 from tests.licensing import NOW, bought, registered
 from tests.v1 import ApiClient, a_client
@@ -141,6 +143,32 @@ def test_whmcs_creates_views_and_terminates_an_ip_license(acme: ApiClient) -> No
     assert not any(row["ip"] == IP for row in acme.data("ipl/list.json"))
 
 
+def test_whmcs_suspends_twice_and_unsuspends_once(acme: ApiClient) -> None:
+    acme.data("ipl/register.json", ip=IP, type="16")
+
+    assert acme.ask("ipl/remove.json", ip=IP, type="16")["success"] is True
+    assert acme.ask("ipl/remove.json", ip=IP, type="16")["success"] is True
+    assert 16 not in acme.data("ipl/check.json", ip=IP)
+    acme.data("ipl/register.json", ip=IP, type="16")
+    assert 16 in acme.data("ipl/check.json", ip=IP)
+
+
+def test_whmcs_of_a_blocked_account_is_told_why_and_still_terminates(acme: ApiClient) -> None:
+    acme.data("ipl/register.json", ip=IP, type="16")
+    key = acme.data("kcare/key/create.json", limit="3")
+    Account.objects.update(dunning_state=DunningState.BLOCKED)
+
+    said = acme.ask("ipl/register.json", ip="192.0.2.2", type="16")
+
+    assert (said["success"], said["type"]) == (False, "account_blocked")
+    assert said["message"].startswith("The account is blocked because of an overdue invoice.")
+    assert [row["ip"] for row in acme.data("ipl/list.json")] == [IP]
+    assert acme.ask("ipl/remove.json", ip=IP, type="16")["success"] is True
+    assert acme.ask("kcare/key/delete.json", key=key)["success"] is True
+    assert acme.data("ipl/list.json") == []
+    assert key not in {row["key"] for row in acme.data("kcare/key/list.json")}
+
+
 def test_whmcs_changes_an_address_by_removing_first(acme: ApiClient) -> None:
     acme.data("ipl/register.json", ip=IP, type="41")
 
@@ -234,6 +262,47 @@ def test_phps_questions_are_answered_as_its_tests_ask(acme: ApiClient) -> None:
             "data": False,
         }
     assert "<html" in Client().get("/").content.decode()
+
+
+@pytest.mark.parametrize("named_by", ["its own id", "the listed id"])
+def test_python_unregisters_a_server_with_its_token(acme: ApiClient, named_by: str) -> None:
+    done = registered(a_key(acme, "kernelcare"), "web1")
+    other = registered(a_key(acme, "kernelcare"), "web2", "192.0.2.11").server
+    text = done.secret if named_by == "its own id" else done.server.public_id
+
+    assert acme.body("kcare/unregister_server.json", server_id=text) == (
+        '{"success":true,"message":"","type":null,"data":true}'
+    )
+    assert acme.data("kcare/unregister_server.json", server_id="s096slnkaAtoiAsd") is False
+    assert list(Server.objects.filter(status="active")) == [other]
+
+
+def test_a_listed_id_unregisters_nothing_without_the_accounts_token(acme: ApiClient) -> None:
+    server = registered(a_key(acme, "kernelcare"), "web1").server
+    zenith = a_client("zenith")
+    path = f"/api/kcare/unregister_server.json?server_id={server.public_id}"
+
+    assert Client().get(path).json()["data"] is False
+    assert zenith.data("kcare/unregister_server.json", server_id=server.public_id) is False
+    assert Client().get(f"{path}&token=nonsense").json()["success"] is False
+    server.refresh_from_db()
+    assert server.status == "active"
+
+
+def test_scanners_compare_every_patch_level_with_a_number(acme: ApiClient) -> None:
+    key = a_key(acme, "kernelcare")
+    registered(key, "silent")
+    told = registered(key, "patched", "192.0.2.11").secret
+    path = f"/api/kcare/checkin.json?server_id={told}&kernel_id=5a1c&patch_level=4"
+    assert Client(REMOTE_ADDR="192.0.2.11").get(path).json()["success"] is True
+
+    bare = Client().get(f"/api/kcare/patchset.json?key={reveal(key)}").json()
+    table = Client().get(f"/api/kcare/patchset/{reveal(key)}").json()["data"]
+
+    assert {row.keys() == {"host", "ip", "kernel_id", "patch_level"} for row in bare} == {True}
+    assert [row["host"] for row in bare if row["patch_level"] > 0] == ["patched"]
+    assert [row for row in table if row[2] > 0] == [["192.0.2.11", "5a1c", 4]]
+    assert len(bare) == len(table) == 2
 
 
 def test_answers_are_compact_json(acme: ApiClient) -> None:

@@ -372,7 +372,7 @@ def test_the_patchset_is_a_bare_list(acme: ApiClient) -> None:
     answer = Client().get(f"/api/kcare/patchset.json?key={reveal(key)}")
 
     assert answer.content.decode() == (
-        '[{"host":"my.example.com","ip":"192.0.2.1","kernel_id":"4.18.0-553","patch_level":null}]'
+        '[{"host":"my.example.com","ip":"192.0.2.1","kernel_id":"4.18.0-553","patch_level":0}]'
     )
     assert Client().get("/api/kcare/patchset.json?key=nonsense").content == b"[]"
     assert Client().get("/api/kcare/patchset.json").content == b"[]"
@@ -385,7 +385,7 @@ def test_the_patchset_as_scanners_ask_eportal_for_it(acme: ApiClient) -> None:
 
     answer = Client().get(f"/api/kcare/patchset/{reveal(key)}")
 
-    assert answer.content == b'{"data":[["192.0.2.1","4.18.0-553",null]]}'
+    assert answer.content == b'{"data":[["192.0.2.1","4.18.0-553",0]]}'
     assert Client().get("/api/kcare/patchset/nonsense").content == b'{"data":[]}'
 
 

@@ -191,7 +191,8 @@ def test_what_customers_name_is_text_on_every_page_and_no_page_is_framed(
             continue
         answer = client.get(path_of(route, **ids), follow=True)
         is_page = answer["Content-Type"].startswith("text/html")
-        body = answer.content.decode() if is_page else ""
+        # Long names may be broken: what stands between is markup of ours.
+        body = answer.content.decode().replace("<wbr>", "") if is_page else ""
         policy = answer["Content-Security-Policy"]
         assert (answer["X-Frame-Options"], "unsafe" in policy) == ("DENY", False), name
         assert "frame-ancestors 'none'" in policy, name

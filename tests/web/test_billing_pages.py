@@ -68,7 +68,7 @@ class TestInvoices:
     ) -> None:
         page = text_of(shop[1].get("/console/billing/invoices"))
 
-        assert "Nothing is open." in page
+        assert "Nothing is owed." in page
         assert "CBI-000001" in page
         assert "2026-01-31 CloudLinux OS Shared $50.00 paid" in page
         assert "5 × $10.00 for the month" in page
@@ -235,7 +235,46 @@ class TestInvoices:
 
         assert "Invoice CBI-000002 2026-04-01: Paid. Thank you. $50.00 paid" in paid
         assert "Invoice CBI-000003 2026-04-01: Paid. Thank you. $50.00 paid" in paid
-        assert "Nothing is open." in text_of(client.get("/console/billing/invoices"))
+        assert "Nothing is owed." in text_of(client.get("/console/billing/invoices"))
+
+    def test_why_the_card_was_declined_stands_wherever_the_debt_does(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """The bank's word, what helps, and the day of the block (P7); gone with the debt."""
+        account, client = shop
+        use_card(account, Script.HARD_DECLINE)
+        travel_to(START + timedelta(days=29))
+
+        invoices = text_of(client.get("/console/billing/invoices"))
+        method = text_of(client.get(METHODS))
+        needs = text_of(client.get("/console/dashboard"))
+
+        why = "The card has expired. Add the renewed card, or another payment method."
+        assert f"Declined on 2026-02-28 (CBI-000002): {why}" in invoices
+        assert "Without payment the account is blocked on 2026-03-30." in invoices
+        assert f"Declined on 2026-02-28: {why}" in method
+        assert "Save the card and pay $50.00" in method
+        assert "1 unpaid invoice, overdue: $50.00. Without payment the account is blocked" in needs
+        assert "hard_decline was declined on 2026-02-28: The card has expired." in needs
+
+        client.post(METHODS, GOOD_CARD)
+        for page in ("/console/billing/invoices", METHODS, "/console/dashboard"):
+            assert "declined on" not in text_of(client.get(page)).lower()
+
+    def test_a_blocked_account_is_told_when_its_servers_lose_their_licenses(
+        self, shop: tuple[Account, Client]
+    ) -> None:
+        """P7: a week after the block, then suspended, then ended."""
+        account, client = shop
+        use_card(account, Script.HARD_DECLINE)
+
+        def banner(days: int) -> str:
+            travel_to(START + timedelta(days=days))
+            return text_of(client.get("/console/billing/invoices"))
+
+        assert "Servers that already run lose their license on 2026-04-06." in banner(59)
+        assert "Until then its servers have no license." in banner(66)
+        assert "Its licenses have ended." in banner(120)
 
 
 class TestUnsubscribing:
@@ -251,6 +290,13 @@ class TestUnsubscribing:
         client.post(path, {"when": "period_end"})
         page = client.get(path)
         assert "It is cancelled and ends on 2026-02-28" in text_of(page)
+        assert '<input type="hidden" name="when" value="now">' in page.content.decode()
+        assert "Now Ends on 2026-01-31" in text_of(page)
+        keys = text_of(client.get("/console/products/cloudlinux"))
+        assert "ends 2026-02-28" in keys
+        assert "Take the cancellation back" in keys
+        assert "Add licenses" not in keys
+        assert "At the end of the paid period" not in text_of(page)
         client.post("/console/licenses/cloudlinux/resume")
 
         assert subscriptions_of(account.pk)[0].ends_on is None
@@ -392,6 +438,21 @@ class TestPayLink:
 
 
 class TestProfile:
+    def test_who_came_from_the_cart_goes_back_to_it(self, shop: tuple[Account, Client]) -> None:
+        """What an invoice will say is completed on the way; no other way back is obeyed."""
+        client = shop[1]
+        form = {"address": "1 Mill Lane", "country": "GB", "vat_number": ""}
+        asked = client.get("/console/profile?back=cart").content.decode()
+        assert asked.count('name="back" value="cart"') == 2
+
+        ways = {
+            back: client.post("/console/profile/tax", {**form, "back": back})["Location"]
+            for back in ("cart", "https://elsewhere.example", "")
+        }
+
+        assert ways.pop("cart") == "/console/cart"
+        assert set(ways.values()) == {"/console/profile"}
+
     def test_company_and_billing_address_are_saved(self, shop: tuple[Account, Client]) -> None:
         shop[1].post("/console/profile", {"company": "Zen", "billing_email": "b@zen.example"})
 

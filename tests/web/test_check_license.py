@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -55,6 +57,21 @@ def test_a_licensed_address_is_told_its_products_and_nothing_else(acme: Account)
 
     assert "Licensed: 203.0.113.7 CloudLinux OS : active" in page
     assert not [word for word in ("Acme", "web1", "CL-", "acc_", "srv_") if word in page]
+
+
+def test_scripts_find_their_line_at_the_old_address_of_the_check(acme: Account) -> None:
+    def printed(address: str) -> str:
+        answer = Client().get("/clweb/public/license-lookup.xhtml", {"ip": address})
+        assert answer.status_code == 200
+        (line,) = (
+            line for line in answer.content.decode().splitlines() if "License for IP:" in line
+        )
+        return re.sub(r"<[^>]*>", "", line).strip()
+
+    assert printed(ADDRESS) == "License for IP: 203.0.113.7: CloudLinux OS"
+    assert printed(NEVER_SEEN) == "License for IP: 203.0.113.8: none"
+    assert "License for IP:" not in asked(ADDRESS)
+    assert Client().get("/clweb/public/license-lookup.xhtml", {"ip": "x"}).status_code == 422
 
 
 def test_a_server_and_a_license_by_ip_both_count(acme: Account) -> None:

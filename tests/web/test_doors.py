@@ -46,6 +46,7 @@ pytestmark = pytest.mark.django_db
 # Pages that lead on: to the cart without an order, back from a gateway, to the password first.
 REDIRECT = {
     "order_done",
+    "invoice_by_number",
     "payment_method_back",
     "acquire",
     "payment_back",
@@ -138,9 +139,8 @@ def test_the_public_pages_are_exactly_these() -> None:
 
     assert public == {
         "landing",
-        "console",
-        "console_with_slash",
         "check_license",
+        "license_lookup",
         "install",
         "prices",
         "status",
@@ -407,7 +407,7 @@ def test_a_blocked_account_sees_billing_support_and_its_own_security(state: Dunn
         not in (302, 403)
     }
 
-    documents = {"invoice", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
+    documents = {"invoice", "invoice_by_number", "invoice_pdf", "credit_note_pdf", "statement_pdf"}
     security = {"security", "two_factor_off", "two_factor_codes", "submit_ticket"}
     security |= {"remove_passkey", "passkey_again"}
     assert opened == {

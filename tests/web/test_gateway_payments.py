@@ -372,7 +372,7 @@ class TestPayLink:
         assert "Nothing is due" in page
         assert f"Invoice {invoice.number} 2026-02-28: Paid. Thank you. $24.00 paid" in page
         assert [taken.cents for taken in vendor.taken] == [2400]
-        assert "What came of it" not in text_of(Client().get(link))
+        assert "Result of the payment" not in text_of(Client().get(link))
         for private in ("Acme", "acme@", "stored at", "people.example"):
             assert private not in page
 

@@ -248,7 +248,7 @@ class TestFeatures:
         for page, switch in levels.items():
             said = text_of(client.get(page))
             state = "off " if page.startswith("/console/servers") else ""
-            told = f"AccelerateWP Premium {state}Lets the sites of a CloudLinux OS server have it."
+            told = f"AccelerateWP Premium {state}An add-on for WordPress sites."
             assert told in said
             assert "AccelerateWP CDN" in said
             assert ("enabled, as usual with this edition" in said) is (page != "/console/features")

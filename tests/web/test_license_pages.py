@@ -13,7 +13,7 @@ from cln.licensing.models import ActivationKey, Server
 from cln.licensing.services import Report, check_in, reveal
 from cln.payments.gateways.sandbox import Script
 from tests.customers import START, buys, clock_at, use_card
-from tests.licensing import registered
+from tests.licensing import an_account, bought, registered
 from tests.visitors import a_login, a_visitor, signed_in, text_of, with_licenses
 
 pytestmark = pytest.mark.django_db
@@ -333,7 +333,16 @@ class TestServers:
         one = text_of(shop[1].get("/console/servers", {"q": "db1"}))
         none = text_of(shop[1].get("/console/servers", {"product": "kernelcare"}))
 
+        mine, theirs = the_key(), bought(an_account("Other"), "cloudlinux", 1)
+        registered(theirs, "elsewhere", "192.0.2.12", now=START)
+        by_key = text_of(shop[1].get("/console/servers", {"q": f" {reveal(mine)} "}))
+        no_key = text_of(shop[1].get("/console/servers", {"q": reveal(mine)[:-1]}))
+        foreign = text_of(shop[1].get("/console/servers", {"q": reveal(theirs)}))
+
         assert "1–2 of 2" in both
+        assert "1–2 of 2" in by_key
+        assert "No server fits" in no_key
+        assert "No server fits" in foreign
         assert "db1.acme.example" in one
         assert "web1.acme.example" not in one
         assert "No server fits this search and these filters." in none

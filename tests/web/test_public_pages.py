@@ -151,8 +151,18 @@ def test_an_operator_who_is_signed_in_finds_the_way_out() -> None:
     assert "Sign up" in text_of(otto.get(STATUS))
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/console", "/console/"])
-def test_the_address_of_the_console_leads_to_the_dashboard(path: str) -> None:
-    """CLN's own, in bookmarks and mails; the dashboard asks who it is."""
-    assert Client().get(path)["Location"] == "/console/dashboard"
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/clweb/buy.html", "/console/prices"),
+        ("/clweb/login.xhtml", "/console/auth/login"),
+        ("/console", "/console/dashboard"),
+        ("/console/", "/console/dashboard"),
+        ("/console/dashboard/products", "/console/dashboard"),
+        ("/console/profile/details", "/console/profile"),
+    ],
+)
+def test_addresses_in_papers_lead_to_the_pages_of_today(old: str, new: str) -> None:
+    answer = Client().get(old)
+
+    assert (answer.status_code, answer["Location"]) == (302, new)

@@ -252,6 +252,39 @@ def test_without_a_payment_method_the_cart_waits(shop: tuple[Account, Client]) -
     assert "Pay $5.90" in text_of(client.get("/console/cart"))
 
 
+def test_a_mistyped_card_is_told_in_the_cart(shop: tuple[Account, Client]) -> None:
+    """Beside its field, with the order still there; nothing is stored or bought."""
+    account, client = shop
+    PaymentMethod.objects.update(active=False)
+    put(client, 2)
+    wrong = {"cart": token_in_the_card_form(client), "number": "1234", "expires": "09/29"}
+
+    answer = client.post("/console/billing/payment-methods", wrong)
+
+    assert answer.status_code == 422
+    page = text_of(answer)
+    assert "KernelCare" in page
+    assert "Pay $5.90 with this card" in page
+    assert "Never type a real card." in page
+    assert not PaymentMethod.objects.filter(active=True).exists()
+    assert not Invoice.objects.exists()
+    right = {**wrong, "number": "4242424242424242"}
+    assert client.post("/console/billing/payment-methods", right)["Location"] == (
+        "/console/cart/done"
+    )
+    number = Invoice.objects.get(account=account).number
+    link = f"/console/billing/invoices/number/{number}"
+    assert link in client.get("/console/cart/done").content.decode()
+    assert f"Invoice {number}" in text_of(client.get(link, follow=True))
+    assert client.get("/console/billing/invoices/number/CBI-999999").status_code == 404
+
+
+def token_in_the_card_form(client: Client) -> str:
+    found = re.search(r'name="cart" value="([^"]+)"', client.get("/console/cart").content.decode())
+    assert found is not None
+    return found[1]
+
+
 def test_a_declined_first_payment_is_explained_and_grants_nothing(
     shop: tuple[Account, Client],
 ) -> None:

@@ -119,6 +119,10 @@ class TestIpLicenses:
         page = text_of(added(client, LIST))
 
         assert "2 of 6 can be added" in page
+        # 3.95 for the one held; with two more 2.95 each, and 1 of January's 31 days is left.
+        assert "Your bill of this month $0.29 instead of $0.13" in page
+        assert "A whole month $8.85 instead of $3.95" in page
+        assert page.index("10.0.0.1 cannot") < page.index("203.0.113.10 will")
         assert "1 203.0.113.10 will be added" in page
         assert "3 203.0.113.10 left out Listed twice." in page
         assert "4 10.0.0.1 cannot be added The address 10.0.0.1 is private, not public." in page

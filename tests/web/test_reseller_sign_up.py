@@ -80,7 +80,7 @@ def test_a_declined_deposit_leaves_nothing_and_another_card_may_follow(client: C
     assert "not enough money" in text_of(declined).lower() or "declined" in text_of(declined)
     assert nothing_exists()
     post(client, **GOOD)
-    assert "Welcome" in text_of(post(client, **LOGIN))
+    assert "Your account is open" in text_of(post(client, **LOGIN))
 
 
 def test_steps_cannot_be_skipped_and_what_is_wrong_is_said_beside_the_field(
@@ -119,7 +119,7 @@ def test_where_gateways_are_set_up_the_method_is_entered_on_their_page(
 
     assert back["Location"] == f"{PAGE}?step=login"
     assert nothing_exists()
-    assert "Welcome" in text_of(post(client, **LOGIN))
+    assert "Your account is open" in text_of(post(client, **LOGIN))
     assert [taken.cents for taken in vendor.taken] == [500_00]
     method = PaymentMethod.objects.get()
     assert (method.gateway, method.active) == (gateway, True)

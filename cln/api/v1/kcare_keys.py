@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+from django.http import HttpRequest
+
 from cln.api.envelope import Answer
-from cln.api.v1.calls import Call, date_text, in_v1_words, signed
+from cln.api.v1.calls import Call, answered, date_text, in_v1_words, signed
 from cln.domain.addresses import BadAddress, BadRange, canonical_address
 from cln.flows import subscriptions
 from cln.licensing import queries
 from cln.licensing import services as licensing
 from cln.licensing.lookups import key_of_text, server_of_id
-from cln.licensing.models import ActivationKey
+from cln.licensing.models import ActivationKey, Server
 
 LICENSE_TYPE = "kernelcare"
 PRODUCTS = ("kernelcare",)
@@ -98,6 +100,24 @@ def set_cidr(call: Call) -> object:
 @signed(absent="is fine")
 def remove_server(call: Call) -> object:
     """The server that was removed, and its key; its license stays free for another (TV-6)."""
+    server = _removed(call)
+    key = "" if server.key is None else licensing.reveal(server.key)
+    return {"server_id": call.text("server_id"), "key": key}
+
+
+def unregister(request: HttpRequest) -> Answer:
+    """Whether a server of the account's was removed, for a door that decides itself what it is
+    asked.
+    """
+
+    def is_removed(call: Call) -> bool:
+        _removed(call)
+        return True
+
+    return answered(is_removed, request, refused=False, absent_is_fine=True)
+
+
+def _removed(call: Call) -> Server:
     text = call.present("server_id")
     server = server_of_id(account_id=call.account_id, text=text, products=PRODUCTS)
     subscriptions.remove_server(
@@ -107,8 +127,7 @@ def remove_server(call: Call) -> object:
         actor=call.actor,
         now=call.now,
     )
-    key = "" if server.key is None else licensing.reveal(server.key)
-    return {"server_id": text, "key": key}
+    return server
 
 
 def _key(call: Call) -> ActivationKey:

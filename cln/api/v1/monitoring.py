@@ -101,13 +101,16 @@ def patchset_table(request: HttpRequest, key: str) -> dict[str, object]:
     return {"data": [[row.address, row.kernel, level] for row, level in rows]}
 
 
-def _levels(request: HttpRequest, key: str) -> list[tuple[ServerRow, int | None]]:
-    """A key's servers, each with the patch level that it told last."""
+def _levels(request: HttpRequest, key: str) -> list[tuple[ServerRow, int]]:
+    """A key's servers, each with the patch level that it told last; 0 where it never told one.
+
+    Scanners compare the level with a number, and leave 0 out: nothing is known to be patched there.
+    """
     servers = _servers_of_key(key)
     if not servers:
         check(count_stranger(request))
     told = patched(row.public_id for row in servers)
-    return [(row, told[row.public_id].level if row.public_id in told else None) for row in servers]
+    return [(row, told[row.public_id].level if row.public_id in told else 0) for row in servers]
 
 
 def _servers_of_key(text: str) -> tuple[ServerRow, ...]:

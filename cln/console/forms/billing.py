@@ -14,6 +14,11 @@ from cln.payments.gateways.sandbox import TEST_CARDS
 _EXPIRY = re.compile(r"(0[1-9]|1[0-2])\s*/\s*(?:20)?([0-9]{2})", re.ASCII)
 
 
+def grouped(number: str) -> str:
+    """A card's number as it stands on the card: 4242 4242 4242 4242."""
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
+
+
 class SandboxCardForm(forms.Form):
     """A card of the sandbox; its number decides what happens to charges."""
 
@@ -38,7 +43,8 @@ class SandboxCardForm(forms.Form):
         number = re.sub(r"[\s-]", "", self.cleaned_data["number"])
         if number not in TEST_CARDS:
             raise forms.ValidationError(
-                "The sandbox knows only the test cards listed on this page. Never type a real card."
+                "The sandbox knows only its test cards, such as 4242 4242 4242 4242. "
+                "Never type a real card."
             )
         return number
 

@@ -34,7 +34,7 @@ class AddressForm(forms.Form):
 
     license_type = forms.ChoiceField(
         label="License type",
-        help_text="Another one counts from today; the machine registers nothing anew.",
+        help_text="Another one counts from today; the server need not register again.",
     )
     els_allowed = forms.BooleanField(
         label="Allow the repositories of CloudLinux OS 6 and 7", required=False

@@ -48,7 +48,7 @@ EVENT_GROUPS: Final = (
         ),
     ),
     (
-        "Account",
+        "Company",
         (
             (EventType.ACCOUNT_BLOCKED, "The account is blocked"),
             (EventType.ACCOUNT_UNBLOCKED, "The account is unblocked"),

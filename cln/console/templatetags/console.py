@@ -23,6 +23,7 @@ from cln.accounts.services import first_of_next_month
 from cln.console.delivery_table import reason_of
 from cln.console.forms.webhooks import EVENT_WORDS
 from cln.console.matrix import MATRIX
+from cln.console.sentences import said
 from cln.console.words import details_text, subject_words, verb_words
 from cln.domain.lines import formula_text
 from cln.domain.money import money_text
@@ -51,7 +52,7 @@ def money(cents: int | str | None, currency: str = "USD") -> str:
 @register.filter
 def formula(why: str, currency: str) -> str:
     """ "3 × 3.95 for the month" → "3 × $3.95 for the month"."""
-    return formula_text(why, currency)
+    return said(formula_text(why, currency))
 
 
 @register.filter
@@ -125,6 +126,10 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, object]:
     css = "form-check-input" if tick or radio else "form-control"
     if isinstance(widget, Select) and not radio:
         css = "form-select"
+    wrong = next((name for name in bound.form.fields if name in bound.form.errors), None)
+    if wrong:  # it has the focus, not the form's first field
+        widget.attrs.pop("autofocus", None)
+        attrs |= {"autofocus": True} if wrong == bound.name else {}
     if bound.errors:
         css += " is-invalid"
         attrs["aria-describedby"] = f"{bound.id_for_label}_error"
@@ -188,10 +193,10 @@ def plain_number(quantity: Fraction | Decimal) -> str:
 @register.filter
 def script_sentence(script: str) -> str:
     """What a test card does, in words."""
-    return SCRIPTS[Script(script)]
+    return gettext(SCRIPTS[Script(script)])
 
 
-SCRIPTS = {
+SCRIPTS: Final = {
     Script.OK: "is charged",
     Script.DECLINE: "is declined for lack of funds; tried again on later days",
     Script.HARD_DECLINE: "is declined as expired; not tried again until it is replaced",
@@ -232,6 +237,7 @@ def role_name(role: str) -> str:
     return ROLE_NAMES[Role(role)]
 
 
+register.filter("said", said)
 register.filter("delivery_reason", reason_of)
 register.filter("verb_words", verb_words)
 register.filter("details_text", details_text)

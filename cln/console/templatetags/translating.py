@@ -23,6 +23,9 @@ from django.template.base import (
     render_value_in_context,
 )
 from django.templatetags import i18n
+from django.utils.safestring import SafeString
+
+from cln.console.sentences import said
 
 register = template.Library()
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
@@ -57,18 +60,34 @@ class Sentence(Node):
         return str(render_value_in_context(value, context))
 
 
+class Said(Node):
+    """What an expression says, named or composed by code, in another language than English."""
+
+    def __init__(self, expression: FilterExpression) -> None:
+        """Keep the expression, whose own text is not looked up."""
+        self.expression = expression
+
+    def render(self, context: template.Context) -> str:
+        """The text, escaped where it was not."""
+        value = self.expression.resolve(context)
+        if isinstance(value, str):
+            text = said(str(value))
+            value = SafeString(text) if isinstance(value, SafeString) else text
+        return str(render_value_in_context(value, context))
+
+
 @register.tag
 def translate(parser: Parser, token: Token) -> Node:
     """A text, or what an expression says, in the language of the installation."""
     node = i18n.do_translate(parser, token)
     expression = node.filter_expression
-    if settings.USE_I18N or node.asvar:
-        return node
     literal = getattr(expression.var, "literal", None)
+    if node.asvar or (settings.USE_I18N and isinstance(literal, str)):
+        return node
     if isinstance(literal, str) and not expression.filters:
         return TextNode(literal)
     expression.var.translate = False
-    return VariableNode(expression)
+    return Said(expression) if settings.USE_I18N else VariableNode(expression)
 
 
 @register.tag

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from cln.accounts.access import Permission, may
+from cln.accounts.standing import block_planned_on
 from cln.billing import papers, queries
 from cln.billing.invoice_lists import billed_by_type, compared
 from cln.catalog.queries import license_types, rules
@@ -100,12 +101,13 @@ def invoices(request: Request) -> HttpResponse:
         "section": "billing",
         "unpaid": unpaid,
         "due_cents": sum(row.due_cents for row in unpaid),
+        "blocks_on": block_planned_on(request.account),
         "method": active_method(account_id),
         "offers": gateway_pages.offers(),
         "currency": request.account.currency,
         "by_type": billed_by_type(account_id),
         **_statements(request),
-        "upcoming": _next_invoice(request),
+        "upcoming": _next_invoices(request),
         "results": receipts.taken(request, RESULTS),
         "under_way": under_way(account_id) if unpaid else {},
         "declines": declines_of(account_id) if unpaid else (),
@@ -113,14 +115,17 @@ def invoices(request: Request) -> HttpResponse:
     return invoice_table(account_id).answer(request, "billing/invoices.html", context)
 
 
-def _next_invoice(request: Request) -> dict[str, object] | None:
-    """The next invoice of all, for those who may see the bills."""
+def _next_invoices(request: Request) -> list[dict[str, object]]:
+    """The invoices of the next day that has any, for those who may see the bills."""
     if not may(request.login.role, Permission.VIEW_BILLING):
-        return None
+        return []
     names = {row.code: row.name for row in license_types()}
-    for one in upcoming_invoices(account_id=request.account.pk)[:1]:
-        return {"name": names[one.license_type], "invoice": one}
-    return None
+    coming = upcoming_invoices(account_id=request.account.pk)
+    return [
+        {"name": names[one.license_type], "invoice": one}
+        for one in coming
+        if one.on == coming[0].on
+    ]
 
 
 def _reseller_invoices(request: Request) -> HttpResponse:
@@ -161,6 +166,13 @@ def invoice(request: Request, public_id: str) -> HttpResponse:
         "credit_notes": papers.credit_notes_of(account_id=account_id, invoice=public_id),
     }
     return render(request, "billing/invoice.html", context)
+
+
+@page("GET", permission=Permission.VIEW_INVOICES, open_when_blocked=True)
+def invoice_by_number(request: Request, number: str) -> HttpResponse:
+    """The page of an invoice that is known by what is printed on it."""
+    found = queries.invoice_numbered(account_id=request.account.pk, number=number)
+    return redirect("invoice", found)
 
 
 def _refund_until(request: Request, paid: Sequence[PaidRow]) -> date | None:

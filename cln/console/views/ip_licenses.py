@@ -155,10 +155,10 @@ def _who(request: Request) -> dict[str, Any]:
 
 
 def _dry_run(lines: Sequence[Line]) -> dict[str, object]:
-    """What would become of each line; of many, first those that cannot be added."""
-    numbered = list(enumerate(lines, start=1))
-    if len(lines) > LINES_SHOWN:
-        numbered.sort(key=lambda one: one[1].verdict is not Verdict.REFUSED)
+    """What would become of each line, first of those that cannot be added."""
+    numbered = sorted(
+        enumerate(lines, start=1), key=lambda one: one[1].verdict is not Verdict.REFUSED
+    )
     return {
         "lines": lines,
         "shown": numbered[:LINES_SHOWN],

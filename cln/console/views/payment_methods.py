@@ -14,8 +14,9 @@ from cln.accounts.access import Permission
 from cln.billing.queries import balance_due_cents
 from cln.console import cart, gateway_pages, receipts
 from cln.console.checkout import pay_cart
-from cln.console.forms.billing import SandboxCardForm
+from cln.console.forms.billing import SandboxCardForm, grouped
 from cln.console.views.billing import RESULTS
+from cln.console.views.purchase import cart_page
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind, MethodKind
 from cln.flows import collection
@@ -24,7 +25,7 @@ from cln.flows.collection import InvoiceResult
 from cln.flows.upcoming import upcoming_invoices
 from cln.payments.gateways import MethodNotStored
 from cln.payments.gateways.sandbox import TEST_CARDS, token_for
-from cln.payments.services import active_method
+from cln.payments.services import active_method, last_decline
 from cln.web import Request, page, posted, redirect
 
 EXPIRES_SOON: Final = timedelta(days=45)
@@ -43,20 +44,23 @@ def payment_methods(request: Request) -> HttpResponse:
     if settings.CLN_GATEWAY == "sandbox" and form.is_valid():
         results = _store_card(request, form)
         return _saved(request, results, request.POST.get("cart", ""))
+    if form.errors and "cart" in request.POST:
+        return cart_page(request, form)
     method, today = active_method(request.account.pk), request.now.date()
     expires_on = method.expires_on if method else None
+    due_cents = balance_due_cents(request.account.pk)
     context = {
         "section": "billing",
         "form": form if settings.CLN_GATEWAY == "sandbox" else None,
-        "cart_token": request.POST.get("cart", ""),
         "method": method,
         "is_expired": expires_on is not None and expires_on < today,
         "expires_soon": expires_on is not None and expires_on < today + EXPIRES_SOON,
         "offers": gateway_pages.offers(),
         "begun": gateway_pages.begun_in(request.session),
-        "due_cents": balance_due_cents(request.account.pk),
+        "declined": last_decline(method) if method and due_cents > 0 else None,
+        "due_cents": due_cents,
         "currency": request.account.currency,
-        "cards": [(_grouped(number), script.value) for number, script in TEST_CARDS.items()],
+        "cards": [(grouped(number), script.value) for number, script in TEST_CARDS.items()],
     }
     status = 422 if form.errors else 200
     return render(request, "billing/payment_methods.html", context, status=status)
@@ -131,10 +135,6 @@ def remove(request: Request) -> HttpResponse:
         "is_reseller": request.account.kind == AccountKind.RESELLER,
     }
     return render(request, "billing/remove_method.html", context)
-
-
-def _grouped(number: str) -> str:
-    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def _saved(request: Request, results: tuple[InvoiceResult, ...], token: str) -> HttpResponse:

@@ -39,7 +39,7 @@ def save(request: Request) -> HttpResponse:
             form.add_error("billing_email", refusal.message)
         else:
             messages.success(request, "Saved.")
-            return redirect("profile")
+            return redirect(_back(request) or "profile")
     return _show(request, _person_form(request), form, _tax_form(request))
 
 
@@ -59,7 +59,7 @@ def tax(request: Request) -> HttpResponse:
             form.add_error(FIELD_OF.get(refusal.code), f"{refusal.message} {refusal.fix}")
         else:
             messages.success(request, "Saved. Invoices from now on print it; earlier ones stay.")
-            return redirect("profile")
+            return redirect(_back(request) or "profile")
     return _show(request, _person_form(request), _company_form(request), form)
 
 
@@ -131,6 +131,12 @@ def _by_link(request: Request, token: str, *, undo: bool) -> HttpResponse:
     return render(request, "profile/email_link.html", {"change": change, "undo": undo})
 
 
+def _back(request: Request) -> str:
+    """Where somebody came from to complete what an invoice will say: "cart", or nowhere."""
+    asked = request.POST.get("back") or request.GET.get("back")
+    return "cart" if asked == "cart" else ""
+
+
 def _person_form(request: Request) -> PersonForm:
     login = request.login
     return PersonForm(initial={"first_name": login.first_name, "last_name": login.last_name})
@@ -158,6 +164,7 @@ def _show(
         "person_form": person_form,
         "form": company_form,
         "tax_form": tax_form,
+        "back": _back(request),
     }
     errors = person_form.errors or company_form.errors or tax_form.errors
     status = 422 if errors else 200

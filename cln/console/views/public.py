@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 
 from cln import clock
 from cln.accounts.access import Permission, may
@@ -29,13 +28,7 @@ def landing(request: Request) -> HttpResponse:
 
 
 @page("GET", permission=None)
-def console(_request: Request) -> HttpResponse:
-    """`/console`: CLN's own address of the console, in many a bookmark."""
-    return HttpResponseRedirect(reverse("dashboard"))
-
-
-@page("GET", permission=None)
-def check_license(request: Request) -> HttpResponse:
+def check_license(request: Request, template: str = "check_license.html") -> HttpResponse:
     """`/console/check-license`: whether an address has a license, and what to do if not (L-1)."""
     asked = "ip" in request.GET
     network = network_of(client_address(request))
@@ -52,7 +45,7 @@ def check_license(request: Request) -> HttpResponse:
         else:
             context |= {"address": address, "products": products, "answered": True}
     status = 422 if form.errors else 200
-    return render(request, "check_license.html", context, status=status)
+    return render(request, template, context, status=status)
 
 
 @page("GET", permission=None)

@@ -24,6 +24,7 @@ from cln.web import Request, page, redirect
 
 STEPS: Final = {"less": -1, "more": 1}
 QUANTITY_DIGITS: Final = 6
+READY: Final = ("succeeded", "paid")
 
 
 @page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
@@ -82,6 +83,12 @@ def acquire(request: Request, code: str) -> HttpResponse:
 @page("GET", permission=Permission.ORDER_LICENSES, customers_only=True)
 def show_cart(request: Request) -> HttpResponse:
     """`/console/cart`: the lines with today's prices, and one Pay button."""
+    sandbox = settings.CLN_GATEWAY == "sandbox"
+    return cart_page(request, SandboxCardForm(today=request.now.date()) if sandbox else None)
+
+
+def cart_page(request: Request, card: SandboxCardForm | None) -> HttpResponse:
+    """The cart with a card to pay it by, which may have been refused."""
     names = {row.code: row.name for row in catalog.license_types()}
     lines = [
         priced_wish(request, line, names.get(line.license_type, line.license_type))
@@ -107,10 +114,11 @@ def show_cart(request: Request) -> HttpResponse:
         "method": active_method(request.account.pk),
         "token": cart.token(request.session),
         "offers": gateway_pages.offers(),
-        "form": _card_form(request),
+        "form": card,
         "currency": request.account.currency,
     }
-    return render(request, "purchase/cart.html", context)
+    status = 422 if card and card.errors else 200
+    return render(request, "purchase/cart.html", context, status=status)
 
 
 @page("POST", permission=Permission.ORDER_LICENSES, customers_only=True)
@@ -150,6 +158,7 @@ def done(request: Request) -> HttpResponse:
         "section": "billing",
         "results": results,
         "is_waiting": any(one.get("is_waiting") for one in results),
+        "is_ready": any(one.get("is_addition") or one["state"] in READY for one in results),
         "currency": request.account.currency,
     }
     template = "purchase/done.html#results" if request.htmx else "purchase/done.html"
@@ -208,11 +217,6 @@ def _trial_of(request: Request, license_type: str) -> EntitlementRow | None:
 def _has_imunify(request: Request) -> bool:
     rows = subscriptions_of(request.account.pk)
     return any(row.product == "imunify360" and row.status == "active" for row in rows)
-
-
-def _card_form(request: Request) -> SandboxCardForm | None:
-    sandbox = settings.CLN_GATEWAY == "sandbox"
-    return SandboxCardForm(today=request.now.date()) if sandbox else None
 
 
 def _first_error(form: PurchaseForm) -> str:

@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from cln.accounts.access import Permission, may
 from cln.catalog.queries import currencies
+from cln.console.forms.billing import grouped
 from cln.console.forms.conversion import AgreementForm, DepositForm
 from cln.console.forms.reseller_sign_up import (
     AddressForm,
@@ -223,7 +224,7 @@ def _show(request: Request, step: str, form: forms.Form) -> HttpResponse:
         "kept": kept,
         "charge": money_text(_cents(kept), kept["currency"]) if step == "login" else "",
         "version": AGREEMENT_VERSION,
-        "cards": [(number, script.value) for number, script in TEST_CARDS.items()],
+        "test_card": grouped(next(iter(TEST_CARDS))),
     }
     status = 422 if form.errors else 200
     return render(request, "reseller/sign_up.html", context, status=status)

@@ -69,7 +69,7 @@ def unsubscribe(request: Request, license_type: str) -> HttpResponse:
         messages.success(request, f"{row.license_type.name} is cancelled.")
         return redirect("dashboard")
     used = seats_in_use(account_id=request.account.pk, license_type=license_type)
-    previews = {} if row.ends_on else _ends(request, license_type)
+    previews = _ends(request, license_type, is_ending=row.ends_on is not None)
     unpaid = invoices_of(request.account.pk, status=InvoiceStatus.OPEN, oldest_first=True)
     context = {
         "section": "billing",
@@ -97,14 +97,17 @@ def _cut(request: Request, license_type: str, form: RemoveUnusedForm) -> CutPrev
         )
 
 
-def _ends(request: Request, license_type: str) -> dict[str, EndPreview]:
-    """What either answer would come to, by the names of the template."""
+def _ends(request: Request, license_type: str, *, is_ending: bool) -> dict[str, EndPreview]:
+    """What either answer would come to, by the names of the template; one that is ending can only
+    end at once instead.
+    """
     account_id = request.account.pk
     return {
         name: preview_unsubscribe(
             account_id=account_id, license_type=license_type, when=when, now=request.now
         )
         for name, when in (("at_end", "period_end"), ("at_once", "now"))
+        if when == "now" or not is_ending
     }
 
 
