@@ -37,7 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its tier, the folder it lies in."""
+    """Mark each test with its tier, the folder it lies in; of the random order, long ones first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         tier = item.path.relative_to(TESTS_DIR).parts[0]
         if tier in TIERS:

@@ -7,7 +7,7 @@ at each instant at which something is due, so that a month is lived through and 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
 
 from django.db import connection
 from django.db.models import DateField, DateTimeField, Model
@@ -108,12 +108,7 @@ WORK: Sequence[Work] = (
 
 def run_due(*, now: datetime) -> None:
     """Do all that is due at an instant, each kind of work once."""
-    times = _times()
-    for index, work in enumerate(WORK):
-        due = times[index]
-        if due is not None and due <= now:
-            work.verb(now)
-            times = _times()
+    _run(_times(), now=now)
 
 
 def run_until(
@@ -129,13 +124,14 @@ def run_until(
     """
     stops = 0
     present, rounds = since, 0
-    while (due := next_due()) is not None and due <= instant:
+    times = _times()
+    while (due := _earliest(times)) is not None and due <= instant:
         rounds = rounds + 1 if present is not None and due <= present else 0
         assert rounds < MOST_ROUNDS, f"work due at {due} stays due"
         present = due if present is None else max(due, present)
         if move_clock is not None:
             move_clock(present)
-        run_due(now=present)
+        times = _run(times, now=present)
         stops += 1
     if move_clock is not None:
         move_clock(instant)
@@ -144,12 +140,35 @@ def run_until(
 
 def next_due() -> datetime | None:
     """The earliest instant of all due columns; None when nothing is planned."""
-    return min((at for at in _times() if at is not None), default=None)
+    return _earliest(_times())
 
 
-def _times() -> Sequence[datetime | None]:
-    """The earliest instant of each kind of work, in the order of `WORK`, in one question."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join(work.first_due for work in WORK))
-        times: tuple[Any, ...] = cursor.fetchone()
+Times = Sequence[datetime | None]
+"""The earliest instant of each kind of work, in the order of `WORK`."""
+
+
+def _run(times: Times, *, now: datetime) -> Times:
+    """Do what is due by these times and by what comes of it; the times afterwards."""
+    for index, work in enumerate(WORK):
+        due = times[index]
+        if due is not None and due <= now:
+            work.verb(now)
+            times = _times()
     return times
+
+
+def _earliest(times: Times) -> datetime | None:
+    return min((at for at in times if at is not None), default=None)
+
+
+def _times() -> Times:
+    """All of them, in one question."""
+    with connection.cursor() as cursor:
+        cursor.execute(_question())
+        times: Times = cursor.fetchone()
+    return times
+
+
+@cache
+def _question() -> str:
+    return "SELECT " + ", ".join(work.first_due for work in WORK)

@@ -120,11 +120,12 @@ def _alone(server_ids: frozenset[int]) -> Sequence[tuple[int, int | None, str]]:
 
 def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
     """How many there are by account and license type."""
-    types = license_types_by_id()
     grouped = servers.values_list("account_id", "license_type_id").order_by()
+    counted = list(grouped.annotate(count=Count("*")))
+    types = license_types_by_id() if counted else {}
     return tuple(
         (account_id, types[license_type_id].code, count)
-        for account_id, license_type_id, count in grouped.annotate(count=Count("*"))
+        for account_id, license_type_id, count in counted
     )
 
 

@@ -176,6 +176,8 @@ def test_everything_is_found_with_the_keyboard_alone(people: People) -> None:
     page.keyboard.type("mail7")
     hit = page.get_by_role("dialog").get_by_role("link", name="mail7.kira.example")
     expect(hit).to_be_visible()
+    # The answer to the last letter, after which nothing is swapped under the focus.
+    expect(page.get_by_role("dialog")).to_contain_text("Servers with “mail7”")
     kira.looks("palette")
     for _ in range(4):
         page.keyboard.press("Tab")

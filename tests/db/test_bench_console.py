@@ -12,6 +12,7 @@ from cln.accounts.models import Account
 from tests.customers import database_url
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_the_benchmark_asks_pages_of_a_large_account_and_leaves_the_database_alone(
     monkeypatch: pytest.MonkeyPatch,

@@ -56,6 +56,7 @@ def _postmaster(data_dir: Path) -> int:
     return int((data_dir / "postgres/postmaster.pid").read_text().splitlines()[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_serve_answers_says_so_and_leaves_nothing_behind(
     served_twice: Path, stop: signal.Signals

@@ -359,6 +359,7 @@ class Life(RuleBasedStateMachine):
         self.lives.sleep(days)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", range(SHARES))
 def test_any_life_is_what_the_naive_model_says_m5_p12(transactional_db: None, share: int) -> None:
     """Invoices, balance, debt, licenses and state agree with the model after every step.

@@ -31,6 +31,7 @@ SEED = int(os.environ.get("CLN_SOAK_SEED") or SystemRandom().randrange(10**6))
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.long
 def test_after_everything_at_once_the_vendors_counter_is_our_books(settings: Settings) -> None:
     """P1-P5, P10, R4, R5: charged once, given back once, whatever failed and whoever died."""
     settings.CLN_GATEWAY_SECONDS = 3.0

@@ -254,7 +254,7 @@ class TestInvoices:
         assert "Without payment the account is blocked on 2026-03-30." in invoices
         assert f"Declined on 2026-02-28: {why}" in method
         assert "Save the card and pay $50.00" in method
-        assert "1 unpaid invoice, overdue: $50.00. Without payment the account is blocked" in needs
+        assert "1 unpaid invoice, overdue: $50.00; without payment the account is blocked" in needs
         assert "hard_decline was declined on 2026-02-28: The card has expired." in needs
 
         client.post(METHODS, GOOD_CARD)

@@ -3,9 +3,9 @@
 import cln.enums
 import django.contrib.postgres.constraints
 import django.contrib.postgres.fields.ranges
+import django.contrib.postgres.operations
 import django.db.models.deletion
 import django.db.models.expressions
-from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations, models
 
 
@@ -19,7 +19,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        BtreeGistExtension(),
+        django.contrib.postgres.operations.BtreeGistExtension(
+        ),
         migrations.CreateModel(
             name='InvoiceSeries',
             fields=[
@@ -89,22 +90,10 @@ class Migration(migrations.Migration):
                 ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.product')),
             ],
-        ),
-        migrations.CreateModel(
-            name='QuantityChange',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=10)),
-                ('on', models.DateField()),
-                ('at', models.DateTimeField()),
-                ('period', models.PositiveIntegerField()),
-                ('delta', models.IntegerField()),
-                ('quantity_after', models.PositiveIntegerField()),
-                ('unit_cents', models.BigIntegerField()),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('price_list', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.pricelist')),
-                ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='billing.subscription')),
-            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_billing_on__isnull', False)), fields=['next_billing_on', 'account'], name='subscription_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('interval__in', ['month', 'year'])), name='subscription_interval'), models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'active', 'ended', 'void'])), name='subscription_status'), models.UniqueConstraint(condition=models.Q(('status__in', ['pending', 'active'])), fields=('account', 'license_type'), name='subscription_one_per_license_type'), django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('status__in', ['pending', 'active'])), expressions=[('account', '='), ('product', '='), ('interval', '<>')], name='subscription_one_interval_per_product')],
+            },
         ),
         migrations.CreateModel(
             name='InvoiceLine',
@@ -123,27 +112,14 @@ class Migration(migrations.Migration):
                 ('price_list', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.pricelist')),
                 ('subscription', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.subscription')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['recurring', 'proration', 'surcharge', 'addon', 'usage', 'credit', 'tax'])), name='invoice_line_kind'), models.UniqueConstraint(fields=('invoice', 'position'), name='invoice_line_position')],
+            },
         ),
         migrations.AddField(
             model_name='invoice',
             name='subscription',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='billing.subscription'),
-        ),
-        migrations.CreateModel(
-            name='Transfer',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('kind', models.CharField(max_length=30)),
-                ('debit', models.CharField(max_length=20)),
-                ('credit', models.CharField(max_length=20)),
-                ('cents', models.BigIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('payment_id', models.BigIntegerField(null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='accounts.account')),
-                ('credit_note', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.creditnote')),
-                ('invoice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.invoice')),
-            ],
         ),
         migrations.CreateModel(
             name='CreditNoteLine',
@@ -157,41 +133,25 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('amount_cents__gt', 0)), name='credit_line_positive')],
             },
         ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('next_billing_on__isnull', False)), fields=['next_billing_on', 'account'], name='subscription_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('interval__in', ['month', 'year'])), name='subscription_interval'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'active', 'ended', 'void'])), name='subscription_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['pending', 'active'])), fields=('account', 'license_type'), name='subscription_one_per_license_type'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('status__in', ['pending', 'active'])), expressions=[('account', '='), ('product', '='), ('interval', '<>')], name='subscription_one_interval_per_product'),
-        ),
-        migrations.AddIndex(
-            model_name='quantitychange',
-            index=models.Index(fields=['subscription', 'period', 'id'], name='quantity_change_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='quantitychange',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['purchase', 'add', 'remove', 'sweep', 'upgrade', 'downgrade', 'freed'])), name='quantity_change_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['recurring', 'proration', 'surcharge', 'addon', 'usage', 'credit', 'tax'])), name='invoice_line_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('invoice', 'position'), name='invoice_line_position'),
+        migrations.CreateModel(
+            name='QuantityChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=10)),
+                ('on', models.DateField()),
+                ('at', models.DateTimeField()),
+                ('period', models.PositiveIntegerField()),
+                ('delta', models.IntegerField()),
+                ('quantity_after', models.PositiveIntegerField()),
+                ('unit_cents', models.BigIntegerField()),
+                ('note', models.CharField(blank=True, max_length=200)),
+                ('price_list', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.pricelist')),
+                ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='billing.subscription')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['subscription', 'period', 'id'], name='quantity_change_period')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['purchase', 'add', 'remove', 'sweep', 'upgrade', 'downgrade', 'freed'])), name='quantity_change_kind')],
+            },
         ),
         migrations.AddIndex(
             model_name='invoice',
@@ -229,24 +189,24 @@ class Migration(migrations.Migration):
             model_name='invoice',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), ('paid_cents', models.F('total_cents')), _connector='OR'), name='invoice_paid_means_paid'),
         ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['account', 'id'], name='transfer_by_account'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit__in', ['receivable', 'balance', 'revenue', 'tax', 'cash', 'bad_debt'])), name='transfer_debit'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('credit__in', ['receivable', 'balance', 'revenue', 'tax', 'cash', 'bad_debt'])), name='transfer_credit'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('cents__gt', 0)), name='transfer_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit', models.F('credit')), _negated=True), name='transfer_moves'),
+        migrations.CreateModel(
+            name='Transfer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('kind', models.CharField(max_length=30)),
+                ('debit', models.CharField(max_length=20)),
+                ('credit', models.CharField(max_length=20)),
+                ('cents', models.BigIntegerField()),
+                ('currency', models.CharField(max_length=3)),
+                ('payment_id', models.BigIntegerField(null=True)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='accounts.account')),
+                ('credit_note', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.creditnote')),
+                ('invoice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.invoice')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account', 'id'], name='transfer_by_account')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('debit__in', ['receivable', 'balance', 'revenue', 'tax', 'cash', 'bad_debt'])), name='transfer_debit'), models.CheckConstraint(condition=models.Q(('credit__in', ['receivable', 'balance', 'revenue', 'tax', 'cash', 'bad_debt'])), name='transfer_credit'), models.CheckConstraint(condition=models.Q(('cents__gt', 0)), name='transfer_positive'), models.CheckConstraint(condition=models.Q(('debit', models.F('credit')), _negated=True), name='transfer_moves')],
+            },
         ),
     ]

@@ -60,15 +60,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='price_lists', to='catalog.licensetype')),
             ],
-        ),
-        migrations.CreateModel(
-            name='PriceTier',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('from_quantity', models.PositiveIntegerField()),
-                ('unit_cents', models.BigIntegerField()),
-                ('price_list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tiers', to='catalog.pricelist')),
-            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('interval__in', ['month', 'year'])), name='price_list_interval'), models.UniqueConstraint(fields=('license_type', 'account', 'interval', 'currency', 'effective_on'), name='price_list_unique', nulls_distinct=False)],
+            },
         ),
         migrations.AddField(
             model_name='licensetype',
@@ -99,20 +93,16 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('country', 'from_on'), name='tax_rate_unique')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='pricelist',
-            constraint=models.CheckConstraint(condition=models.Q(('interval__in', ['month', 'year'])), name='price_list_interval'),
-        ),
-        migrations.AddConstraint(
-            model_name='pricelist',
-            constraint=models.UniqueConstraint(fields=('license_type', 'account', 'interval', 'currency', 'effective_on'), name='price_list_unique', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.UniqueConstraint(fields=('price_list', 'from_quantity'), name='price_tier_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.CheckConstraint(condition=models.Q(('from_quantity__gte', 1), ('unit_cents__gte', 0)), name='price_tier_sane'),
+        migrations.CreateModel(
+            name='PriceTier',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('from_quantity', models.PositiveIntegerField()),
+                ('unit_cents', models.BigIntegerField()),
+                ('price_list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tiers', to='catalog.pricelist')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('price_list', 'from_quantity'), name='price_tier_unique'), models.CheckConstraint(condition=models.Q(('from_quantity__gte', 1), ('unit_cents__gte', 0)), name='price_tier_sane')],
+            },
         ),
     ]

@@ -36,38 +36,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='keys', to='accounts.account')),
                 ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
             ],
-        ),
-        migrations.CreateModel(
-            name='Entitlement',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=10)),
-                ('quantity', models.PositiveIntegerField(null=True)),
-                ('used', models.PositiveIntegerField(default=0)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('suspended_at', models.DateTimeField(null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entitlements', to='accounts.account')),
-                ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='IpLicense',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('address', models.GenericIPAddressField()),
-                ('hostname', models.CharField(blank=True, max_length=253)),
-                ('els_allowed', models.BooleanField(default=False)),
-                ('added_at', models.DateTimeField()),
-                ('added_on', models.DateField()),
-                ('removed_at', models.DateTimeField(blank=True, null=True)),
-                ('removed_on', models.DateField(blank=True, null=True)),
-                ('registered_at', models.DateTimeField(blank=True, null=True)),
-                ('last_check_in_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ip_licenses', to='accounts.account')),
-                ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.product')),
-            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('lookup_hash',), name='key_text_unique'), models.UniqueConstraint(condition=models.Q(('is_default', True), ('removed_at__isnull', True)), fields=('account', 'license_type'), name='key_one_default'), models.CheckConstraint(condition=models.Q(('limit', 0), ('used__lte', models.F('limit')), _connector='OR'), name='key_limit_not_exceeded')],
+            },
         ),
         migrations.CreateModel(
             name='RefusedRegistration',
@@ -82,6 +53,18 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
                 ('key', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refused', to='licensing.activationkey')),
             ],
+        ),
+        migrations.CreateModel(
+            name='ServerGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('description', models.CharField(blank=True, max_length=200)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='server_groups', to='accounts.account')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account', 'name'), name='server_group_name_unique')],
+            },
         ),
         migrations.CreateModel(
             name='Server',
@@ -106,7 +89,50 @@ class Migration(migrations.Migration):
                 ('key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='servers', to='licensing.activationkey')),
                 ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
                 ('supersedes', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='licensing.server')),
+                ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='servers', to='licensing.servergroup')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('status', 'active')), fields=['account', 'license_type'], name='server_active'), models.Index(condition=models.Q(('status', 'active')), fields=['key'], name='server_by_key'), models.Index(condition=models.Q(('status', 'active')), fields=['address'], name='server_by_address'), models.Index(condition=models.Q(('alert_after__isnull', False)), fields=['alert_after'], name='server_alert_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['active', 'removed', 'superseded'])), name='server_status'), models.UniqueConstraint(fields=('secret_hash',), name='server_secret_unique'), models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('status', 'active')), models.Q(models.Q(('status', 'active'), _negated=True), ('removed_at__isnull', False)), _connector='OR'), name='server_removed_has_instant')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Entitlement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=10)),
+                ('quantity', models.PositiveIntegerField(null=True)),
+                ('used', models.PositiveIntegerField(default=0)),
+                ('valid_until', models.DateTimeField(null=True)),
+                ('suspended_at', models.DateTimeField(null=True)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entitlements', to='accounts.account')),
+                ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['paid', 'trial'])), name='entitlement_kind'), models.UniqueConstraint(fields=('account', 'license_type'), name='entitlement_unique'), models.CheckConstraint(condition=models.Q(('quantity__isnull', True), ('used__lte', models.F('quantity')), _connector='OR'), name='entitlement_pool_not_exceeded')],
+            },
+        ),
+        migrations.CreateModel(
+            name='IpLicense',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(max_length=40, unique=True)),
+                ('address', models.GenericIPAddressField()),
+                ('hostname', models.CharField(blank=True, max_length=253)),
+                ('els_allowed', models.BooleanField(default=False)),
+                ('added_at', models.DateTimeField()),
+                ('added_on', models.DateField()),
+                ('removed_at', models.DateTimeField(blank=True, null=True)),
+                ('removed_on', models.DateField(blank=True, null=True)),
+                ('registered_at', models.DateTimeField(blank=True, null=True)),
+                ('last_check_in_at', models.DateTimeField(blank=True, null=True)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ip_licenses', to='accounts.account')),
+                ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
+                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.product')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('address', 'license_type'), name='ip_license_held_once'), models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('address', 'product'), name='ip_license_one_band')],
+            },
         ),
         migrations.CreateModel(
             name='FeatureSetting',
@@ -118,20 +144,9 @@ class Migration(migrations.Migration):
                 ('key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='licensing.activationkey')),
                 ('server', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='licensing.server')),
             ],
-        ),
-        migrations.CreateModel(
-            name='ServerGroup',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('description', models.CharField(blank=True, max_length=200)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='server_groups', to='accounts.account')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='server',
-            name='group',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='servers', to='licensing.servergroup'),
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account', 'key', 'server', 'feature'), name='feature_setting_unique', nulls_distinct=False)],
+            },
         ),
         migrations.CreateModel(
             name='Trial',
@@ -146,6 +161,10 @@ class Migration(migrations.Migration):
                 ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.product')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_step_at__isnull', False)), fields=['next_step_at'], name='trial_step_due')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'product'), name='trial_once_per_product')],
+            },
         ),
         migrations.CreateModel(
             name='TrialAddress',
@@ -156,85 +175,8 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.product')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='activationkey',
-            constraint=models.UniqueConstraint(fields=('lookup_hash',), name='key_text_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='activationkey',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True), ('removed_at__isnull', True)), fields=('account', 'license_type'), name='key_one_default'),
-        ),
-        migrations.AddConstraint(
-            model_name='activationkey',
-            constraint=models.CheckConstraint(condition=models.Q(('limit', 0), ('used__lte', models.F('limit')), _connector='OR'), name='key_limit_not_exceeded'),
-        ),
-        migrations.AddConstraint(
-            model_name='entitlement',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['paid', 'trial'])), name='entitlement_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='entitlement',
-            constraint=models.UniqueConstraint(fields=('account', 'license_type'), name='entitlement_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='entitlement',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__isnull', True), ('used__lte', models.F('quantity')), _connector='OR'), name='entitlement_pool_not_exceeded'),
-        ),
-        migrations.AddConstraint(
-            model_name='iplicense',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('address', 'license_type'), name='ip_license_held_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='iplicense',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('address', 'product'), name='ip_license_one_band'),
-        ),
-        migrations.AddConstraint(
-            model_name='featuresetting',
-            constraint=models.UniqueConstraint(fields=('account', 'key', 'server', 'feature'), name='feature_setting_unique', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='servergroup',
-            constraint=models.UniqueConstraint(fields=('account', 'name'), name='server_group_name_unique'),
-        ),
-        migrations.AddIndex(
-            model_name='server',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['account', 'license_type'], name='server_active'),
-        ),
-        migrations.AddIndex(
-            model_name='server',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['key'], name='server_by_key'),
-        ),
-        migrations.AddIndex(
-            model_name='server',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['address'], name='server_by_address'),
-        ),
-        migrations.AddIndex(
-            model_name='server',
-            index=models.Index(condition=models.Q(('alert_after__isnull', False)), fields=['alert_after'], name='server_alert_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='server',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'removed', 'superseded'])), name='server_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='server',
-            constraint=models.UniqueConstraint(fields=('secret_hash',), name='server_secret_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='server',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('status', 'active')), models.Q(models.Q(('status', 'active'), _negated=True), ('removed_at__isnull', False)), _connector='OR'), name='server_removed_has_instant'),
-        ),
-        migrations.AddIndex(
-            model_name='trial',
-            index=models.Index(condition=models.Q(('next_step_at__isnull', False)), fields=['next_step_at'], name='trial_step_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='trial',
-            constraint=models.UniqueConstraint(fields=('account', 'product'), name='trial_once_per_product'),
-        ),
-        migrations.AddConstraint(
-            model_name='trialaddress',
-            constraint=models.UniqueConstraint(fields=('product', 'address'), name='trial_address_unique'),
+            options={
+                'constraints': [models.UniqueConstraint(fields=('product', 'address'), name='trial_address_unique')],
+            },
         ),
     ]

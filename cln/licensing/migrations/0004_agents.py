@@ -15,46 +15,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='CloneCase',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('established_boots', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=36), default=list, size=None)),
-                ('established_fingerprint', models.CharField(blank=True, max_length=64)),
-                ('established_address', models.GenericIPAddressField(null=True)),
-                ('newcomer_boots', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=36), default=list, size=None)),
-                ('newcomer_fingerprint', models.CharField(blank=True, max_length=64)),
-                ('newcomer_address', models.GenericIPAddressField(null=True)),
-                ('found_at', models.DateTimeField()),
-                ('decide_by', models.DateTimeField()),
-                ('asked_at', models.DateTimeField(blank=True, null=True)),
-                ('decision', models.CharField(blank=True, max_length=12)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('cipher', models.BinaryField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='LeaseIncident',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField()),
-                ('stretch_days', models.PositiveSmallIntegerField()),
-                ('reason', models.CharField(max_length=200)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='LeaseKey',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kid', models.CharField(max_length=20, unique=True)),
-                ('public', models.BinaryField(max_length=32)),
-                ('cipher', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-                ('signs', models.BooleanField(default=True)),
-                ('published_until', models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
             name='MachineTrace',
             fields=[
                 ('server', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='trace', serialize=False, to='licensing.server')),
@@ -81,42 +41,56 @@ class Migration(migrations.Migration):
             model_name='server',
             constraint=models.CheckConstraint(condition=models.Q(('by_address', False), models.Q(('key', None), ('takes_seat', False)), _connector='OR'), name='server_by_address_takes_no_seat'),
         ),
-        migrations.AddField(
-            model_name='clonecase',
-            name='server',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='clone_cases', to='licensing.server'),
+        migrations.CreateModel(
+            name='LeaseIncident',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('starts_at', models.DateTimeField()),
+                ('stretch_days', models.PositiveSmallIntegerField()),
+                ('reason', models.CharField(max_length=200)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('ended_at',), name='lease_incident_one_open', nulls_distinct=False)],
+            },
         ),
-        migrations.AddField(
-            model_name='clonecase',
-            name='successor',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='licensing.server'),
+        migrations.CreateModel(
+            name='LeaseKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kid', models.CharField(max_length=20, unique=True)),
+                ('public', models.BinaryField(max_length=32)),
+                ('cipher', models.BinaryField()),
+                ('created_at', models.DateTimeField()),
+                ('signs', models.BooleanField(default=True)),
+                ('published_until', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('signs', True)), fields=('signs',), name='lease_key_one_signs'), models.CheckConstraint(condition=models.Q(models.Q(('published_until', None), ('signs', True)), models.Q(('published_until__isnull', False), ('signs', False)), _connector='OR'), name='lease_key_retired_has_end')],
+            },
         ),
-        migrations.AddConstraint(
-            model_name='leaseincident',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('ended_at',), name='lease_incident_one_open', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='leasekey',
-            constraint=models.UniqueConstraint(condition=models.Q(('signs', True)), fields=('signs',), name='lease_key_one_signs'),
-        ),
-        migrations.AddConstraint(
-            model_name='leasekey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('published_until', None), ('signs', True)), models.Q(('published_until__isnull', False), ('signs', False)), _connector='OR'), name='lease_key_retired_has_end'),
-        ),
-        migrations.AddIndex(
-            model_name='clonecase',
-            index=models.Index(condition=models.Q(('asked_at', None)), fields=['found_at'], name='clone_case_to_ask'),
-        ),
-        migrations.AddConstraint(
-            model_name='clonecase',
-            constraint=models.CheckConstraint(condition=models.Q(('decision__in', ['', 'accepted', 'established', 'newcomer'])), name='clone_case_decision'),
-        ),
-        migrations.AddConstraint(
-            model_name='clonecase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decision', '')), models.Q(models.Q(('decision', ''), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='clone_case_decided_has_instant'),
-        ),
-        migrations.AddConstraint(
-            model_name='clonecase',
-            constraint=models.UniqueConstraint(condition=models.Q(('decision', '')), fields=('server',), name='clone_case_one_open'),
+        migrations.CreateModel(
+            name='CloneCase',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('established_boots', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=36), default=list, size=None)),
+                ('established_fingerprint', models.CharField(blank=True, max_length=64)),
+                ('established_address', models.GenericIPAddressField(null=True)),
+                ('newcomer_boots', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=36), default=list, size=None)),
+                ('newcomer_fingerprint', models.CharField(blank=True, max_length=64)),
+                ('newcomer_address', models.GenericIPAddressField(null=True)),
+                ('found_at', models.DateTimeField()),
+                ('decide_by', models.DateTimeField()),
+                ('asked_at', models.DateTimeField(blank=True, null=True)),
+                ('decision', models.CharField(blank=True, max_length=12)),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('cipher', models.BinaryField(blank=True, null=True)),
+                ('server', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='clone_cases', to='licensing.server')),
+                ('successor', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='licensing.server')),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('asked_at', None)), fields=['found_at'], name='clone_case_to_ask')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('decision__in', ['', 'accepted', 'established', 'newcomer'])), name='clone_case_decision'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decision', '')), models.Q(models.Q(('decision', ''), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='clone_case_decided_has_instant'), models.UniqueConstraint(condition=models.Q(('decision', '')), fields=('server',), name='clone_case_one_open')],
+            },
         ),
     ]

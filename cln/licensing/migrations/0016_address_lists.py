@@ -31,6 +31,10 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='address_lists', to='accounts.account')),
             ],
+            options={
+                'indexes': [models.Index(fields=['account', '-id'], name='address_list_latest'), models.Index(condition=models.Q(('work_at__isnull', False)), fields=['work_at'], name='address_list_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('action__in', ['add', 'remove'])), name='address_list_action'), models.CheckConstraint(condition=models.Q(('total__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('done'), '+', models.F('refused')), '+', models.F('left_out')))), name='address_list_counts')],
+            },
         ),
         migrations.CreateModel(
             name='AddressListLine',
@@ -43,33 +47,9 @@ class Migration(migrations.Migration):
                 ('address_list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='licensing.addresslist')),
                 ('license_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.licensetype')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='addresslist',
-            index=models.Index(fields=['account', '-id'], name='address_list_latest'),
-        ),
-        migrations.AddIndex(
-            model_name='addresslist',
-            index=models.Index(condition=models.Q(('work_at__isnull', False)), fields=['work_at'], name='address_list_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='addresslist',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['add', 'remove'])), name='address_list_action'),
-        ),
-        migrations.AddConstraint(
-            model_name='addresslist',
-            constraint=models.CheckConstraint(condition=models.Q(('total__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('done'), '+', models.F('refused')), '+', models.F('left_out')))), name='address_list_counts'),
-        ),
-        migrations.AddIndex(
-            model_name='addresslistline',
-            index=models.Index(condition=models.Q(('result', 'waiting')), fields=['address_list', 'number'], name='address_line_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='addresslistline',
-            constraint=models.CheckConstraint(condition=models.Q(('result__in', ['waiting', 'done', 'refused', 'left_out'])), name='address_line_result'),
-        ),
-        migrations.AddConstraint(
-            model_name='addresslistline',
-            constraint=models.UniqueConstraint(fields=('address_list', 'number'), name='address_line_number_unique'),
+            options={
+                'indexes': [models.Index(condition=models.Q(('result', 'waiting')), fields=['address_list', 'number'], name='address_line_waiting')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('result__in', ['waiting', 'done', 'refused', 'left_out'])), name='address_line_result'), models.UniqueConstraint(fields=('address_list', 'number'), name='address_line_number_unique')],
+            },
         ),
     ]

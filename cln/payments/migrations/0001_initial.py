@@ -73,6 +73,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='accounts.account')),
                 ('attempt', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='payment', to='payments.paymentattempt')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount_cents__gt', 0)), name='payment_positive'), models.UniqueConstraint(fields=('gateway', 'gateway_reference'), name='payment_reference_unique')],
+            },
         ),
         migrations.CreateModel(
             name='PaymentMethod',
@@ -88,24 +91,14 @@ class Migration(migrations.Migration):
                 ('replaced_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payment_methods', to='accounts.account')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['card', 'paypal'])), name='payment_method_kind'), models.UniqueConstraint(condition=models.Q(('active', True)), fields=('account',), name='payment_method_one_active')],
+            },
         ),
         migrations.AddField(
             model_name='paymentattempt',
             name='method',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.paymentmethod'),
-        ),
-        migrations.CreateModel(
-            name='Refund',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('amount_cents', models.BigIntegerField()),
-                ('state', models.CharField(default=cln.enums.AttemptState['OPEN'], max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('credit_note', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='billing.creditnote')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.payment')),
-            ],
         ),
         migrations.CreateModel(
             name='SandboxScript',
@@ -143,22 +136,6 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('amount_cents', 0), _negated=True), name='allocation_moves')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_cents__gt', 0)), name='payment_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(fields=('gateway', 'gateway_reference'), name='payment_reference_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentmethod',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['card', 'paypal'])), name='payment_method_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentmethod',
-            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('account',), name='payment_method_one_active'),
-        ),
         migrations.AddIndex(
             model_name='paymentattempt',
             index=models.Index(condition=models.Q(('resolve_at__isnull', False)), fields=['resolve_at'], name='attempt_resolve_due'),
@@ -195,12 +172,20 @@ class Migration(migrations.Migration):
             model_name='paymentattempt',
             constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['open', 'unknown', 'pending']), ('purpose', 'top_up')), fields=('account',), name='attempt_one_open_top_up'),
         ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'unknown', 'pending', 'succeeded', 'declined', 'abandoned'])), name='refund_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_cents__gt', 0)), name='refund_positive'),
+        migrations.CreateModel(
+            name='Refund',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(max_length=40, unique=True)),
+                ('amount_cents', models.BigIntegerField()),
+                ('state', models.CharField(default=cln.enums.AttemptState['OPEN'], max_length=10)),
+                ('created_at', models.DateTimeField()),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('credit_note', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='billing.creditnote')),
+                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.payment')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'unknown', 'pending', 'succeeded', 'declined', 'abandoned'])), name='refund_state'), models.CheckConstraint(condition=models.Q(('amount_cents__gt', 0)), name='refund_positive')],
+            },
         ),
     ]
