@@ -275,6 +275,11 @@ class TestInvoices:
         assert "Servers that already run lose their license on 2026-04-06." in banner(59)
         assert "Until then its servers have no license." in banner(66)
         assert "Its licenses have ended." in banner(120)
+        pay = "/console/billing/invoices/pay"
+        assert "not blocked any more" not in text_of(client.post(pay, follow=True))
+        paid = text_of(client.post(METHODS, GOOD_CARD, follow=True))
+        assert "The account is not blocked any more." in paid
+        assert "This account is blocked" not in paid
 
 
 class TestUnsubscribing:
