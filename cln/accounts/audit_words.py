@@ -34,9 +34,9 @@ WORDS: Final = Func(
 )
 
 
-def saying(text: str, *, verbs: Collection[str] = ()) -> Q:
-    """Entries that say `text` or are of one of `verbs`; of a text that is shorter than PIECE_MIN
-    those with a word that begins so.
+def saying(text: str, *, verbs: Collection[str] = (), words: Collection[str] = ()) -> Q:
+    """Entries that say `text` or one of `words`, or are of one of `verbs`; of a text that is
+    shorter than PIECE_MIN those with a word that begins so.
     """
     kept = _as_kept(text)
     if len(kept) < PIECE_MIN:
@@ -44,6 +44,8 @@ def saying(text: str, *, verbs: Collection[str] = ()) -> Q:
     found = Q(words__contains=kept)
     for verb in verbs:
         found |= Q(words__startswith=f"{_as_kept(verb)} ")
+    for word in words:
+        found |= Q(words__contains=f" {_as_kept(word)} ")
     return found
 
 

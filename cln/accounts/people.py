@@ -54,6 +54,7 @@ class AuditFilter:
 
     search: str = ""  # in whatever an entry says …
     verbs: Collection[str] = ()  # … or entries of these verbs, which are called so,
+    codes: Collection[str] = ()  # … or with these codes, which are called so,
     subjects: Collection[str] = ()  # … or about these things, which are called so
     since: date | None = None
     until: date | None = None  # this day is still in
@@ -134,7 +135,7 @@ def _audit(account_id: int, filters: AuditFilter) -> QuerySet[AuditEntry]:
     if filters.until:
         found = found.filter(at__date__lte=filters.until)
     if filters.search:
-        called = saying(filters.search, verbs=filters.verbs)
+        called = saying(filters.search, verbs=filters.verbs, words=filters.codes)
         if filters.subjects:
             called |= Q(subject__in=filters.subjects)
         found = found.filter(called)

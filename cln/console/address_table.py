@@ -30,7 +30,11 @@ COLUMNS: Sequence[Column[AddressRow]] = (
 
 
 def address_table(
-    account_id: int, *, products: Sequence[ProductRow], may_edit: bool
+    account_id: int,
+    *,
+    products: Sequence[ProductRow],
+    types: Sequence[tuple[str, str]],
+    may_edit: bool,
 ) -> Table[AddressRow]:
     """The IP licenses of an account, the newest first."""
 
@@ -57,7 +61,10 @@ def address_table(
         sorts=IP_LICENSE_SORTS.keys(),
         sort="-added",
         search="Address or hostname",
-        filters=(Filter("product", "Product", [(one.code, one.name) for one in products]),),
+        filters=(
+            Filter("product", "Product", [(one.code, one.name) for one in products]),
+            Filter("type", "Type", types),
+        ),
         bulk=(removal,) if may_edit else (),
         empty=Empty(
             "No IP license yet",
@@ -80,4 +87,8 @@ def _features(row: AddressRow) -> list[str]:
 
 
 def _filter(query: Query) -> AddressFilter:
-    return AddressFilter(product=query.filters["product"], search=query.search)
+    return AddressFilter(
+        product=query.filters["product"],
+        license_type=query.filters["type"],
+        search=query.search,
+    )

@@ -134,7 +134,7 @@ def _unpaid(account: Account, invoices: tuple[InvoiceRow, ...], today: date) -> 
         state = "overdue" if late == len(invoices) else f"{late} of them overdue"
     sentence = f"{counted(len(invoices), 'unpaid invoice')}, {state}: {total}"
     if on := block_planned_on(account):
-        sentence += f". Without payment the account is blocked on {on}"
+        sentence = f"{sentence}; without payment the account is blocked on {on}"
     return [Need(sentence, "Pay", reverse("invoices"))]
 
 

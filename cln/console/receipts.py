@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib import messages
+
+from cln.accounts.standing import is_blocked
 from cln.enums import UNFINISHED_ATTEMPT, AttemptState
 from cln.flows.collection import InvoiceResult
 from cln.web import Request
@@ -19,6 +22,15 @@ def keep(request: Request, key: str, results: Iterable[InvoiceResult]) -> None:
     numbers = {row["number"] for row in new}
     old = [row for row in kept(request, key) if row["number"] not in numbers]
     request.session[key] = (old + new)[-ROWS_MAX:]
+
+
+def tell_unblocked(request: Request) -> None:
+    """A toast where what has just been paid ended the block of the account (P8)."""
+    if not is_blocked(request.account):
+        return
+    request.account.refresh_from_db(fields=["dunning_state"])
+    if not is_blocked(request.account):
+        messages.success(request, "The account is not blocked any more.")
 
 
 def kept(request: Request, key: str) -> list[Row]:

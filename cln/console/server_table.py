@@ -80,7 +80,7 @@ def server_table(
         row_name=lambda row: f"{row.hostname or row.address}, {row.license_name}",
         sorts=SERVER_SORTS.keys(),
         sort="-registered",
-        search="Name, address or activation key",
+        search="Name, address or key",
         filters=_filters(account_id, products(), narrowed),
         bulk=_bulk(group) if may_edit else (),
         empty=_empty(narrowed),

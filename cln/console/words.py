@@ -85,6 +85,12 @@ def verbs_called(text: str) -> list[str]:
     return [verb for verb in VERBS if text.lower() in verb_words(verb).lower()]
 
 
+def license_types_called(text: str) -> list[str]:
+    """Codes of license types whose name has `text` in it, by which entries name them."""
+    types = license_types_by_id().values()
+    return [row.code for row in types if text.lower() in row.name.lower()]
+
+
 def subject_words(subject: str) -> str:
     """What something was done to: license types and features by their names; an account's own id
     says nothing to whoever reads its log.

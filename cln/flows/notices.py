@@ -163,7 +163,7 @@ def account_unblocked(*, account: Account, now: datetime) -> None:
     queue_mail(
         account_id=account.pk,
         template="account_unblocked",
-        context={"total": money_text(0, account.currency)},
+        context={},
         dedupe=f"account_unblocked:{account.pk}:{now.isoformat()}",
         now=now,
     )

@@ -9,9 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from cln.accounts.models import Account
+from cln.catalog.models import LicenseType
 from cln.catalog.queries import get_license_type, sold_by_address
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
@@ -56,9 +57,12 @@ class AddressRow:
 
 @dataclass(frozen=True, slots=True)
 class AddressFilter:
-    """Which of them: by product, by words in the address or the hostname, or just these."""
+    """Which of them: by product or license type, by words in the address or the hostname, or just
+    these.
+    """
 
     product: str = ""
+    license_type: str = ""
     search: str = ""
     ids: Sequence[str] | None = None
 
@@ -126,6 +130,15 @@ def can_become(*, account_id: int, row: AddressRow, now: datetime) -> tuple[tupl
     return tuple(sorted({(row.license_type, row.license_name), *others}, key=lambda one: one[1]))
 
 
+def held_types(account_id: int) -> tuple[tuple[str, str], ...]:
+    """The license types held at addresses, each with its name; one look per type at an index."""
+    held = IpLicense.objects.filter(
+        account=account_id, license_type=OuterRef("pk"), removed_on=None
+    )
+    types = LicenseType.objects.exclude(ip_type=None).filter(Exists(held))
+    return tuple(types.order_by("product__position", "position", "pk").values_list("code", "name"))
+
+
 def read_list(*, account_id: int, license_type: str, text: str) -> tuple[Line, ...]:
     """What would become of each address of a list, without changing anything: three questions,
     however long it is. Addresses are separated by blanks, commas, semicolons or lines.
@@ -182,6 +195,8 @@ def _held(account_id: int, filters: AddressFilter) -> QuerySet[IpLicense]:
         rows = rows.filter(public_id__in=filters.ids)
     if filters.product:
         rows = rows.filter(product__code=filters.product)
+    if filters.license_type:
+        rows = rows.filter(license_type__code=filters.license_type)
     if filters.search:
         rows = rows.filter(_matches(filters.search))
     return rows.select_related("license_type", "product")

@@ -42,7 +42,7 @@ MAILS: Final[Mapping[str, frozenset[str]]] = {
     # licenses: name, unused, quantity, saving in words, url
     "unused_licenses": frozenset({"licenses"}),
     "account_blocked": frozenset({"total", "invoices", "pay_url", "suspends_on"}),
-    "account_unblocked": frozenset({"total"}),
+    "account_unblocked": frozenset(),
     "license_suspended": frozenset({"total", "servers", "pay_url"}),
     "subscription_ended": frozenset({"license_type", "ended_on", "why"}),
     # servers: "one server", "any number of servers"

@@ -107,7 +107,7 @@ SAMPLES: dict[str, dict[str, object]] = {
         "pay_url": "https://x.example/pay/1",
         "suspends_on": DAY,
     },
-    "account_unblocked": {"total": "$27.00"},
+    "account_unblocked": {},
     "license_suspended": {"total": "$27.00", "servers": 2, "pay_url": "https://x.example/pay/1"},
     "subscription_ended": {"license_type": "KernelCare", "ended_on": DAY, "why": "You asked."},
     "trial_started": {"license_type": "KernelCare", "ends_on": DAY, "servers": "one server"},

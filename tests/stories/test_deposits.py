@@ -381,10 +381,14 @@ def test_bringing_the_deposit_to_zero_unblocks_at_once(shop: World) -> None:
     shop.on("2026-03-12")
     assert zenith.status == "suspended"
     assert "$15.00" in zenith.mail("account_blocked")
+    billed = zenith.mail("invoice_issued")
+    assert "Your balance is now -$15.00.\nAutopayment repays it" in billed
+    assert "/console/billing/balance" in billed
 
     [paid] = shop.opens_pay_link(zenith.pay_link("account_blocked"))
 
     assert (paid.amount_cents, paid.state, zenith.deposit) == (15_00, "succeeded", "0.00")
+    assert "Nothing is overdue any more" in zenith.mail("account_unblocked")
     assert zenith.status == "current"
     assert has_ip_license(product="kernelcare", address=ONE)
 

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from cln.accounts.audit import record
 from cln.accounts.models import Account
 from cln.accounts.people import AuditFilter, count_audit
 from cln.console.words import verbs_called
@@ -128,6 +129,17 @@ def test_a_key_is_found_by_its_end_and_its_note_after_its_removal(
     name = f"{told[2].public_id} …{told[2].last4}"
 
     assert found(told[1], by(told[2])) == [("key created", name), ("key removed", name)]
+
+
+def test_a_license_type_is_found_by_its_name(told: Told) -> None:
+    for subject in ("cloudlinux", "cloudlinux 192.0.2.77", "kernelcare"):
+        record(account_id=told[0].pk, actor="anna", verb="buy", subject=subject, now=START)
+
+    assert found(told[1], "cloudlinux os") == [
+        ("bought licenses", "cloudlinux"),
+        ("bought licenses", "cloudlinux 192.0.2.77"),
+    ]
+    assert found(told[1], "CloudLinux OS Shared Pro") == []
 
 
 def test_a_live_key_is_found_by_all_of_it(told: Told) -> None:

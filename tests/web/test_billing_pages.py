@@ -254,7 +254,7 @@ class TestInvoices:
         assert "Without payment the account is blocked on 2026-03-30." in invoices
         assert f"Declined on 2026-02-28: {why}" in method
         assert "Save the card and pay $50.00" in method
-        assert "1 unpaid invoice, overdue: $50.00. Without payment the account is blocked" in needs
+        assert "1 unpaid invoice, overdue: $50.00; without payment the account is blocked" in needs
         assert "hard_decline was declined on 2026-02-28: The card has expired." in needs
 
         client.post(METHODS, GOOD_CARD)
@@ -275,6 +275,11 @@ class TestInvoices:
         assert "Servers that already run lose their license on 2026-04-06." in banner(59)
         assert "Until then its servers have no license." in banner(66)
         assert "Its licenses have ended." in banner(120)
+        pay = "/console/billing/invoices/pay"
+        assert "not blocked any more" not in text_of(client.post(pay, follow=True))
+        paid = text_of(client.post(METHODS, GOOD_CARD, follow=True))
+        assert "The account is not blocked any more." in paid
+        assert "This account is blocked" not in paid
 
 
 class TestUnsubscribing:

@@ -90,6 +90,19 @@ class TestIpLicenses:
         assert ("1–1 of 1" in page) == bool(count)
         assert ("Nothing matches" in page) == (not count)
 
+    def test_one_license_type_of_those_held_is_shown(self, zenith: tuple[Account, Client]) -> None:
+        account, client = zenith
+        for band, last in (("imunify360_1", 1), ("imunify360_30", 2)):
+            holds_ip(account.pk, f"203.0.113.{last}", license_type=band, now=START)
+
+        page = text_of(client.get(PAGE, {"type": "imunify360_30"}))
+
+        assert "1–1 of 1" in page
+        assert "203.0.113.2" in page
+        assert "Type: all KernelCare Imunify360, single user Imunify360, up to 30 users" in page
+        everything = {"all": "1", "view": "type=imunify360_30"}
+        assert "Remove 1 IP license?" in text_of(client.post(f"{PAGE}/remove", everything))
+
     def test_one_address_is_added_at_once(self, zenith: tuple[Account, Client]) -> None:
         account, client = zenith
 

@@ -15,7 +15,14 @@ from cln.accounts.people import AUDIT_SORTS, AuditFilter, AuditRow, audit_of, co
 from cln.console.forms.account import ReportForm, TicketForm
 from cln.console.limits import too_often
 from cln.console.tables import Column, Empty, Filter, Query, Table
-from cln.console.words import details_text, ids_in, verb_words, verbs_called, with_names
+from cln.console.words import (
+    details_text,
+    ids_in,
+    license_types_called,
+    verb_words,
+    verbs_called,
+    with_names,
+)
 from cln.domain.errors import Refusal
 from cln.enums import Role
 from cln.flows.subjects import subject_names, subjects_called
@@ -85,6 +92,7 @@ def _audit_filter(query: Query, called: Callable[[str], list[str]]) -> AuditFilt
     return AuditFilter(
         search=query.search,
         verbs=verbs_called(query.search) if query.search else (),
+        codes=license_types_called(query.search) if query.search else (),
         subjects=called(query.search) if query.search else (),
         since=query.day("since"),
         until=query.day("until"),

@@ -193,6 +193,7 @@ def pay_now(request: Request) -> HttpResponse:
         now=request.now,
     )
     receipts.keep(request, RESULTS, results)
+    receipts.tell_unblocked(request)
     return redirect("invoices")
 
 

@@ -32,6 +32,7 @@ from cln.licensing.address_lists import (
     Line,
     Verdict,
     can_become,
+    held_types,
     ip_license,
     read_list,
     sold_types,
@@ -232,7 +233,12 @@ def _changed(request: Request, form: AddressForm, row: AddressRow) -> bool:
 
 def _table(request: Request) -> Table[AddressRow]:
     may_edit = may(request.login.role, Permission.ORDER_LICENSES)
-    return address_table(request.account.pk, products=products(), may_edit=may_edit)
+    return address_table(
+        request.account.pk,
+        products=products(),
+        types=held_types(request.account.pk),
+        may_edit=may_edit,
+    )
 
 
 def _told(request: Request, done: Sequence[Worked], verb: str) -> HttpResponse:

@@ -144,6 +144,7 @@ def _saved(request: Request, results: tuple[InvoiceResult, ...], token: str) -> 
     """
     receipts.keep(request, RESULTS, results)
     messages.success(request, "The payment method is saved.")
+    receipts.tell_unblocked(request)
     if token:
         return pay_cart(request, token)
     if results:
