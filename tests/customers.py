@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from django.db import connection
@@ -19,6 +19,7 @@ from cln.accounts.services import create_account
 from cln.catalog.models import LicenseType, PriceList, PriceTier
 from cln.enums import AttemptChannel, MethodKind
 from cln.flows import collection, purchase
+from cln.flows.time_travel import travel_to
 from cln.payments.gateways.sandbox import Script, token_for
 from tests.shop import open_shop
 
@@ -153,3 +154,9 @@ def database_url() -> str:
 
 def _id(account: Account | int) -> int:
     return account if isinstance(account, int) else account.pk
+
+
+def in_debt(account: Account) -> None:
+    """The card stops working, and two renewals stay open."""
+    use_card(account, Script.HARD_DECLINE)
+    travel_to(START + timedelta(days=60))

@@ -7,11 +7,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet
 
-from cln.billing.models import Invoice, InvoiceLine, Subscription, Transfer, UsageShare
+from cln.billing.models import Invoice, InvoiceLine, Subscription, UsageShare
 from cln.database.prepared import fetch_tuples
-from cln.database.rows import among
 from cln.domain.errors import Refusal
 from cln.domain.ledger import LedgerAccount
 from cln.enums import LIVE_SUBSCRIPTION, InvoiceStatus, SubscriptionStatus
@@ -281,17 +280,16 @@ def paid_subscription(*, account_id: int, license_type: str) -> Subscription:
     return row
 
 
+_NET: Final = """
+SELECT account_id,
+    (coalesce(sum(cents) FILTER (WHERE credit = %s), 0)
+     - coalesce(sum(cents) FILTER (WHERE debit = %s), 0))::bigint
+FROM billing_transfer WHERE account_id = ANY(%s::bigint[]) GROUP BY account_id"""
+
+
 def _net(account_ids: Sequence[int], place: LedgerAccount) -> dict[int, int]:
     """Credits minus debits of a place in the ledger, by account, in cents."""
-    sums = (
-        Transfer.objects.filter(account__in=among(account_ids))
-        .values("account_id")
-        .annotate(
-            credits=Sum("cents", filter=Q(credit=place), default=0),
-            debits=Sum("cents", filter=Q(debit=place), default=0),
-        )
-    )
-    return {row["account_id"]: int(row["credits"] - row["debits"]) for row in sums}
+    return dict(fetch_tuples(_NET, (place.value, place.value, list(account_ids))))
 
 
 def _with_lines(rows: QuerySet[Invoice]) -> QuerySet[Invoice]:

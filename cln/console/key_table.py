@@ -17,6 +17,7 @@ from cln.console.tables import (
     Selection,
     Table,
 )
+from cln.console.words import feature_names
 from cln.licensing.key_lists import KEY_SORTS, KeyFilter, count_keys, list_keys
 from cln.licensing.queries import KeyRow
 
@@ -27,6 +28,7 @@ COLUMNS: Sequence[Column[KeyRow]] = (
     Column("ranges", "IP range", lambda row: " ".join(row.cidrs) or "any"),
     Column("note", "Note", lambda row: row.note),
     Column("servers", "Servers", lambda row: f"{row.used}/{row.limit or 'unlimited'}"),
+    Column("", "Add-ons", lambda row: feature_names(row.features)),
     Column("last_used", "Last used", lambda row: row.last_used_at),
 )
 

@@ -19,6 +19,7 @@ from cln.console.tables import (
     Selection,
     Table,
 )
+from cln.console.words import feature_names
 from cln.licensing.groups import groups_of
 from cln.licensing.queries import (
     SERVER_SORTS,
@@ -67,6 +68,7 @@ def server_table(
             descending=query.descending,
             limit=limit,
             offset=offset,
+            with_features=True,
         )
 
     return Table(
@@ -126,6 +128,7 @@ def _columns(status: Callable[[ServerRow], str]) -> Sequence[Column[ServerRow]]:
         Column("name", "Server", lambda row: row.hostname),
         Column("address", "IP", lambda row: row.address),
         Column("license", "Product", lambda row: row.license_name),
+        Column("", "Add-ons", lambda row: feature_names(row.features)),
         Column("group", "Group", lambda row: row.group),
         Column("status", "Status", status),
         Column("last_check_in", "Last check-in", lambda row: row.last_check_in_at),

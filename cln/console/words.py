@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.utils.translation import gettext
@@ -71,6 +71,11 @@ _INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?\+00:00")
 _ID: Final = re.compile(r"\b(?:srv|bkp|key)_\w+")
 NAMED_MAX: Final = 20
 """So many of the ids of an entry are looked up; a row is cut before it has shown them."""
+
+
+def feature_names(features: Sequence[str]) -> str:
+    """What is on, as files say it: "Imunify Email", "" for nothing."""
+    return ", ".join(FEATURES[one] for one in features)
 
 
 def verb_words(verb: str) -> str:

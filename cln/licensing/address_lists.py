@@ -17,7 +17,7 @@ from cln.catalog.queries import get_license_type, sold_by_address
 from cln.domain.addresses import canonical_address, check_public_address
 from cln.domain.errors import Refusal
 from cln.licensing.feature_list import FEATURE_PRODUCT
-from cln.licensing.features import features_on
+from cln.licensing.features import on_ip_licenses
 from cln.licensing.ip_licenses import BECOMES, get_ip_license
 from cln.licensing.models import IpLicense
 from cln.listing import count_up_to, ordered
@@ -98,7 +98,7 @@ def ip_licenses(
     """A page of the licenses the account holds at addresses."""
     rows = ordered(_held(account_id, filters), IP_LICENSE_SORTS, sort, descending=descending)
     page = list(rows[offset : offset + limit])
-    on = features_on(account_id=account_id, ip_licenses=[row.pk for row in page])
+    on = on_ip_licenses(page)
     return tuple(_row(row, on[row.pk]) for row in page)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -19,12 +19,13 @@ from django.db.models import Q
 
 from cln.accounts.audit import record
 from cln.accounts.models import Account
+from cln.database.rows import among
 from cln.domain.errors import Refusal
 from cln.enums import AccountKind
 from cln.licensing.access import get_key, get_server
 from cln.licensing.feature_list import FEATURE_PRODUCT, of_product, usually_on
 from cln.licensing.ip_licenses import get_ip_license
-from cln.licensing.models import FeatureSetting, IpLicense, Server
+from cln.licensing.models import ActivationKey, FeatureSetting, IpLicense, Server
 from cln.licensing.surcharges import Level
 
 
@@ -61,25 +62,15 @@ class Place:
 
 def place_of(*, account_id: int, spot: Spot = ACCOUNT) -> Place:
     """What is meant. Refusals: `unknown_key`, `unknown_server`, `unknown_ip_license`."""
-    of_account = Level(account_id)
-    above = [("account", of_account)]
     if spot.key:
-        key = get_key(account_id=account_id, public_id=spot.key)
-        level, kind = of_account._replace(key_id=key.pk), key.license_type
-        return Place(level, kind.product.code, spot.key, above, kind.code)
+        return _of_key(get_key(account_id=account_id, public_id=spot.key))
     if spot.ip_license:
         held = get_ip_license(account_id=account_id, public_id=spot.ip_license)
-        return _of_ip_license(held, above)
+        return _of_ip_license(held)
     if not spot.server:
-        return Place(of_account)
+        return Place(Level(account_id))
     row = get_server(account_id=account_id, public_id=spot.server)
-    license_of = _license_of(row) if row.by_address else None
-    if license_of is not None:
-        return _of_ip_license(license_of, above)
-    if row.key is not None and row.key.removed_at is None:
-        above.append(("key", of_account._replace(key_id=row.key_id)))
-    level, kind = of_account._replace(server_id=row.pk), row.license_type
-    return Place(level, kind.product.code, spot.server, above, kind.code)
+    return _of_server(row, _licenses_of([row]).get(row.pk) if row.by_address else None)
 
 
 def features_of(*, account_id: int, spot: Spot = ACCOUNT) -> dict[str, bool | None]:
@@ -92,19 +83,22 @@ def features_of(*, account_id: int, spot: Spot = ACCOUNT) -> dict[str, bool | No
     return {one: enabled for one, enabled in here.items() if of_product(one, place.product)}
 
 
-def features_on(*, account_id: int, ip_licenses: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """What is enabled on IP licenses (row ids) by the account's word or their own."""
-    rows = FeatureSetting.objects.filter(account=account_id, key=None, server=None)
-    found = rows.filter(Q(ip_license=None) | Q(ip_license__in=ip_licenses))
-    said = {(row.ip_license_id, row.feature): row.enabled for row in found}
-    return {
-        pk: tuple(
-            feature
-            for feature in FEATURE_PRODUCT
-            if said.get((None, feature), said.get((pk, feature), False))
-        )
-        for pk in ip_licenses
-    }
+def on_ip_licenses(held: Sequence[IpLicense]) -> dict[int, tuple[str, ...]]:
+    """What is on at each of these IP licenses of one account, by row id."""
+    return _on({row.pk: _of_ip_license(row) for row in held})
+
+
+def on_keys(keys: Sequence[ActivationKey]) -> dict[int, tuple[str, ...]]:
+    """What is on with each of these keys of one account, by row id."""
+    return _on({row.pk: _of_key(row) for row in keys})
+
+
+def on_servers(servers: Sequence[Server]) -> dict[int, tuple[str, ...]]:
+    """What is on at each of these servers of one account, by row id; key and license type are
+    joined.
+    """
+    living_by = _licenses_of([row for row in servers if row.by_address])
+    return _on({row.pk: _of_server(row, living_by.get(row.pk)) for row in servers})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +124,7 @@ def levels_at(place: Place) -> tuple[FeatureLevel, ...]:
     """Each feature of the product of the place: what is set there, and what was decided above."""
     names = [name for name, _ in place.above]
     here, *stronger = _set_at([place.level, *(level for _, level in place.above)])
-    usual = _usual(place)
+    [usual] = _usually_on({0: place}).values()
     found = []
     for feature in FEATURE_PRODUCT:
         if not of_product(feature, place.product):
@@ -181,34 +175,100 @@ def set_feature(
         )
 
 
-def _usual(place: Place) -> tuple[str, ...]:
-    """What is on there where no level is set."""
-    if not usually_on(place.license_type, is_reseller=False):
-        return ()
-    account = Account.objects.only("kind").get(pk=place.level.account_id)
-    return usually_on(place.license_type, is_reseller=account.kind == AccountKind.RESELLER)
+def _on(places: Mapping[int, Place]) -> dict[int, tuple[str, ...]]:
+    """What is on at each of these places of one account, asked for all of them at once."""
+    having = {pk: at for pk, at in places.items() if at.product in FEATURE_PRODUCT.values()}
+    levels = {pk: [*(level for _, level in at.above), at.level] for pk, at in having.items()}
+    said = _said({level for ones in levels.values() for level in ones})
+    usual = _usually_on(having)
+    return dict.fromkeys(places, ()) | {
+        pk: tuple(
+            feature
+            for feature in FEATURE_PRODUCT
+            if of_product(feature, at.product)
+            and next(
+                (said[level, feature] for level in levels[pk] if (level, feature) in said),
+                feature in usual[pk],
+            )
+        )
+        for pk, at in having.items()
+    }
 
 
-def _of_ip_license(held: IpLicense, above: Sequence[tuple[str, Level]]) -> Place:
+def _said(levels: Collection[Level]) -> dict[tuple[Level, str], bool]:
+    """What is set at any of these levels of one account."""
+    if not levels:
+        return {}
+    [account_id] = {level.account_id for level in levels}
+    of_account = Q(key=None, server=None, ip_license=None)
+    wanted = functools.reduce(
+        operator.or_,
+        (
+            Q(**{f"{name}__in": among({id_ for level in levels if (id_ := level[at])})})
+            for at, name in enumerate(Level._fields)
+            if at
+        ),
+        of_account,
+    )
+    rows = FeatureSetting.objects.filter(wanted, account=account_id)
+    return {
+        (Level(*level), feature): enabled
+        for *level, feature, enabled in rows.values_list(*Level._fields, "feature", "enabled")
+    }
+
+
+def _usually_on(places: Mapping[int, Place]) -> dict[int, tuple[str, ...]]:
+    """What is on at each place where no level is set; accounts have one kind."""
+    found = {pk: usually_on(at.license_type, is_reseller=False) for pk, at in places.items()}
+    if not any(found.values()):
+        return found
+    [account_id] = {at.level.account_id for at in places.values()}
+    account = Account.objects.only("kind").get(pk=account_id)
+    return dict.fromkeys(found, ()) if account.kind == AccountKind.RESELLER else found
+
+
+def _of_key(key: ActivationKey) -> Place:
+    above, kind = [_account_of(key)], key.license_type
+    level = Level(key.account_id, key_id=key.pk)
+    return Place(level, kind.product.code, key.public_id, above, kind.code)
+
+
+def _of_server(server: Server, lives_by: IpLicense | None) -> Place:
+    if lives_by is not None:
+        return _of_ip_license(lives_by)
+    above, kind = [_account_of(server)], server.license_type
+    if server.key is not None and server.key.removed_at is None:
+        above.append(("key", Level(server.account_id, key_id=server.key_id)))
+    level = Level(server.account_id, server_id=server.pk)
+    return Place(level, kind.product.code, server.public_id, above, kind.code)
+
+
+def _of_ip_license(held: IpLicense) -> Place:
     level = Level(held.account_id, ip_license_id=held.pk)
-    return Place(level, held.product.code, held.address, above)
+    return Place(level, held.product.code, held.address, [_account_of(held)])
 
 
-def _license_of(server: Server) -> IpLicense | None:
-    """The IP license that a server lives by; None where it has been given back meanwhile."""
+def _account_of(row: ActivationKey | Server | IpLicense) -> tuple[str, Level]:
+    return "account", Level(row.account_id)
+
+
+def _licenses_of(servers: Sequence[Server]) -> dict[int, IpLicense]:
+    """The IP licenses by which these servers of one account live, by the server's row id; absent
+    where one has been given back meanwhile.
+    """
+    if not servers:
+        return {}
     held = IpLicense.objects.select_related("product").filter(
-        account=server.account_id,
-        license_type=server.license_type_id,
-        address=server.address,
+        account=servers[0].account_id,
+        address__in=[row.address for row in servers],
         removed_at=None,
     )
-    return held.first()
+    at = {(row.license_type_id, row.address): row for row in held}
+    found = {row.pk: at.get((row.license_type_id, row.address)) for row in servers}
+    return {pk: one for pk, one in found.items() if one is not None}
 
 
 def _set_at(levels: Sequence[Level]) -> list[dict[str, bool | None]]:
     """What is set at each of these levels; None = unset."""
-    wanted = (Q(**level._asdict()) for level in levels)
-    rows = FeatureSetting.objects.filter(functools.reduce(operator.or_, wanted))
-    columns = (*Level._fields, "feature", "enabled")
-    known = {tuple(row[:-1]): row[-1] for row in rows.values_list(*columns)}
-    return [{one: known.get((*level, one)) for one in FEATURE_PRODUCT} for level in levels]
+    said = _said(levels)
+    return [{one: said.get((level, one)) for one in FEATURE_PRODUCT} for level in levels]

@@ -15,6 +15,7 @@ from cln.catalog.queries import ids_of_product
 from cln.database.prepared import fetch_tuples
 from cln.ids import KEY_SHAPE
 from cln.licensing.access import KEYS, key_of_row
+from cln.licensing.features import on_keys
 from cln.licensing.keys import PURPOSE, remove_key
 from cln.licensing.models import ActivationKey
 from cln.licensing.partners import is_reseller
@@ -63,7 +64,9 @@ def list_keys(
     # Which rows first, then what they hold: 10,000 wide rows are not sorted to show fifty.
     page = list(found.values_list("pk", flat=True)[offset : offset + limit])
     rows = {row[0]: row for row in fetch_tuples(_PAGE, (page,))}
-    return tuple(key_row(key_of_row(rows[pk])) for pk in page)
+    keys = [key_of_row(rows[pk]) for pk in page]
+    on = on_keys(keys)
+    return tuple(key_row(key, on[key.pk]) for key in keys)
 
 
 _PAGE: Final = f"{KEYS} WHERE k.id = ANY(%s::bigint[])"

@@ -15,6 +15,7 @@ from cln.domain.silence import Standing
 from cln.enums import EntitlementKind, ServerStatus
 from cln.licensing.access import KEYS, get_key, get_server, key_of_row
 from cln.licensing.clones import clone_cases_of
+from cln.licensing.features import on_servers
 from cln.licensing.keys import find_key
 from cln.licensing.models import ActivationKey, Entitlement, Server, ServerGroup
 from cln.licensing.partners import LICENSED
@@ -172,15 +173,16 @@ def servers_of(
     descending: bool = True,
     limit: int | None = None,
     offset: int = 0,
+    with_features: bool = False,
 ) -> tuple[ServerRow, ...]:
     """The servers of the account, newest registration first; a page of them where limited."""
     found = ordered(_servers(account_id, filters), SERVER_SORTS, sort, descending=descending)
     if limit is None:
-        return _shown(found[offset:])
+        return _shown(found[offset:], with_features=with_features)
     # Which rows first, then what they hold: 100,000 wide rows are not joined to show fifty.
     page = list(found.values_list("pk", flat=True)[offset : offset + limit])
     rows = {row[0]: row for row in fetch_tuples(_SERVERS, (page,))}
-    return _shown(_server_of_row(rows[pk]) for pk in page)
+    return _shown((_server_of_row(rows[pk]) for pk in page), with_features=with_features)
 
 
 def servers_after(
@@ -412,10 +414,11 @@ def _server_rows() -> QuerySet[Server]:
     return Server.objects.select_related("key", "group")
 
 
-def _shown(servers: Iterable[Server]) -> tuple[ServerRow, ...]:
+def _shown(servers: Iterable[Server], *, with_features: bool = False) -> tuple[ServerRow, ...]:
     """As rows. There are few license types: they are put beside the servers, not joined to each."""
     found = list(servers)
     types = license_types_by_id() if found else {}
     for server in found:
         server.license_type = types[server.license_type_id]
-    return tuple(map(server_row, found))
+    on = on_servers(found) if with_features else {}
+    return tuple(server_row(server, on.get(server.pk, ())) for server in found)

@@ -50,6 +50,7 @@ class KeyRow:
     is_default: bool
     created_at: datetime
     last_used_at: datetime | None
+    features: tuple[str, ...] = ()  # what is on, where the list asks for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class ServerRow:
     removed_at: datetime | None
     removed_why: str
     period: timedelta | None  # how often it is expected; None = as everywhere
+    features: tuple[str, ...] = ()  # what is on, where the list asks for it
 
     def standing_at(self, now: datetime) -> Standing | None:
         """Up, late or silent; None where it is not running."""
@@ -153,7 +155,7 @@ class ServerDetails:
     system: SystemRow | None = None
 
 
-def key_row(key: ActivationKey) -> KeyRow:
+def key_row(key: ActivationKey, features: tuple[str, ...] = ()) -> KeyRow:
     """The key as lists show it; its license type is joined."""
     return KeyRow(
         public_id=key.public_id,
@@ -169,10 +171,11 @@ def key_row(key: ActivationKey) -> KeyRow:
         is_default=key.is_default,
         created_at=key.created_at,
         last_used_at=key.last_used_at,
+        features=features,
     )
 
 
-def server_row(server: Server) -> ServerRow:
+def server_row(server: Server, features: tuple[str, ...] = ()) -> ServerRow:
     """The server as lists show it; license type, key and group are joined."""
     late_after = silent_after = None
     if server.status == ServerStatus.ACTIVE:
@@ -203,4 +206,5 @@ def server_row(server: Server) -> ServerRow:
         removed_at=server.removed_at,
         removed_why=server.removed_why,
         period=server.period,
+        features=features,
     )

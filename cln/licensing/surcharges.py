@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db.models import Count, QuerySet
 
 from cln.catalog.queries import ids_of_product, license_types_by_id
+from cln.database.prepared import fetch_tuples
 from cln.database.rows import among
 from cln.enums import ServerStatus
 from cln.licensing.feature_list import FEATURE_PRODUCT, IMUNIFY_EMAIL
-from cln.licensing.models import OLD_VERSIONS, FeatureSetting, Server
+from cln.licensing.models import OLD_VERSIONS, Server
 
 OLD_VERSION = "6"
 
@@ -91,15 +92,20 @@ class SurchargeCounter:
         return emailing
 
 
+# As the index `server_old_version` has it: an account may have 100,000 servers.
+_OLD_VERSIONS: Final = f"""
+SELECT counted.account_id, t.code, counted.servers
+FROM (
+    SELECT account_id, license_type_id, count(*) AS servers FROM licensing_server
+    WHERE status = 'active' AND NOT by_address AND os_version ~ '{OLD_VERSIONS}'
+        AND account_id = ANY(%s::bigint[])
+    GROUP BY account_id, license_type_id
+) AS counted JOIN catalog_licensetype t ON t.id = counted.license_type_id"""
+
+
 def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
-    old: Counter[tuple[int, str]] = Counter()
-    if not account_ids:
-        return old
-    # As the index `server_old_version` has it: an account may have 100,000 servers.
-    found = _running().filter(account__in=among(account_ids), os_version__regex=OLD_VERSIONS)
-    for account_id, license_type, count in _by_type(found):
-        old[account_id, license_type] = count
-    return old
+    rows = fetch_tuples(_OLD_VERSIONS, (list(account_ids),))
+    return Counter({(account_id, code): servers for account_id, code, servers in rows})
 
 
 def _of_accounts(account_ids: frozenset[int]) -> Sequence[tuple[int, str, int]]:
@@ -129,14 +135,15 @@ def _by_type(servers: QuerySet[Server]) -> Sequence[tuple[int, str, int]]:
     )
 
 
+_SETTINGS: Final = f"""
+SELECT {", ".join(Level._fields)}, enabled FROM licensing_featuresetting
+WHERE feature = %s AND account_id = ANY(%s::bigint[])"""
+
+
 def settings_of(account_ids: Sequence[int]) -> Settings:
     """Where these accounts have switched Imunify Email, on any level."""
-    if not account_ids:
-        return {}
-    rows = FeatureSetting.objects.filter(account__in=among(account_ids), feature=IMUNIFY_EMAIL)
-    return {
-        Level(*level): enabled for *level, enabled in rows.values_list(*Level._fields, "enabled")
-    }
+    rows = fetch_tuples(_SETTINGS, (IMUNIFY_EMAIL, list(account_ids)))
+    return {Level(*level): enabled for *level, enabled in rows}
 
 
 def as_if(settings: Settings, imagined: Imagined | None) -> Settings:
