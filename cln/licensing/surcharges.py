@@ -104,7 +104,7 @@ FROM (
 
 
 def _old_versions(account_ids: Sequence[int]) -> Counter[tuple[int, str]]:
-    rows = fetch_tuples(_OLD_VERSIONS, (list(account_ids),))
+    rows = fetch_tuples(_OLD_VERSIONS, (list(account_ids),)) if account_ids else ()
     return Counter({(account_id, code): servers for account_id, code, servers in rows})
 
 
@@ -142,7 +142,7 @@ WHERE feature = %s AND account_id = ANY(%s::bigint[])"""
 
 def settings_of(account_ids: Sequence[int]) -> Settings:
     """Where these accounts have switched Imunify Email, on any level."""
-    rows = fetch_tuples(_SETTINGS, (IMUNIFY_EMAIL, list(account_ids)))
+    rows = fetch_tuples(_SETTINGS, (IMUNIFY_EMAIL, list(account_ids))) if account_ids else ()
     return {Level(*level): enabled for *level, enabled in rows}
 
 
