@@ -99,7 +99,7 @@ ATTACKS = {
         "test_the_link_in_the_block_mail_pays_without_a_login_and_unblocks_p7_p8",
         "stories/test_dunning.py::test_a_payment_link_expires_after_60_days_p7",
         "stories/test_dunning.py::test_a_payment_link_that_was_tampered_with_is_refused_p7",
-        "web/test_billing_pages.py::test_an_old_link_says_that_it_has_expired",
+        "web/test_payment_pages.py::test_an_old_link_says_that_it_has_expired",
     ),
     "no sandbox in production": (
         "web/test_doors.py::test_the_sandbox_does_not_exist_in_production",

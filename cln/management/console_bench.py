@@ -175,6 +175,7 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
         for code in ("imunify360_30", "kernelcare")
     )
     servers = [Server.objects.filter(key=key).first() for key in (email_key, plain_key)]
+    invoice = Invoice.objects.filter(account=account).latest("pk")
     things: list[tuple[str, dict[str, str | int]]] = [
         ("product", {"code": "cloudlinux"}),
         ("product", {"code": "imunify360"}),
@@ -182,7 +183,8 @@ def _things(account: Account) -> list[tuple[str, dict[str, str | int]]]:
         ("acquire", {"code": "cloudlinux"}),
         ("", {"license_type": "cloudlinux"}),
         ("", {"group": ServerGroup.objects.filter(account=account).earliest("pk").pk}),
-        ("", {"public_id": Invoice.objects.filter(account=account).latest("pk").public_id}),
+        ("", {"public_id": invoice.public_id}),
+        ("", {"number": invoice.number}),
         ("", {"login": Login.objects.get(account=account).pk}),
         ("", {"product": "cloudlinux"}),
     ]

@@ -140,26 +140,26 @@ def test_who_unsubscribes_may_change_their_mind(people: People) -> None:
 
 def test_an_order_survives_a_detour_and_a_slip_of_the_hand(people: People) -> None:
     """The address is written on the way, a mistyped card is told in the cart; then it is paid."""
-    nora, _ = people.customer("nora")
-    page = nora.page
-    nora.opens("/console/billing/payment-methods/remove")
+    orla, _ = people.customer("orla")
+    page = orla.page
+    orla.opens("/console/billing/payment-methods/remove")
     page.locator("main").get_by_role("button", name=re.compile("Remove")).click()
-    nora.opens("/console/purchase/kernelcare")
-    nora.clicks("Add 1 to the cart")
-    nora.clicks("Write it into the account details")
+    orla.opens("/console/purchase/kernelcare")
+    orla.clicks("Add 1 to the cart")
+    orla.clicks("Write it into the account details")
     page.get_by_label("Address", exact=True).fill("1 Mill Lane")
-    nora.clicks("Save", on=page.get_by_role("region", name="On your invoices"))
+    orla.clicks("Save", on=page.get_by_role("region", name="On your invoices"))
     expect(page).to_have_url(re.compile("/console/cart"))
-    nora.types_card("1234")
-    nora.clicks("Pay $3.95 with this card")
-    nora.sees("Never type a real card.", "KernelCare")
+    orla.types_card("1234")
+    orla.clicks("Pay $3.95 with this card")
+    orla.sees("Never type a real card.", "KernelCare")
     expect(page.get_by_label("Card number")).to_be_focused()
-    nora.looks("mistyped")
-    nora.types_card(CARD)
-    nora.clicks("Pay $3.95 with this card")
-    nora.sees("ready")
+    orla.looks("mistyped")
+    orla.types_card(CARD)
+    orla.clicks("Pay $3.95 with this card")
+    orla.sees("ready")
     page.get_by_role("link", name=re.compile("CBI-")).click()
-    nora.sees("1 Mill Lane", "Paid on 2026-01-31")
+    orla.sees("1 Mill Lane", "Paid on 2026-01-31")
 
 
 def test_a_declined_card_is_explained_and_replaced_and_the_order_done(people: People) -> None:

@@ -62,6 +62,7 @@ BUDGETS: Final[Mapping[str, tuple[int, int]]] = {
     "billing": (23, 3),
     "invoices": (26, 13),
     "invoice": (12, 13),
+    "invoice_by_number": (4, 5),
     "upcoming": (18, 3),
     "payment_methods": (8, 9),
     "payment_method_back": (3, 3),
