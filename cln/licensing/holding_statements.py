@@ -7,7 +7,8 @@ Values: `account`, the month's `start` and `end`; where only what has Imunify Em
 
 from typing import Final
 
-# An address has one license of a type at a time: its days add up, none of them twice.
+# An address has one license of a type at a time: its days add up, none of them twice. What is held
+# from before the month is held from its first day, so that many are counted together.
 _GIVEN_BACK: Final = """
 WITH gone AS (
     SELECT license_type_id, address,
@@ -21,7 +22,8 @@ WITH gone AS (
     WHERE account_id = %(account)s AND removed_at IS NULL AND removed_on IS NULL
       AND added_on < %(end)s::date {which}
 ), given_back AS (
-    SELECT license_type_id, address, added_on AS held_from, earlier
+    SELECT license_type_id, address, earlier,
+        CASE WHEN added_on IS NOT NULL THEN greatest(added_on, %(start)s::date) END AS held_from
     FROM gone LEFT JOIN held USING (license_type_id, address)
 )"""
 _FIRST_DAY: Final = "coalesce(seat_since, (registered_at AT TIME ZONE 'UTC')::date)"
