@@ -9,9 +9,11 @@ from functools import cache
 
 from cln.accounts.models import Account
 from cln.accounts.services import first_of_next_month
+from cln.billing.models import Subscription
 from cln.catalog import queries as catalog
 from cln.domain.invoicing import upcoming
 from cln.domain.rules import Rules
+from cln.enums import SubscriptionStatus
 from cln.flows.billing_run import foresee
 from cln.flows.facts import Facts
 from cln.flows.issuing import Taxes
@@ -52,9 +54,10 @@ def switches_of(
     levels = levels_at(place)
     if not levels:
         return ()
-    facts = cache(lambda: Facts([account], rules=catalog.rules()))
-    usage = cache(lambda: _usage(account, rules=facts().rules, now=now))
-    total = cache(lambda then: _total(account, facts().as_if(then), now=now) + usage()(then))
+    rules = cache(catalog.rules)
+    facts = cache(lambda: Facts([account], rules=rules()) if _subscribes(account) else None)
+    usage = cache(lambda: _usage(account, rules=rules(), now=now))
+    total = cache(lambda then: _total(account, facts(), then, now=now) + usage()(then))
     # A server or an IP license is enabled or not: nothing is below it.
     is_lowest = bool(spot.server or spot.ip_license)
 
@@ -75,8 +78,17 @@ def switches_of(
     )
 
 
-def _total(account: Account, facts: Facts, *, now: datetime) -> int:
-    """The next invoices of all subscriptions, in cents; the facts move along."""
+def _subscribes(account: Account) -> bool:
+    """Resellers mostly do not: what the facts of nothing cost is saved."""
+    mine = Subscription.objects.filter(account=account, status=SubscriptionStatus.ACTIVE)
+    return mine.exists()
+
+
+def _total(account: Account, facts: Facts | None, then: Imagined | None, *, now: datetime) -> int:
+    """The next invoices of all subscriptions, in cents, if a switch were set."""
+    if facts is None:
+        return 0
+    facts = facts.as_if(then)
     foresee(account, facts, through=now.date())
     taxes = Taxes()
     return sum(
