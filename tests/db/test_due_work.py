@@ -10,7 +10,7 @@ from django.db import connection
 from cln import clock
 from cln.accounts.models import Account
 from cln.billing.models import Invoice
-from cln.flows import billing_run, collection, dunning, tasks, timeline
+from cln.flows import billing_run, collection, dunning, tasks, time_travel, timeline
 from cln.flows.time_travel import travel_to
 from cln.payments.gateways.sandbox import Script, script_account
 from cln.payments.models import PaymentAttempt, PaymentMethod
@@ -112,3 +112,15 @@ def test_a_method_of_a_gateway_that_is_gone_is_refused_before_anything_is_writte
     assert Invoice.objects.filter(account=fine, status="paid").count() == 2
     assert Invoice.objects.filter(account=gone, status="open").count() == 1
     assert not PaymentAttempt.objects.filter(account=gone).exclude(state="succeeded").exists()
+
+
+def test_a_clock_that_runs_past_an_instant_meanwhile_is_no_error() -> None:
+    """Work that falls due in the very moment in which somebody moves the clock."""
+    clock.move_to(START)
+
+    for microseconds in range(0, 4_000, 20):
+        instant = clock.now() + timedelta(microseconds=microseconds)
+        time_travel._reach(instant)
+        assert clock.now() >= instant
+
+    assert clock.now() < START + timedelta(minutes=1)

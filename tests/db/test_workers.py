@@ -146,7 +146,10 @@ def _run_two_workers_until_idle() -> None:
 
 def _waiting_jobs() -> list[tuple[str, object]]:
     with connection.cursor() as cursor:
+        # Not what the next minute has brought while the workers were ending.
         cursor.execute(
-            "SELECT task_name, args::text::json FROM procrastinate_jobs WHERE status = 'todo'"
+            "SELECT task_name, args::text::json FROM procrastinate_jobs AS job"
+            " WHERE status = 'todo' AND NOT EXISTS"
+            " (SELECT FROM procrastinate_periodic_defers WHERE job_id = job.id)"
         )
         return list(cursor.fetchall())
